@@ -1,0 +1,47 @@
+import type { GatewayError } from './gateway-error.ts';
+import { bodyBesideHeaders, headerTextOrSpaces, isBodilessStatus, overrideHeaders } from './header-text.ts';
+
+/** When a client is told to come back, in seconds. Short: most of these are a failover or a restart. */
+const RETRY_AFTER_SECONDS = '1';
+
+const JSON_CONTENT_TYPE = 'application/json; charset=utf-8';
+
+export interface ErrorResponseContext {
+  /** HEAD: no body. */
+  readonly headersOnly: boolean;
+  /** `client-error-verbosity`. */
+  readonly verbosity: 'verbose' | 'minimal';
+  /** Of the gateway itself: CORS, `Server-Timing`; they win over the error's own. */
+  readonly extraHeaders?: Readonly<Record<string, string>> | undefined;
+}
+
+/** The response to an error, with PostgREST's body and headers; `Retry-After` on every 503. */
+export function errorResponse(error: GatewayError, context: ErrorResponseContext): Response {
+  const { status } = error;
+  const own: Record<string, string> = {
+    'Content-Type': JSON_CONTENT_TYPE,
+    'Proxy-Status': `PostgREST; error=${headerTextOrSpaces(error.code)}`,
+  };
+  if (status === 503) own['Retry-After'] = RETRY_AFTER_SECONDS;
+  const raised: Record<string, string> = {};
+  for (const [name, value] of Object.entries(error.headers)) raised[name] = headerTextOrSpaces(value);
+  const headers = overrideHeaders(overrideHeaders(own, raised), context.extraHeaders ?? {});
+  const hasBody = !context.headersOnly && !isBodilessStatus(status);
+  const body = hasBody
+    ? bodyBesideHeaders(errorBody(error, context.verbosity), Object.values(headers))
+    : null;
+  const statusText = error.statusText === undefined ? undefined : headerTextOrSpaces(error.statusText);
+  return new Response(body, statusText === undefined ? { status, headers } : { status, statusText, headers });
+}
+
+/**
+ * The JSON text of an error. Keys are in alphabetical order because that is how PostgREST's JSON library writes them, and its
+ * bytes are compared.
+ *
+ * @example errorBody(error, 'verbose') // {"code":"PGRST115","details":null,"hint":null,"message":"Payload values do not …"}
+ */
+export function errorBody(error: GatewayError, verbosity: 'verbose' | 'minimal'): string {
+  const { code, message } = error;
+  if (verbosity === 'minimal') return JSON.stringify({ code, message });
+  return JSON.stringify({ code, details: error.details ?? null, hint: error.hint ?? null, message });
+}

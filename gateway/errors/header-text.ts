@@ -1,0 +1,73 @@
+/** Set by the server from the body; taken from a database they could cut a response short or smuggle another one in. */
+const FRAMING_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+const PLAIN_TEXT = /^[\t\x20-\x7e]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find
+const CONTROL_CHARACTERS = /[\x00-\x08\x0a-\x1f\x7f]/;
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/**
+ * Text as a header value: characters beyond ASCII become their UTF-8 bytes, one character a byte, which is how Node's
+ * HTTP server wants them and what PostgREST sends.
+ *
+ * @returns `undefined` when there is a control character in it, above all CR or LF, which would start another header
+ * @example headerText('/café') // '/cafÃ©'
+ */
+export function headerText(text: string): string | undefined {
+  if (PLAIN_TEXT.test(text)) return text;
+  return CONTROL_CHARACTERS.test(text) ? undefined : Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** `text` as a header value whatever it holds: control characters become spaces. */
+export function headerTextOrSpaces(text: string): string {
+  return headerText(text) ?? headerText(text.replaceAll(new RegExp(CONTROL_CHARACTERS, 'g'), ' ')) ?? '';
+}
+
+export function isHeaderName(name: string): boolean {
+  return HEADER_NAME.test(name);
+}
+
+export function isFramingHeader(name: string): boolean {
+  return FRAMING_HEADERS.has(name.toLowerCase());
+}
+
+/**
+ * The body to give to `Response` beside these header values. Node writes a text and the headers before it as one UTF-8 string, which
+ * would encode the bytes of `headerText` a second time; given bytes, it writes the headers one byte a character.
+ */
+export function bodyBesideHeaders(body: string, values: Iterable<string>): string | Uint8Array<ArrayBuffer> {
+  for (const value of values) if (!PLAIN_TEXT.test(value)) return new TextEncoder().encode(body);
+  return body;
+}
+
+/** Puts `over` on top of `base`, names compared without case. */
+export function overrideHeaders(
+  base: Readonly<Record<string, string>>,
+  over: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const overridden = new Set(Object.keys(over).map((name) => name.toLowerCase()));
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(base)) {
+    if (!overridden.has(name.toLowerCase())) headers[name] = value;
+  }
+  return Object.assign(headers, over);
+}
+
+/** Statuses that `Response` takes: it has no 1xx, and nothing past 599. */
+export function isResponseStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 599;
+}
+
+/** Statuses that never have a body; `Response` refuses one. */
+export function isBodilessStatus(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}

@@ -1,0 +1,151 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { CounterFamily, HistogramFamily } from './metric-families.ts';
+import type { Observation, Observe } from './observation.ts';
+
+/** Upper bounds in seconds: a cached read takes about 1 ms, a statement timeout several seconds. */
+const REQUEST_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const STAGE_BOUNDS = [0.000_05, 0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
+
+export interface Metrics {
+  readonly observe: Observe;
+  /** Registers a gauge that is read when the metrics are. */
+  gauge(name: string, help: string, collect: () => number): void;
+  /** The text a `/metrics` endpoint answers with. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface MetricsOptions {
+  /** Memory, CPU, event loop and garbage collection of the process. Default: true. */
+  readonly withProcessMetrics?: boolean;
+}
+
+/** Metrics in Prometheus' text format. No label holds a tenant's name: a thousand tenants must not mean a thousand series. */
+export function createMetrics({ withProcessMetrics = true }: MetricsOptions = {}): Metrics {
+  const registry = new Registry();
+  if (withProcessMetrics) collectDefaultMetrics({ register: registry });
+  const families = createFamilies();
+  return {
+    observe: (observation) => count(families, observation),
+    gauge(name, help, collect) {
+      const gauge: Gauge = new Gauge({
+        name,
+        help,
+        registers: [registry],
+        collect: () => gauge.set(collect()),
+      });
+    },
+    async render() {
+      const hot = Object.values(families).map((family) => family.render());
+      return hot.join('') + (await registry.metrics());
+    },
+    contentType: registry.contentType,
+  };
+}
+
+type Families = ReturnType<typeof createFamilies>;
+
+function createFamilies() {
+  const counter = (name: string, help: string, labels: readonly string[]) =>
+    new CounterFamily(name, help, labels);
+  return {
+    requests: counter('cascata_requests_total', 'Requests by method, route pattern and status.', [
+      'method',
+      'route',
+      'status',
+    ]),
+    requestErrors: counter('cascata_request_errors_total', 'Requests answered with an error, by its code.', [
+      'code',
+    ]),
+    requestDuration: new HistogramFamily(
+      'cascata_request_duration_seconds',
+      'Time from request to response.',
+      {
+        labels: ['method', 'route'],
+        bounds: REQUEST_BOUNDS,
+      },
+    ),
+    stageDuration: new HistogramFamily(
+      'cascata_stage_duration_seconds',
+      'Time of one stage of the pipeline.',
+      {
+        labels: ['stage'],
+        bounds: STAGE_BOUNDS,
+      },
+    ),
+    tenantCache: counter('cascata_tenant_cache_total', 'Look-ups of tenants by outcome.', ['outcome']),
+    tokenCache: counter('cascata_jwt_cache_total', 'Verifications of tokens by outcome.', ['outcome']),
+    registryErrors: counter('cascata_registry_unreachable_total', 'Failed reads of the tenant registry.', []),
+    registryListener: counter('cascata_registry_listener_total', 'Changes of the registry listener.', [
+      'state',
+    ]),
+    schemaLoads: counter('cascata_schema_cache_loads_total', 'Loads of schema caches by outcome.', [
+      'outcome',
+    ]),
+    schemaLoadDuration: new HistogramFamily(
+      'cascata_schema_cache_load_seconds',
+      'Time to load a schema cache.',
+      {
+        labels: [],
+        bounds: REQUEST_BOUNDS,
+      },
+    ),
+    pools: counter('cascata_pool_changes_total', 'Pools opened and closed.', ['change']),
+    upstreamErrors: counter('cascata_upstream_errors_total', 'Upstreams that could not be used.', []),
+    jobs: counter('cascata_job_changes_total', 'Changes of jobs by kind and new state.', ['job', 'state']),
+  };
+}
+
+function count(families: Families, observation: Observation): void {
+  switch (observation.kind) {
+    case 'request-finished':
+      countRequest(families, observation);
+      break;
+    case 'tenant-cache':
+      families.tenantCache.increment(observation.outcome);
+      break;
+    case 'jwt-cache':
+      families.tokenCache.increment(observation.outcome);
+      break;
+    case 'registry-unreachable':
+      families.registryErrors.increment();
+      break;
+    case 'registry-listener':
+      families.registryListener.increment(observation.state);
+      break;
+    case 'schema-cache-loaded':
+      families.schemaLoads.increment('loaded');
+      families.schemaLoadDuration.observe(observation.durationMs / 1000);
+      break;
+    case 'schema-cache-failed':
+      families.schemaLoads.increment('failed');
+      break;
+    case 'pool-opened':
+      families.pools.increment('opened');
+      break;
+    case 'pool-closed':
+      families.pools.increment('closed');
+      break;
+    case 'upstream-failed':
+      families.upstreamErrors.increment();
+      break;
+    case 'job-changed':
+      families.jobs.increment(observation.job, observation.state);
+      break;
+    case 'process-started':
+    case 'process-stopping':
+    case 'process-failed':
+    case 'request-failed': // Its `request-finished` follows and is counted with its code.
+      break;
+    default:
+      observation satisfies never;
+  }
+}
+
+function countRequest(families: Families, request: Extract<Observation, { kind: 'request-finished' }>): void {
+  const { method, route, status, errorCode, durationMs, stages } = request;
+  families.requests.increment(method, route, String(status));
+  if (errorCode !== undefined) families.requestErrors.increment(errorCode);
+  families.requestDuration.observe(durationMs / 1000, method, route);
+  for (const stage in stages) families.stageDuration.observe((stages[stage] ?? 0) / 1000, stage);
+}

@@ -1,0 +1,60 @@
+/** Everything worth telling. The logger and the metrics are the only two consumers, and each decides what to do with it. */
+export type Observation =
+  | {
+      readonly kind: 'process-started';
+      readonly process: string;
+      readonly port?: number;
+      readonly durationMs: number;
+    }
+  | { readonly kind: 'process-stopping'; readonly process: string; readonly reason: string }
+  | { readonly kind: 'process-failed'; readonly process: string; readonly cause: unknown }
+  | {
+      readonly kind: 'request-finished';
+      readonly requestId: string;
+      readonly tenantId: string | undefined;
+      readonly method: string;
+      /** Route pattern, never the path with its values: `/rest/v1/:relation`. */
+      readonly route: string;
+      readonly status: number;
+      readonly errorCode: string | undefined;
+      readonly upstream: string | undefined;
+      readonly rows: number | undefined;
+      readonly durationMs: number;
+      /** Stage name → milliseconds. */
+      readonly stages: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly kind: 'request-failed';
+      readonly requestId: string;
+      readonly tenantId: string | undefined;
+      readonly cause: unknown;
+    }
+  | { readonly kind: 'tenant-cache'; readonly outcome: 'hit' | 'miss' | 'stale' | 'invalidated' }
+  | { readonly kind: 'registry-unreachable'; readonly cause: unknown }
+  | { readonly kind: 'registry-listener'; readonly state: 'connected' | 'lost'; readonly cause?: unknown }
+  | {
+      readonly kind: 'schema-cache-loaded';
+      readonly tenantId: string;
+      readonly durationMs: number;
+      readonly relations: number;
+    }
+  | { readonly kind: 'schema-cache-failed'; readonly tenantId: string; readonly cause: unknown }
+  | { readonly kind: 'jwt-cache'; readonly outcome: 'hit' | 'miss' }
+  | { readonly kind: 'pool-opened'; readonly upstream: string }
+  | { readonly kind: 'pool-closed'; readonly upstream: string; readonly reason: string }
+  | {
+      readonly kind: 'upstream-failed';
+      readonly tenantId: string | undefined;
+      readonly upstream: string;
+      readonly cause: unknown;
+    }
+  | {
+      readonly kind: 'job-changed';
+      readonly jobId: string;
+      readonly job: string;
+      readonly state: string;
+      readonly step?: string;
+      readonly cause?: unknown;
+    };
+
+export type Observe = (observation: Observation) => void;

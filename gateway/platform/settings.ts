@@ -1,0 +1,126 @@
+import type { Secret } from '../registry/secrets.ts';
+import type { PartialSettings } from './config-schema.ts';
+
+/**
+ * All settings, with defaults filled in. Which wins: environment variable, then `env.<name>` of the file, then the top of the
+ * file, then the default. `docs/configuration.md` says what each means and costs.
+ */
+export interface Settings {
+  readonly environment: string;
+  readonly isProduction: boolean;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly gateway: {
+    readonly host: string;
+    /** 0: any free port. */
+    readonly port: number;
+    readonly workers: number;
+    readonly maxBodyBytes: number;
+    /** Request line and headers together. */
+    readonly maxHeaderBytes: number;
+    readonly headersTimeoutMs: number;
+    /** Time for a whole request to arrive. */
+    readonly requestTimeoutMs: number;
+    readonly keepAliveTimeoutMs: number;
+    readonly drainTimeoutMs: number;
+    /** Addresses and CIDR ranges whose `X-Forwarded-Host` and `X-Forwarded-For` are believed. */
+    readonly trustedProxies: readonly string[];
+  };
+  readonly pools: {
+    /** Connections of the pool all local tenants share. */
+    readonly poolSize: number;
+    /** Connections of one leased pool (tenants with a place of their own). */
+    readonly leasedPoolSize: number;
+    /** Connections of all leased pools together. */
+    readonly maxLeasedConnections: number;
+    readonly connectTimeoutMs: number;
+    readonly acquireTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    readonly statementTimeoutMs: number;
+    /** Named statements kept on each connection; 0: unnamed statements only. */
+    readonly preparedStatementsPerConnection: number;
+  };
+  readonly caches: {
+    readonly maxTenants: number;
+    readonly tenantTtlMs: number;
+    readonly schemaCacheMaxBytes: number;
+    readonly maxVerifiedTokens: number;
+  };
+  readonly admin: {
+    readonly host: string;
+    /** 0: any free port. */
+    readonly port: number;
+    readonly drainTimeoutMs: number;
+  };
+  /** Where local tenants' traffic goes; `undefined`: straight to PostgreSQL. */
+  readonly pgbouncerUrl: Secret | undefined;
+}
+
+/** What the file and the defaults decide together. */
+type FileSettings = Omit<Settings, 'environment' | 'isProduction' | 'pgbouncerUrl'>;
+
+/** Defaults, exported for the documentation's test. */
+export function defaultSettings(): FileSettings {
+  return {
+    dataDir: '.data',
+    logLevel: 'info',
+    gateway: {
+      host: '127.0.0.1',
+      port: 8000,
+      workers: 1,
+      maxBodyBytes: 16 * 1024 * 1024,
+      maxHeaderBytes: 64 * 1024,
+      headersTimeoutMs: 15_000,
+      requestTimeoutMs: 60_000,
+      keepAliveTimeoutMs: 65_000,
+      drainTimeoutMs: 10_000,
+      trustedProxies: [],
+    },
+    pools: {
+      poolSize: 20,
+      leasedPoolSize: 5,
+      maxLeasedConnections: 100,
+      connectTimeoutMs: 5_000,
+      acquireTimeoutMs: 10_000,
+      idleTimeoutMs: 30_000,
+      statementTimeoutMs: 15_000,
+      preparedStatementsPerConnection: 200,
+    },
+    caches: {
+      maxTenants: 10_000,
+      tenantTtlMs: 60_000,
+      schemaCacheMaxBytes: 256 * 1024 * 1024,
+      maxVerifiedTokens: 10_000,
+    },
+    admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000 },
+  };
+}
+
+/** Later layers win, key by key; an `undefined` changes nothing. */
+export function mergeSettings(layers: readonly [FileSettings, ...PartialSettings[]]): FileSettings {
+  const [defaults, ...overrides] = layers;
+  return overrides.reduce<FileSettings>(
+    (merged, layer) => ({
+      dataDir: layer.dataDir ?? merged.dataDir,
+      logLevel: layer.logLevel ?? merged.logLevel,
+      gateway: overlay(merged.gateway, layer.gateway),
+      pools: overlay(merged.pools, layer.pools),
+      caches: overlay(merged.caches, layer.caches),
+      admin: overlay(merged.admin, layer.admin),
+    }),
+    defaults,
+  );
+}
+
+/** Like a spread, but a key that is present and `undefined` changes nothing. */
+function overlay<T extends object>(
+  base: T,
+  changes: { readonly [K in keyof T]?: T[K] | undefined } | undefined,
+): T {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(changes ?? {})) {
+    if (value !== undefined) Object.assign(merged, { [key]: value });
+  }
+  return merged;
+}

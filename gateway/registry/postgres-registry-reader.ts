@@ -1,0 +1,102 @@
+import pg from 'pg';
+import type { RegistryReader } from './registry-reader.ts';
+import type { Secret } from './secrets.ts';
+import { TENANT_COLUMNS, tenantFromRow } from './tenant-row.ts';
+
+export interface RegistryReaderOptions {
+  /** DSN of the control database, e.g. with the login `cascata_gateway`; a pool of two connections is opened for it. */
+  readonly url?: Secret;
+  /** Used instead of `url`; stays open when the reader is closed. */
+  readonly pool?: pg.Pool;
+  readonly masterKey: Secret;
+  /** Hears of connections that broke while idle. */
+  readonly onError?: (cause: unknown) => void;
+}
+
+export interface PostgresRegistryReader extends RegistryReader {
+  /** Closes the connections it opened itself. */
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 3_000;
+const QUERY_TIMEOUT_MS = 5_000;
+
+// An exact host sorts before every pattern, a longer pattern before a shorter one.
+const FIND_BY_HOST = `
+  SELECT ${TENANT_COLUMNS}
+  FROM control.tenant_hosts f
+  JOIN control.tenants t ON t.id = f.tenant_id
+  WHERE f.host = ANY($1::text[])
+  ORDER BY f.host LIKE '*%', length(f.host) DESC
+  LIMIT 1`;
+
+/** The registry read over plain SQL. Nothing is connected before the first call. */
+export function createRegistryReader(options: RegistryReaderOptions): PostgresRegistryReader {
+  const { masterKey } = options;
+  const own = options.pool === undefined ? openPool(options) : undefined;
+  const pool = options.pool ?? own!;
+
+  return {
+    async findTenantByHost(host, signal) {
+      const rows = await query(pool, { text: FIND_BY_HOST, values: [hostCandidates(host)], signal });
+      return rows[0] === undefined ? undefined : tenantFromRow(rows[0], masterKey);
+    },
+    async ping(signal) {
+      await query(pool, { text: 'SELECT 1 FROM control.tenants LIMIT 1', values: [], signal });
+    },
+    async close() {
+      await own?.end();
+    },
+  };
+}
+
+/**
+ * The entries of `tenant_hosts` that would match a host.
+ *
+ * @example hostCandidates('a.b.example.com') // ['a.b.example.com', '*.b.example.com', '*.example.com', '*.com']
+ */
+export function hostCandidates(host: string): readonly string[] {
+  const labels = host.split('.');
+  return [host, ...labels.slice(1).map((_, index) => `*.${labels.slice(index + 1).join('.')}`)];
+}
+
+function openPool({ url, onError }: RegistryReaderOptions): pg.Pool {
+  if (url === undefined) throw new TypeError('createRegistryReader needs a url or a pool');
+  const pool = new pg.Pool({
+    connectionString: url.reveal(),
+    max: 2,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    idleTimeoutMillis: 30_000,
+    application_name: 'cascata-registry-reader',
+  });
+  pool.on('error', (cause) => onError?.(cause));
+  return pool;
+}
+
+interface SignalledQuery {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  readonly signal: AbortSignal;
+}
+
+/** pg knows no signals: on abort the connection is thrown away, which is cheap here and certain. */
+async function query(pool: pg.Pool, { text, values, signal }: SignalledQuery): Promise<readonly unknown[]> {
+  signal.throwIfAborted();
+  const client = await pool.connect();
+  let isBroken = false;
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const answer = client.query<Record<string, unknown>>({ text, values: [...values] });
+    const { rows } = await Promise.race([answer, aborted.promise]);
+    return rows;
+  } catch (error) {
+    isBroken = signal.aborted || !(error instanceof pg.DatabaseError);
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    client.release(isBroken);
+  }
+}

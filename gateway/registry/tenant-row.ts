@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { parsePostgrestSettings } from './postgrest-settings.ts';
+import { type SealOptions, unseal, unsealText } from './sealing.ts';
+import { Secret } from './secrets.ts';
+import type { JwtKeySource, Placement, Tenant, TenantId } from './tenant.ts';
+
+const TenantRow = z.strictObject({
+  id: z.string(),
+  status: z.enum(['active', 'suspended', 'moving']),
+  placement_kind: z.enum(['shared', 'database', 'remote']),
+  database_name: z.string().nullable(),
+  sealed_connection_string: z.string().nullable(),
+  sealed_read_replica_url: z.string().nullable(),
+  isolation: z.enum(['sealed', 'trusted']),
+  epoch: z.int(),
+  schema_prefix: z.string().nullable(),
+  role_prefix: z.string().nullable(),
+  jwt_kind: z.enum(['none', 'secret', 'jwks', 'jwks-url']),
+  sealed_jwt: z.string().nullable(),
+  jwks_url: z.string().nullable(),
+  require_api_key: z.boolean(),
+  max_in_flight: z.int().nullable(),
+  statement_timeout_ms: z.int().nullable(),
+  max_body_bytes: z.int().nullable(),
+  postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  hosts: z.array(z.string()),
+  api_keys: z.array(
+    z.strictObject({ kind: z.enum(['publishable', 'secret']), role: z.string(), sha256: z.string() }),
+  ),
+});
+type TenantRow = z.infer<typeof TenantRow>;
+
+/**
+ * The columns of `tenantFromRow`, for a query whose FROM names `control.tenants t`. Only what the login `cascata_gateway`
+ * may read.
+ */
+export const TENANT_COLUMNS: string = `
+  t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.sealed_read_replica_url,
+  t.isolation, t.epoch, t.schema_prefix, t.role_prefix, t.jwt_kind, t.sealed_jwt, t.jwks_url, t.require_api_key,
+  t.max_in_flight, t.statement_timeout_ms, t.max_body_bytes, t.postgrest,
+  ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts,
+  COALESCE(
+    (SELECT json_agg(json_build_object('kind', k.kind, 'role', k.role, 'sha256', k.sha256) ORDER BY k.kind, k.sha256)
+     FROM control.api_keys k WHERE k.tenant_id = t.id), '[]') AS api_keys`;
+
+/** What the sealed column of a tenant is bound to. */
+export function tenantSealContext(
+  tenantId: string,
+  column: 'jwt' | 'connection_string' | 'read_replica_url',
+): string {
+  return `tenants/${tenantId}/${column}`;
+}
+
+/**
+ * One row of `TENANT_COLUMNS`.
+ *
+ * @throws {z.ZodError} when the table and this code disagree
+ * @throws {SealError} when the master key is not the one the row was sealed with
+ */
+export function tenantFromRow(row: unknown, masterKey: Secret): Tenant {
+  const parsed = TenantRow.parse(row);
+  return {
+    id: parsed.id as TenantId,
+    status: parsed.status,
+    hosts: parsed.hosts,
+    placement: placementFromRow(parsed, masterKey),
+    isolation: parsed.isolation,
+    epoch: parsed.epoch,
+    naming: { schemaPrefix: parsed.schema_prefix ?? undefined, rolePrefix: parsed.role_prefix ?? undefined },
+    jwt: jwtFromRow(parsed, masterKey),
+    requireApiKey: parsed.require_api_key,
+    apiKeys: parsed.api_keys,
+    limits: {
+      maxInFlight: parsed.max_in_flight ?? undefined,
+      statementTimeoutMs: parsed.statement_timeout_ms ?? undefined,
+      maxBodyBytes: parsed.max_body_bytes ?? undefined,
+    },
+    settings: parsePostgrestSettings(parsed.postgrest),
+    // Sealed values are part of the row, so a changed secret changes the revision without being in it.
+    revision: createHash('sha256').update(JSON.stringify(parsed)).digest('base64url').slice(0, 22),
+  };
+}
+
+function placementFromRow(row: TenantRow, masterKey: Secret): Placement {
+  if (row.placement_kind === 'shared') return { kind: 'shared' };
+  const readReplicaUrl =
+    row.sealed_read_replica_url === null
+      ? undefined
+      : new Secret(unsealText(row.sealed_read_replica_url, sealOf(row, 'read_replica_url', masterKey)));
+  if (row.placement_kind === 'database') {
+    return {
+      kind: 'database',
+      databaseName: required(row.database_name, row.id, 'database_name'),
+      readReplicaUrl,
+    };
+  }
+  const sealed = required(row.sealed_connection_string, row.id, 'sealed_connection_string');
+  const dsn = unsealText(sealed, sealOf(row, 'connection_string', masterKey));
+  return { kind: 'remote', remoteConnectionString: new Secret(dsn), readReplicaUrl };
+}
+
+function jwtFromRow(row: TenantRow, masterKey: Secret): JwtKeySource {
+  const opened = () => unseal(required(row.sealed_jwt, row.id, 'sealed_jwt'), sealOf(row, 'jwt', masterKey));
+  switch (row.jwt_kind) {
+    case 'none':
+      return { kind: 'none' };
+    case 'secret':
+      return { kind: 'secret', secret: new Secret(opened()) };
+    case 'jwks':
+      return { kind: 'jwks', jwks: new Secret(Buffer.from(opened()).toString('utf8')) };
+    case 'jwks-url':
+      return { kind: 'jwks-url', url: required(row.jwks_url, row.id, 'jwks_url') };
+  }
+}
+
+function sealOf(
+  row: TenantRow,
+  column: 'jwt' | 'connection_string' | 'read_replica_url',
+  masterKey: Secret,
+): SealOptions {
+  return { masterKey, context: tenantSealContext(row.id, column) };
+}
+
+function required(value: string | null, tenantId: string, column: string): string {
+  if (value === null)
+    throw new Error(`control.tenants.${column} of '${tenantId}' is NULL, which its kind does not allow`);
+  return value;
+}

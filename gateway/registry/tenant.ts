@@ -1,0 +1,129 @@
+/*
+ * Words used throughout (one word, one meaning):
+ *   tenant       a project with its own hosts, keys, roles and data        registry     the tables that describe tenants
+ *   placement    where a tenant's data is: shared, database, remote        upstream     a place a transaction can run
+ *   epoch        grows on every change of placement; part of pool keys     lease        a pool on loan from the pool cache
+ *   logical name what clients see (`public`, `anon`)                       physical name what SQL uses (`acme`, `acme_anon`)
+ *   control plane writes the registry (admin-worker)                       data plane   serves requests (gateway)
+ */
+import type { Secret } from './secrets.ts';
+
+export type TenantId = string & { readonly __brand: 'TenantId' };
+
+export type TenantStatus = 'active' | 'suspended' | 'moving';
+
+export type Isolation = 'sealed' | 'trusted';
+
+export type Placement =
+  | { readonly kind: 'shared' }
+  | { readonly kind: 'database'; readonly databaseName: string; readonly readReplicaUrl: Secret | undefined }
+  | {
+      readonly kind: 'remote';
+      readonly remoteConnectionString: Secret;
+      readonly readReplicaUrl: Secret | undefined;
+    };
+
+/** How a tenant's tokens are verified. `none`: PostgREST's "Server lacks JWT secret" (PGRST300). */
+export type JwtKeySource =
+  | { readonly kind: 'none' }
+  /** Raw bytes of an HS256 secret. */
+  | { readonly kind: 'secret'; readonly secret: Secret<Uint8Array> }
+  /** A JWK Set; may hold symmetric keys, hence secret. JSON text. */
+  | { readonly kind: 'jwks'; readonly jwks: Secret }
+  | { readonly kind: 'jwks-url'; readonly url: string };
+
+/** An opaque `sb_publishable_…`/`sb_secret_…` key. Only its SHA-256 is needed to verify it. */
+export interface ApiKey {
+  readonly kind: 'publishable' | 'secret';
+  /** Logical role the key stands for: `anon` or `service_role`. */
+  readonly role: string;
+  /** SHA-256 of the whole key text, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** Each may be set per process (config) and per tenant (registry); the smaller wins. */
+export interface TenantLimits {
+  /** Statements in flight at once. */
+  readonly maxInFlight: number | undefined;
+  readonly statementTimeoutMs: number | undefined;
+  readonly maxBodyBytes: number | undefined;
+}
+
+/**
+ * PostgREST's own settings, by its own names, as strings the way PostgREST's configuration file gives them
+ * (`"db-max-rows"` → `"1000"`). Parsed by `parsePostgrestSettings`.
+ */
+export interface PostgrestSettings {
+  /** Logical names; the first is the default profile. Never empty. */
+  readonly dbSchemas: readonly string[];
+  readonly dbExtraSearchPath: readonly string[];
+  /** Logical role of requests without a token; `undefined`: such requests are refused (PGRST302). */
+  readonly dbAnonRole: string | undefined;
+  readonly dbMaxRows: number | undefined;
+  /** Optionally schema-qualified logical name of the function called before each main query. */
+  readonly dbPreRequest: string | undefined;
+  readonly dbRootSpec: string | undefined;
+  readonly dbTxEnd: 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
+  readonly dbPlanEnabled: boolean;
+  readonly dbAggregatesEnabled: boolean;
+  readonly dbHoistedTxSettings: readonly string[];
+  readonly dbPreparedStatements: boolean;
+  readonly clientErrorVerbosity: 'verbose' | 'minimal';
+  readonly jwtAud: string | undefined;
+  readonly jwtRoleClaimKey: string;
+  readonly openapiMode: 'follow-privileges' | 'ignore-privileges' | 'disabled';
+  readonly openapiSecurityActive: boolean;
+  readonly openapiServerProxyUri: string | undefined;
+  readonly serverCorsAllowedOrigins: readonly string[];
+  readonly serverTraceHeader: string | undefined;
+  readonly serverTimingEnabled: boolean;
+  readonly urlUseLegacyTargetNames: boolean;
+  /** `app.settings.*` → value, names in full (`app.settings.jwt_secret`). */
+  readonly appSettings: Readonly<Record<string, string>>;
+}
+
+/** Everything the data plane needs to know of one tenant. Immutable; a change gives a new object. */
+export interface Tenant {
+  readonly id: TenantId;
+  readonly status: TenantStatus;
+  readonly hosts: readonly string[];
+  readonly placement: Placement;
+  readonly isolation: Isolation;
+  readonly epoch: number;
+  readonly naming: TenantNaming;
+  readonly jwt: JwtKeySource;
+  /** `true`: a request without key or token is refused (GW104); `false`: it runs as `dbAnonRole`. */
+  readonly requireApiKey: boolean;
+  readonly apiKeys: readonly ApiKey[];
+  readonly limits: TenantLimits;
+  readonly settings: PostgrestSettings;
+  /** Changes whenever any field of the tenant changes; cache keys may use it. */
+  readonly revision: string;
+}
+
+/**
+ * Prefixes that turn logical names into physical ones. Kept when a tenant moves, so that its functions go on working.
+ * `undefined` means that both are the same.
+ */
+export interface TenantNaming {
+  /** `public` → `acme`, `api` → `acme_api`. */
+  readonly schemaPrefix: string | undefined;
+  /** `anon` → `acme_anon`. */
+  readonly rolePrefix: string | undefined;
+}
+
+export function physicalSchema(naming: TenantNaming, logical: string): string {
+  if (naming.schemaPrefix === undefined) return logical;
+  return logical === 'public' ? naming.schemaPrefix : `${naming.schemaPrefix}_${logical}`;
+}
+
+export function logicalSchema(naming: TenantNaming, physical: string): string {
+  const { schemaPrefix } = naming;
+  if (schemaPrefix === undefined) return physical;
+  if (physical === schemaPrefix) return 'public';
+  return physical.startsWith(`${schemaPrefix}_`) ? physical.slice(schemaPrefix.length + 1) : physical;
+}
+
+export function physicalRole(naming: TenantNaming, logical: string): string {
+  return naming.rolePrefix === undefined ? logical : `${naming.rolePrefix}_${logical}`;
+}
