@@ -1,0 +1,48 @@
+import type { MediaType } from './media-type.ts';
+import type { Payload } from './payload.ts';
+import type { Preferences } from './preferences.ts';
+import type { QueryParams } from './query-params.ts';
+import type { ItemRange } from './range.ts';
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE' | 'OPTIONS';
+
+export type Mutation = 'create' | 'update' | 'single-upsert' | 'delete';
+
+/** What is asked for, from path and method alone (POSTGREST.md R1–R6). */
+export type Action =
+  | { readonly kind: 'read'; readonly relation: string; readonly headersOnly: boolean }
+  | { readonly kind: 'mutate'; readonly relation: string; readonly mutation: Mutation }
+  | {
+      readonly kind: 'call';
+      readonly routine: string;
+      /** `get` serves GET and HEAD: arguments come from the query string. */
+      readonly invocation: 'get' | 'post';
+      readonly headersOnly: boolean;
+    }
+  | { readonly kind: 'inspect-root'; readonly headersOnly: boolean }
+  | { readonly kind: 'options-root' }
+  | { readonly kind: 'options-relation'; readonly relation: string }
+  | { readonly kind: 'options-routine'; readonly routine: string };
+
+/** An HTTP request in PostgREST's terms. Pure data: nothing of the database has been looked at yet. */
+export interface ApiRequest {
+  readonly method: Method;
+  readonly action: Action;
+  /** Path below the endpoint's prefix, percent-decoded: `/films`, `/rpc/add`, `/`. */
+  readonly path: string;
+  /** Logical name of the schema asked for, or the tenant's default. */
+  readonly schema: string;
+  /** A profile was asked for or several schemas are exposed: the response then names it in `Content-Profile`. */
+  readonly hasProfile: boolean;
+  readonly query: QueryParams;
+  /** Acceptable media types, best first; a missing header is any type. */
+  readonly accept: readonly MediaType[];
+  readonly preferences: Preferences;
+  /** `Range` header and `limit`/`offset` taken together (O4). */
+  readonly range: ItemRange;
+  /** `undefined` where the method carries none. */
+  readonly payload: Payload | undefined;
+  /** Lower-case names; cookies left out, as `request.headers` shows them. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly cookies: Readonly<Record<string, string>>;
+}

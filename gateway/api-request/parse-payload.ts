@@ -1,0 +1,184 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Action } from './api-request.ts';
+import { mediaTypeToText } from './media-type.ts';
+import { csvToJson } from './parse-csv.ts';
+import { parseMediaType } from './parse-media-type.ts';
+import type { Payload } from './payload.ts';
+import { parseQueryString } from './query-string.ts';
+
+export interface PayloadInput {
+  readonly action: Action;
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array | undefined;
+  /** From the query string; they spare the body from being parsed here, where the action knows them (W2). */
+  readonly columns: readonly string[] | undefined;
+}
+
+const EMPTY_ARRAY: Payload = { kind: 'json', text: '[]', isArray: true, keys: [], isUnchecked: false };
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Reads the body of a write or of a call by POST; other actions have none.
+ *
+ * @throws {GatewayError} PGRST102
+ */
+export function parsePayload({
+  action,
+  contentType,
+  body = NO_BYTES,
+  columns,
+}: PayloadInput): Payload | undefined {
+  switch (action.kind) {
+    case 'call':
+      return action.invocation === 'post' ? callPayload(contentType, body, columns) : undefined;
+    case 'mutate':
+      if (action.mutation === 'delete') return undefined;
+      // A PUT always names all columns by its body.
+      return rowsPayload(contentType, body, action.mutation === 'single-upsert' ? undefined : columns);
+    default:
+      return undefined;
+  }
+}
+
+type Columns = readonly string[] | undefined;
+
+function rowsPayload(contentType: string | undefined, body: Uint8Array, columns: Columns): Payload {
+  if (isJson(contentType)) return jsonPayload(decodeJson(body), columns);
+  const media = parseMediaType(contentType);
+  switch (media.kind) {
+    case 'json':
+      return jsonPayload(decodeJson(body), columns);
+    case 'csv':
+      return csvPayload(body);
+    case 'urlencoded': {
+      const row = new Map(formParams(body));
+      const text = JSON.stringify(Object.fromEntries(row));
+      return { kind: 'json', text, isArray: false, keys: [...row.keys()].sort(), isUnchecked: false };
+    }
+    default:
+      throw invalidBody(`Content-Type not acceptable: ${mediaTypeToText(media)}`);
+  }
+}
+
+function callPayload(contentType: string | undefined, body: Uint8Array, columns: Columns): Payload {
+  if (isJson(contentType)) return callJsonPayload(body, columns);
+  const media = parseMediaType(contentType);
+  switch (media.kind) {
+    case 'json':
+      return callJsonPayload(body, columns);
+    case 'csv':
+      return csvPayload(body);
+    case 'urlencoded':
+      return { kind: 'form', params: formParams(body) };
+    default:
+  }
+  switch (mediaTypeToText(media)) {
+    case 'text/plain':
+      return { kind: 'raw', bytes: body, contentType: 'text' };
+    case 'text/xml':
+      return { kind: 'raw', bytes: body, contentType: 'xml' };
+    case 'application/octet-stream':
+      return { kind: 'raw', bytes: body, contentType: 'octet-stream' };
+    default:
+      throw invalidBody(`Content-Type not acceptable: ${mediaTypeToText(media)}`);
+  }
+}
+
+/** A call without a body has no arguments. */
+function callJsonPayload(body: Uint8Array, columns: Columns): Payload {
+  return jsonPayload(body.length === 0 && columns === undefined ? '{}' : decodeJson(body), columns);
+}
+
+function isJson(contentType: string | undefined): contentType is undefined | 'application/json' {
+  return contentType === undefined || contentType === 'application/json';
+}
+
+function jsonPayload(text: string, columns: Columns): Payload {
+  if (columns !== undefined) {
+    return { kind: 'json', text, isArray: beginsArray(text), keys: columns, isUnchecked: true };
+  }
+  const json = parseJson(text);
+  // PostgREST takes a scalar for no rows at all.
+  if (typeof json !== 'object' || json === null) return EMPTY_ARRAY;
+  if (!Array.isArray(json)) {
+    return { kind: 'json', text, isArray: false, keys: Object.keys(json).sort(), isUnchecked: false };
+  }
+  const rows: readonly unknown[] = json;
+  if (rows.length === 0) return EMPTY_ARRAY;
+  const keys = uniformKeys(rows);
+  if (keys === undefined) throw invalidBody('All object keys must match');
+  return { kind: 'json', text, isArray: true, keys: keys.sort(), isUnchecked: false };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalidJson();
+  }
+}
+
+/** The keys that all rows share; `undefined` when they differ or a row is no object. */
+function uniformKeys(rows: readonly unknown[]): string[] | undefined {
+  const keys = keysOf(rows[0]);
+  if (keys === undefined) return undefined;
+  for (let i = 1; i < rows.length; i++) {
+    const row = rows[i];
+    const own = keysOf(row);
+    if (own?.length !== keys.length) return undefined;
+    for (let k = 0; k < keys.length; k++) {
+      // Rows nearly always have their keys in one order, which makes the look-up needless.
+      if (own[k] !== keys[k] && !Object.hasOwn(row as object, keys[k]!)) return undefined;
+    }
+  }
+  return keys;
+}
+
+function keysOf(row: unknown): string[] | undefined {
+  return typeof row === 'object' && row !== null && !Array.isArray(row) ? Object.keys(row) : undefined;
+}
+
+/** Whether the first character that is no JSON blank is `[`. */
+function beginsArray(text: string): boolean {
+  let at = 0;
+  for (let code = text.charCodeAt(0); code === 32 || (code >= 9 && code <= 13); code = text.charCodeAt(at))
+    at++;
+  return text[at] === '[';
+}
+
+function csvPayload(body: Uint8Array): Payload {
+  return { kind: 'json', isArray: true, isUnchecked: false, ...csvToJson(decodeText(body)) };
+}
+
+function formParams(body: Uint8Array): readonly (readonly [name: string, value: string])[] {
+  return parseQueryString(decodeText(body)).map(([name, value = '']) => [name, value] as const);
+}
+
+function decodeJson(body: Uint8Array): string {
+  const text = decodeUtf8(body);
+  if (text === undefined) throw invalidJson();
+  return text;
+}
+
+function decodeText(body: Uint8Array): string {
+  const text = decodeUtf8(body);
+  if (text === undefined) throw invalidBody('The body is not valid UTF-8');
+  return text;
+}
+
+/** `undefined` for invalid bytes. A byte order mark is kept: neither JSON nor PostgreSQL allows one. */
+function decodeUtf8(body: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function invalidJson(): GatewayError {
+  return invalidBody('Empty or invalid json');
+}
+
+function invalidBody(message: string): GatewayError {
+  return new GatewayError('PGRST102', { message });
+}

@@ -1,0 +1,122 @@
+import { parseColumns, parseOnConflict } from './parse-columns.ts';
+import { parseFilter, parseFilterOrArgument } from './parse-filter.ts';
+import { parseLogic } from './parse-logic.ts';
+import { parseOrder } from './parse-order.ts';
+import { isLimited, type LimitParams, parseLimits } from './parse-range.ts';
+import { ALL_COLUMNS, isAllColumns, parseSelect } from './parse-select.ts';
+import type { Filter, Positioned, QueryParams } from './query-params.ts';
+import { canonicalQuery, parseQueryString, type QueryPair } from './query-string.ts';
+
+export interface ParsedQuery {
+  readonly params: QueryParams;
+  readonly limits: LimitParams;
+}
+
+type NamedValue = readonly [name: string, value: string];
+
+/** Parameters by what their names say they are, each in the order given. */
+interface SortedPairs {
+  readonly select: string | undefined;
+  readonly columns: string | undefined;
+  readonly onConflict: string | undefined;
+  readonly order: readonly NamedValue[];
+  readonly logic: readonly NamedValue[];
+  readonly limits: readonly NamedValue[];
+  readonly offsets: readonly NamedValue[];
+  readonly filters: readonly NamedValue[];
+}
+
+/**
+ * Parses a query string. Where several parameters are wrong, the error is the one that PostgREST finds first.
+ *
+ * @param rawQuery without `?`, still encoded
+ * @param isCallByGet parameters whose value is no operation are a function's arguments (C1)
+ * @throws {GatewayError} PGRST100, or GW108 for escapes that are not UTF-8
+ */
+export function parseQuery(rawQuery: string, isCallByGet: boolean): ParsedQuery {
+  const pairs = parseQueryString(rawQuery);
+  const given = sortPairs(pairs);
+  const order = given.order.map(([name, value]) => parseOrder(name, value));
+  const logic = given.logic.map(([name, value]) => parseLogic(name, value));
+  const columns = given.columns === undefined ? undefined : parseColumns(given.columns);
+  const parsed = given.select === undefined ? ALL_COLUMNS : parseSelect(given.select);
+  const select = parsed.length === 0 ? ALL_COLUMNS : parsed;
+  const { filters, routineParams } = parseFilters(given.filters, isCallByGet);
+  const onConflict = given.onConflict === undefined ? undefined : parseOnConflict(given.onConflict);
+  const limits = parseLimits(given.limits, given.offsets);
+  const params: QueryParams = {
+    select,
+    isDefaultSelect: isAllColumns(select),
+    filters,
+    logic,
+    order,
+    ranges: limits.embeds,
+    hasRootLimit: isLimited(limits),
+    columns,
+    onConflict,
+    filterFields: [...new Set(given.filters.map(([name]) => name))],
+    routineParams,
+    canonical: canonicalQuery(pairs),
+  };
+  return { params, limits };
+}
+
+function parseFilters(
+  pairs: readonly NamedValue[],
+  isCallByGet: boolean,
+): Pick<QueryParams, 'filters' | 'routineParams'> {
+  if (!isCallByGet)
+    return { filters: pairs.map(([name, value]) => parseFilter(name, value)), routineParams: [] };
+  const filters: Positioned<Filter>[] = [];
+  const routineParams: NamedValue[] = [];
+  for (const [name, value] of pairs) {
+    const found = parseFilterOrArgument(name, value);
+    if ('argument' in found) routineParams.push([found.argument, value]);
+    else filters.push(found);
+  }
+  return { filters, routineParams };
+}
+
+function sortPairs(pairs: readonly QueryPair[]): SortedPairs {
+  const order: NamedValue[] = [];
+  const logic: NamedValue[] = [];
+  const limits: NamedValue[] = [];
+  const offsets: NamedValue[] = [];
+  const filters: NamedValue[] = [];
+  // Of these the first counts, even when it has no value.
+  const first = new Map<string, string | undefined>();
+  for (const [name, value] of pairs) {
+    if (name === 'select' || name === 'columns' || name === 'on_conflict') {
+      if (!first.has(name)) first.set(name, value);
+      continue;
+    }
+    if (value === undefined) continue;
+    switch (name.slice(name.lastIndexOf('.') + 1)) {
+      case 'order':
+        order.push([name, value]);
+        break;
+      case 'and':
+      case 'or':
+        logic.push([name, value]);
+        break;
+      case 'limit':
+        limits.push([name, value]);
+        break;
+      case 'offset':
+        offsets.push([name, value]);
+        break;
+      default:
+        filters.push([name, value]);
+    }
+  }
+  return {
+    select: first.get('select'),
+    columns: first.get('columns'),
+    onConflict: first.get('on_conflict'),
+    order,
+    logic,
+    limits,
+    offsets,
+    filters,
+  };
+}

@@ -1,0 +1,97 @@
+import type { MediaType } from '../api-request/media-type.ts';
+import { mediaTypeToText } from '../api-request/media-type.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { PostgrestSettings } from '../registry/tenant.ts';
+import type { MediaHandler, Relation, Routine, SchemaCache } from '../schema-cache/schema-cache.ts';
+import type { BodyHandler } from './action-plan.ts';
+
+export interface MediaContext {
+  readonly cache: SchemaCache;
+  readonly settings: PostgrestSettings;
+  /** Relation whose rows are answered, if any. */
+  readonly relation: Relation | undefined;
+  readonly routine: Routine | undefined;
+  /** Handlers of one relation apply only to its whole rows (M8). */
+  readonly isDefaultSelect: boolean;
+}
+
+export interface NegotiatedMedia {
+  readonly body: BodyHandler;
+  readonly explain: Extract<MediaType, { kind: 'plan' }> | undefined;
+}
+
+/**
+ * Chooses the first acceptable media type that has a handler (M9).
+ *
+ * @throws {GatewayError} PGRST107 when none has
+ */
+export function negotiateMedia(accept: readonly MediaType[], context: MediaContext): NegotiatedMedia {
+  for (const media of accept) {
+    if (media.kind === 'plan') {
+      if (!context.settings.dbPlanEnabled) continue;
+      const body = findHandler(media.for, context);
+      if (body !== undefined) return { body, explain: media };
+      continue;
+    }
+    const body = findHandler(media, context);
+    if (body !== undefined) return { body, explain: undefined };
+  }
+  throw notAvailable(accept);
+}
+
+export function notAvailable(accept: readonly MediaType[]): GatewayError {
+  return new GatewayError('PGRST107', {
+    message: `None of these media types are available: ${accept.map(mediaTypeToText).join(', ')}`,
+  });
+}
+
+const ANY_TYPE = '*/*';
+
+function findHandler(media: MediaType, context: MediaContext): BodyHandler | undefined {
+  const name = media.kind === 'any' ? ANY_TYPE : mediaTypeToText(media);
+  return routineHandler(name, media, context) ?? aggregateHandler(name, media, context) ?? builtin(media);
+}
+
+/** A routine that returns the media type's domain makes the body itself. */
+function routineHandler(name: string, media: MediaType, context: MediaContext): BodyHandler | undefined {
+  const returns = context.routine?.returns;
+  if (returns?.kind !== 'scalar' || returns.mediaType === undefined) return undefined;
+  if (returns.mediaType === name || returns.mediaType === ANY_TYPE) return { kind: 'routine', media };
+  return undefined;
+}
+
+function aggregateHandler(name: string, media: MediaType, context: MediaContext): BodyHandler | undefined {
+  if (media.kind === 'object' || media.kind === 'array') return undefined;
+  const { mediaHandlers } = context.cache;
+  if (mediaHandlers.length === 0) return undefined;
+  const handler =
+    mediaHandlers.find((h) => isForRelation(h, context) && h.mediaType === ANY_TYPE) ??
+    mediaHandlers.find((h) => isForRelation(h, context) && h.mediaType === name) ??
+    mediaHandlers.find((h) => h.relation === undefined && h.mediaType === name);
+  return handler === undefined ? undefined : { kind: 'aggregate', media, handler };
+}
+
+function isForRelation(handler: MediaHandler, context: MediaContext): boolean {
+  const { relation } = context;
+  return (
+    context.isDefaultSelect &&
+    relation !== undefined &&
+    handler.relation?.name === relation.name &&
+    handler.relation.schema === relation.schema
+  );
+}
+
+function builtin(media: MediaType): BodyHandler | undefined {
+  switch (media.kind) {
+    case 'any':
+      return { kind: 'builtin', media: { kind: 'json' } };
+    case 'json':
+    case 'csv':
+    case 'geojson':
+    case 'object':
+    case 'array':
+      return { kind: 'builtin', media };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,263 @@
+import type { LogicTree, OrderTerm, Positioned, SelectItem } from '../api-request/query-params.ts';
+import { ALL_ROWS, type ItemRange } from '../api-request/range.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { PostgrestSettings } from '../registry/tenant.ts';
+import { findRelationship } from '../schema-cache/find-relationship.ts';
+import {
+  type Relation,
+  type RelationRef,
+  type Relationship,
+  relationKey,
+  type SchemaCache,
+} from '../schema-cache/schema-cache.ts';
+import { checkAggregates, hasAggregates } from './check-aggregates.ts';
+import { type FieldItem, planField, planSelectTerms, representationLookup } from './plan-fields.ts';
+import type { Condition, EmbedPlan, PlannedOrder, ReadPlan, ReadQuery } from './read-plan.ts';
+
+export interface ReadContext {
+  readonly cache: SchemaCache;
+  readonly settings: PostgrestSettings;
+  /** Logical schema in which embeds are looked up. */
+  readonly schema: string;
+  /** `db-max-rows` applies; not to what a mutation returns (O8). */
+  readonly capsRows: boolean;
+  /** Filters of the root are applied; not on mutations, where they choose the rows to change. */
+  readonly filtersRoot: boolean;
+  /** limit/offset and order of embeds count; not in the response of a mutation (W8). */
+  readonly pagesEmbeds: boolean;
+}
+
+/** What the root is: a relation, or the rows of a routine (possibly of a relation's type). */
+export interface ReadRoot {
+  readonly relation: Relation | undefined;
+  /** Names the root in errors and in relationship look-ups. */
+  readonly ref: RelationRef;
+  readonly range: ItemRange;
+}
+
+/**
+ * Plans a read: a tree of relations with typed columns, conditions and order, and the relationship that joins each
+ * embed to its parent.
+ *
+ * @throws {GatewayError} PGRST108, 118, 123, 127, 200, 201
+ */
+export function planRead(query: ReadQuery, root: ReadRoot, context: ReadContext): ReadPlan {
+  const tree = buildTree(query.select, root, context);
+  attach(tree, query, context);
+  return finish(tree, context, false);
+}
+
+/** Mutable while filters, order and ranges are attached by path; `finish` turns it into a `ReadPlan`. */
+interface Node {
+  readonly relation: Relation | undefined;
+  readonly ref: RelationRef;
+  readonly fields: readonly FieldItem[];
+  readonly children: readonly Child[];
+  readonly filters: LogicTree[];
+  order: readonly OrderTerm[];
+  range: ItemRange;
+}
+
+interface Child {
+  readonly item: Extract<SelectItem, { kind: 'embed' | 'spread' }>;
+  readonly relationship: Relationship;
+  readonly node: Node;
+}
+
+function buildTree(select: readonly SelectItem[], root: ReadRoot, context: ReadContext): Node {
+  const fields: FieldItem[] = [];
+  const children: Child[] = [];
+  for (const item of select) {
+    if (item.kind === 'field') {
+      fields.push(item);
+      continue;
+    }
+    const relationship = findRelationship(context.cache, {
+      source: root.ref,
+      schema: context.schema,
+      target: item.name,
+      hint: item.hint,
+    });
+    const { target } = relationship;
+    const relation = context.cache.relations.get(relationKey(target.schema, target.name));
+    const child = buildTree(item.select, { relation, ref: target, range: ALL_ROWS }, context);
+    children.push({ item, relationship, node: child });
+  }
+  return {
+    relation: root.relation,
+    ref: root.ref,
+    fields,
+    children,
+    filters: [],
+    order: [],
+    range: root.range,
+  };
+}
+
+function attach(root: Node, query: ReadQuery, context: ReadContext): void {
+  const locate = <T>(positioned: Positioned<T>): Node => findNode(root, positioned.path, context);
+  for (const filter of query.filters) {
+    const node = locate(filter);
+    if (node !== root || context.filtersRoot) node.filters.push(filter.value);
+  }
+  for (const logic of query.logic) {
+    const node = locate(logic);
+    if (node !== root || context.filtersRoot) node.filters.push(logic.value);
+  }
+  for (const order of query.order) locate(order).order = order.value;
+  for (const range of query.ranges) {
+    const node = locate(range);
+    if (context.pagesEmbeds) node.range = range.value;
+  }
+}
+
+/** Follows embed names (or aliases) from the root. @throws {GatewayError} PGRST108 when one is not embedded */
+function findNode(root: Node, path: readonly string[], context: ReadContext): Node {
+  let node = root;
+  for (const segment of path) {
+    const child =
+      node.children.find(({ item }) => shownName(item) === segment) ??
+      (context.settings.urlUseLegacyTargetNames
+        ? node.children.find(({ item }) => item.name === segment)
+        : undefined);
+    if (child === undefined) throw notEmbedded(segment, node);
+    node = child.node;
+  }
+  return node;
+}
+
+function notEmbedded(segment: string, node: Node): GatewayError {
+  const message = `'${segment}' is not an embedded resource in this request`;
+  const aliased = node.children.find(({ item }) => item.name === segment);
+  if (aliased !== undefined) {
+    return new GatewayError('PGRST108', {
+      message,
+      details: 'Target names are not allowed in filters if they have an alias',
+      hint: `Change '${segment}' to '${shownName(aliased.item)}' in filters, orders or limits.`,
+    });
+  }
+  return new GatewayError('PGRST108', {
+    message,
+    hint: `Verify that '${segment}' is included in the 'select' query parameter.`,
+  });
+}
+
+function shownName(item: Child['item']): string {
+  return item.kind === 'embed' ? (item.alias ?? item.name) : item.name;
+}
+
+/** `isLifted`: the columns are lifted into the parent one by one, so `*` has to be written out. */
+function finish(node: Node, context: ReadContext, isLifted: boolean): ReadPlan {
+  const embeds: EmbedPlan[] = node.children.map(({ item, relationship, node: child }) => ({
+    relationship,
+    cardinality: isToOne(relationship) ? 'to-one' : 'to-many',
+    name: shownName(item),
+    join: item.join ?? 'left',
+    isSpread: item.kind === 'spread',
+    isEmpty: item.select.length === 0,
+    read: finish(child, context, item.kind === 'spread'),
+  }));
+  checkAggregates({ fields: node.fields, embeds, settings: context.settings });
+  const expandsStar = isLifted || hasAggregates(node.fields, embeds);
+  const { cache } = context;
+  return {
+    relation: node.relation,
+    select: planSelectTerms(node.fields, node.relation, { cache, expandsStar }),
+    where: planConditions(node.filters, node, { cache }),
+    order: node.order.map((term) => planOrder(term, node)),
+    range: context.capsRows ? capRange(node.range, context.settings.dbMaxRows) : node.range,
+    embeds,
+  };
+}
+
+function isToOne(relationship: Relationship): boolean {
+  if (relationship.kind === 'computed') return relationship.toOne;
+  return relationship.cardinality.kind === 'm2o' || relationship.cardinality.kind === 'o2o';
+}
+
+function planConditions(
+  trees: readonly LogicTree[],
+  node: Pick<Node, 'relation' | 'children'>,
+  context: { readonly cache: SchemaCache },
+): Condition[] {
+  const fromText = representationLookup(context.cache, 'from-text');
+  const plan = (tree: LogicTree): Condition => {
+    if (tree.kind === 'logic') {
+      return {
+        kind: 'logic',
+        operator: tree.operator,
+        negated: tree.negated,
+        children: tree.children.map(plan),
+      };
+    }
+    const { operation } = tree;
+    if (operation.kind === 'is' && tree.field.path.length === 0 && isNullTest(operation.value)) {
+      const embed = node.children.findIndex(({ item }) => shownName(item) === tree.field.name);
+      if (embed !== -1) {
+        return { kind: 'null-embed', embed, isNull: (operation.value === 'null') !== tree.negated };
+      }
+    }
+    const field = planField(tree.field, node.relation, fromText);
+    return { kind: 'filter', field, negated: tree.negated, operation };
+  };
+  return trees.map(plan);
+}
+
+/** Conditions of a mutation, on the relation's own columns. */
+export function planRootConditions(
+  trees: readonly LogicTree[],
+  relation: Relation,
+  cache: SchemaCache,
+): Condition[] {
+  return planConditions(trees, { relation, children: [] }, { cache });
+}
+
+function isNullTest(value: string): boolean {
+  return value === 'null' || value === 'not_null';
+}
+
+function planOrder(term: OrderTerm, node: Node): PlannedOrder {
+  const { direction, nulls } = term;
+  if (term.relation === undefined) {
+    return { field: planField(term.field, node.relation), embed: undefined, direction, nulls };
+  }
+  const embed = node.children.findIndex(({ item }) => shownName(item) === term.relation);
+  const child = node.children[embed];
+  if (child === undefined) {
+    throw new GatewayError('PGRST108', {
+      message: `'${term.relation}' is not an embedded resource in this request`,
+      hint: `Verify that '${term.relation}' is included in the 'select' query parameter.`,
+    });
+  }
+  if (!isToOne(child.relationship)) {
+    throw new GatewayError('PGRST118', {
+      message: `A related order on '${term.relation}' is not possible`,
+      details: `'${node.ref.name}' and '${term.relation}' do not form a many-to-one or one-to-one relationship`,
+    });
+  }
+  return { field: planField(term.field, child.node.relation), embed, direction, nulls };
+}
+
+/** `db-max-rows` bounds every level. */
+export function capRange(range: ItemRange, maxRows: number | undefined): ItemRange {
+  if (maxRows === undefined) return range;
+  return { offset: range.offset, limit: Math.min(range.limit ?? maxRows, maxRows) };
+}
+
+/** Columns of the root that its embeds join on, and whether an embed needs the whole row. */
+export function columnsForEmbeds(read: ReadPlan): {
+  readonly names: Set<string>;
+  readonly needsRow: boolean;
+} {
+  const names = new Set<string>();
+  let needsRow = false;
+  for (const { relationship } of read.embeds) {
+    if (relationship.kind === 'computed') needsRow = true;
+    else if (relationship.cardinality.kind === 'm2m') {
+      for (const pair of relationship.cardinality.junction.sourceColumns) names.add(pair.source);
+    } else {
+      for (const pair of relationship.cardinality.columns) names.add(pair.source);
+    }
+  }
+  return { names, needsRow };
+}

@@ -1,0 +1,88 @@
+import type {
+  AggregateFunction,
+  JoinKind,
+  JsonStep,
+  Operation,
+  QueryParams,
+} from '../api-request/query-params.ts';
+import type { ItemRange } from '../api-request/range.ts';
+import type { Relation, Relationship } from '../schema-cache/schema-cache.ts';
+
+/** A field whose type was looked up, so that the SQL stage needs no schema cache. */
+export interface PlannedField {
+  /** `*` stands for the whole row. */
+  readonly name: string;
+  readonly path: readonly JsonStep[];
+  /** The column is not json/jsonb, so `to_jsonb` has to come before the path (F17). */
+  readonly needsToJsonb: boolean;
+  /** `undefined` when the schema cache does not know the column, e.g. a computed one. */
+  readonly baseType: string | undefined;
+  /** Cast function of a domain representation (X1), physical and quoted. */
+  readonly representation: string | undefined;
+}
+
+export type SelectTerm = {
+  readonly field: PlannedField;
+  /** Name of the output column; `undefined` for `*`. */
+  readonly alias: string | undefined;
+  readonly cast: string | undefined;
+  readonly aggregate: PlannedAggregate | undefined;
+};
+
+export interface PlannedAggregate {
+  readonly fn: AggregateFunction;
+  readonly cast: string | undefined;
+}
+
+export type Condition =
+  | {
+      readonly kind: 'filter';
+      readonly field: PlannedField;
+      readonly negated: boolean;
+      readonly operation: Operation;
+    }
+  /** `rel=is.null`, `rel=not.is.null`: whether an embed has rows (F16). `embed` is its index in `ReadPlan.embeds`. */
+  | { readonly kind: 'null-embed'; readonly embed: number; readonly isNull: boolean }
+  | {
+      readonly kind: 'logic';
+      readonly operator: 'and' | 'or';
+      readonly negated: boolean;
+      readonly children: readonly Condition[];
+    };
+
+export interface PlannedOrder {
+  readonly field: PlannedField;
+  /** Index in `ReadPlan.embeds` of the to-one embed whose column orders the parents (O2). */
+  readonly embed: number | undefined;
+  readonly direction: 'asc' | 'desc' | undefined;
+  readonly nulls: 'first' | 'last' | undefined;
+}
+
+/** One level of a read: a relation, what is wanted of it, and the embeds below it. */
+export interface ReadPlan {
+  /** `undefined` for a routine whose rows are of no exposed relation. */
+  readonly relation: Relation | undefined;
+  readonly select: readonly SelectTerm[];
+  /** ANDed. */
+  readonly where: readonly Condition[];
+  readonly order: readonly PlannedOrder[];
+  readonly range: ItemRange;
+  readonly embeds: readonly EmbedPlan[];
+}
+
+export interface EmbedPlan {
+  readonly relationship: Relationship;
+  readonly cardinality: 'to-one' | 'to-many';
+  /** Key in the parent's JSON. */
+  readonly name: string;
+  readonly join: JoinKind;
+  readonly isSpread: boolean;
+  /** `rel()`: joins, but shows nothing. */
+  readonly isEmpty: boolean;
+  readonly read: ReadPlan;
+}
+
+/** Where a root's rows come from. */
+export type ReadSource = 'relation' | 'pgrst_source';
+
+export type ReadQuery = Pick<QueryParams, 'select' | 'filters' | 'logic' | 'order' | 'ranges'>;

@@ -1,0 +1,21 @@
+import type { QueryParams } from '../api-request/query-params.ts';
+import type { Returning } from './mutate-plan.ts';
+import { columnsForEmbeds } from './plan-read.ts';
+import type { ReadPlan } from './read-plan.ts';
+
+/** What the changed rows must carry so that `read` can be built from them (E13). */
+export function planReturning(read: ReadPlan, query: QueryParams, extra: readonly string[] = []): Returning {
+  const { names, needsRow } = columnsForEmbeds(read);
+  let all = needsRow;
+  for (const item of query.select) {
+    if (item.kind !== 'field') continue;
+    if (item.field.name === '*') all = true;
+    else names.add(item.field.name);
+  }
+  for (const term of read.order) if (term.embed === undefined) names.add(term.field.name);
+  for (const name of extra) names.add(name);
+  if (names.size === 0 && read.embeds.length === 0) all = true;
+  const known = read.relation?.columns;
+  const listed = [...names].filter((name) => !all || (known !== undefined && !known.has(name)));
+  return { all, names: listed };
+}

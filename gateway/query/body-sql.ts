@@ -1,0 +1,71 @@
+import type { BodyHandler } from '../plan/action-plan.ts';
+import { ident, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import type { RoutineReturn } from '../schema-cache/schema-cache.ts';
+
+/** Alias of the rows that a body is made of. */
+export const ROWS = raw('_postgrest_t');
+
+/** Shape of the rows a body is made from: plain rows, or what a routine returns. */
+export type RowShape =
+  | { readonly kind: 'rows' }
+  | { readonly kind: 'routine'; readonly returns: RoutineReturn };
+
+/**
+ * The expression that aggregates the rows into the response body. Rows go through `json_agg` as PostgREST's do, so that
+ * the bytes are the same (M10).
+ */
+export function bodySql(handler: BodyHandler, shape: RowShape): SqlFragment {
+  if (handler.kind === 'routine') return sql`pg_catalog.min(${ROWS}.pgrst_scalar::text)`;
+  if (handler.kind === 'aggregate') {
+    const { aggregate, relation } = handler.handler;
+    const name = ident(aggregate.physicalSchema, aggregate.name);
+    const row =
+      relation === undefined ? ROWS : sql`${ROWS}::${ident(relation.physicalSchema, relation.name)}`;
+    return sql`${name}(${row})::text`;
+  }
+  const { media } = handler;
+  switch (media.kind) {
+    case 'csv':
+      return shape.kind === 'routine' && shape.returns.kind === 'scalar' ? scalarCsv() : csv();
+    case 'geojson':
+      return raw(
+        `json_build_object('type', 'FeatureCollection', 'features', coalesce(json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))::text`,
+      );
+    case 'object':
+      return json(shape, { isObject: true, nullsStripped: media.nullsStripped });
+    case 'array':
+      return json(shape, { isObject: false, nullsStripped: media.nullsStripped });
+    default:
+      return json(shape, { isObject: false, nullsStripped: false });
+  }
+}
+
+function json(
+  shape: RowShape,
+  { isObject, nullsStripped }: { readonly isObject: boolean; readonly nullsStripped: boolean },
+): SqlFragment {
+  const strip = (aggregated: string): string =>
+    nullsStripped ? `json_strip_nulls(${aggregated})` : aggregated;
+  if (shape.kind === 'routine') {
+    const { returns } = shape;
+    const isScalar = returns.kind === 'scalar' || returns.kind === 'void';
+    const rows = isScalar ? '_postgrest_t.pgrst_scalar' : '_postgrest_t';
+    if (!returns.isSet) return raw(`coalesce(${strip(`json_agg(${rows})->0`)}, 'null')::text`);
+    if (isScalar && !isObject) return raw(`coalesce(${strip(`json_agg(${rows})`)}, '[]')::text`);
+    if (isObject) return raw(`coalesce(${strip(`json_agg(${rows})->0`)}, 'null')::text`);
+  }
+  return isObject
+    ? raw(`coalesce(${strip('json_agg(_postgrest_t)->0')}, 'null')::text`)
+    : raw(`coalesce(${strip('json_agg(_postgrest_t)')}, '[]')::text`);
+}
+
+/** Header from the first row's keys, then each row as PostgreSQL writes a record, without its parentheses (M4). */
+function csv(): SqlFragment {
+  return raw(
+    `(SELECT coalesce(pg_catalog.string_agg(header.name, ','), '') FROM (SELECT json_object_keys(first_row.json)::text AS name FROM (SELECT row_to_json(source) AS json FROM pgrst_source AS source LIMIT 1) AS first_row) AS header) || E'\\n' || coalesce(pg_catalog.string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), E'\\n'), '')`,
+  );
+}
+
+function scalarCsv(): SqlFragment {
+  return raw(`coalesce(pg_catalog.string_agg(_postgrest_t.pgrst_scalar::text, E'\\n'), '')`);
+}

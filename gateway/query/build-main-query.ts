@@ -1,0 +1,193 @@
+import type { ApiRequest } from '../api-request/api-request.ts';
+import type { MediaType } from '../api-request/media-type.ts';
+import { GUARD_MARK, type GuardKind } from '../errors/guard-mark.ts';
+import type { BodyHandler, DatabasePlan } from '../plan/action-plan.ts';
+import type { ReadPlan } from '../plan/read-plan.ts';
+import {
+  compileSql,
+  EMPTY_SQL,
+  ident,
+  quoteLiteral,
+  raw,
+  type SqlFragment,
+  type SqlStatement,
+  sql,
+} from '../platform/sql.ts';
+import { type PostgrestSettings, physicalSchema, type TenantNaming } from '../registry/tenant.ts';
+import { accessibleObjectsStatement } from './accessible-objects.sql.ts';
+import { bodySql, type RowShape } from './body-sql.ts';
+import { callSql } from './call-sql.ts';
+import { countSql } from './count-sql.ts';
+import { explainOf } from './explain-sql.ts';
+import type { MainQuery } from './main-query.ts';
+import { INSERTED_COUNT, mutateSql } from './mutate-sql.ts';
+import { rangeSql, readSql } from './read-sql.ts';
+import { namedSource, type RowSource } from './scope.ts';
+
+export interface QueryContext {
+  readonly naming: TenantNaming;
+  readonly settings: PostgrestSettings;
+}
+
+/** Turns a plan into its statements. Everything a client sent is a bound value or a quoted name. */
+export function buildMainQuery(plan: DatabasePlan, request: ApiRequest, context: QueryContext): MainQuery {
+  const statements: SqlStatement[] = [];
+  const { dbPreRequest } = context.settings;
+  if (dbPreRequest !== undefined) statements.push(preRequest(dbPreRequest, context.naming));
+  const main = statements.length;
+  if (plan.kind === 'inspect-root') {
+    const { dbSchemas } = context.settings;
+    statements.push(
+      accessibleObjectsStatement(dbSchemas.map((name) => physicalSchema(context.naming, name))),
+    );
+    return { statements, main, explain: undefined };
+  }
+  const { text, count } = mainSql(plan, request, context.settings);
+  statements.push(compileSql(plan.explain === undefined ? text : explainOf(text, plan.explain)));
+  if (count === undefined || plan.explain !== undefined) return { statements, main, explain: undefined };
+  statements.push(compileSql(sql`EXPLAIN (FORMAT JSON) ${count}`));
+  return { statements, main, explain: statements.length - 1 };
+}
+
+function preRequest(name: string, naming: TenantNaming): SqlStatement {
+  const dot = name.indexOf('.');
+  const fn =
+    dot === -1 ? ident(name) : ident(physicalSchema(naming, name.slice(0, dot)), name.slice(dot + 1));
+  return compileSql(sql`SELECT ${fn}()`);
+}
+
+type RowsPlan = Exclude<DatabasePlan, { kind: 'inspect-root' }>;
+
+/** The main statement, and the counting one whose plan is asked for (`count=planned|estimated`). */
+function mainSql(
+  plan: RowsPlan,
+  request: ApiRequest,
+  settings: PostgrestSettings,
+): { readonly text: SqlFragment; readonly count: SqlFragment | undefined } {
+  const shape: RowShape =
+    plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
+  const hasBody = plan.kind === 'mutate' ? plan.mutate.return === 'representation' : !plan.headersOnly;
+  const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
+  const guarded = guardSql(plan, raw('pg_catalog.count(_postgrest_t)'));
+  if (plan.kind === 'mutate') return { text: mutationSql(plan, body, guarded), count: undefined };
+
+  const from = plan.kind === 'read' ? relationFrom(plan.read) : SOURCE_FROM;
+  const counted = countParts(plan, request, { settings, from });
+  const isRows = plan.kind === 'read' || plan.routine.returns.kind === 'composite';
+  const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
+  const rows =
+    plan.kind === 'call' && isRows
+      ? readSql(plan.read, { ...SOURCE_FROM, source: typedSource(plan.read) })
+      : sql`SELECT * FROM pgrst_source${plan.kind === 'call' ? rangeSql(plan.read.range) : EMPTY_SQL}`;
+  const text = sql`WITH pgrst_source AS (${source})${counted.cte} SELECT ${counted.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
+  return { text, count: counted.explain };
+}
+
+const GUC_COLUMNS = raw(
+  `nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status`,
+);
+
+function mutationSql(
+  plan: Extract<DatabasePlan, { kind: 'mutate' }>,
+  body: SqlFragment,
+  guarded: SqlFragment,
+): SqlFragment {
+  const { mutate, read } = plan;
+  const rows =
+    mutate.return === 'representation'
+      ? readSql(read, { ...SOURCE_FROM, source: typedSource(read) })
+      : raw('SELECT * FROM pgrst_source');
+  const location =
+    mutate.locationColumns.length === 0
+      ? raw('NULL::text')
+      : raw(
+          `CASE WHEN pg_catalog.count(_postgrest_t) = 1 THEN (SELECT json_build_array(${mutate.locationColumns
+            .map(
+              (name) =>
+                `json_build_array(${quoteLiteral(name)}, to_json("pgrst_source".${ident(name).strings[0]!}) #>> '{}')`,
+            )
+            .join(', ')})::text FROM pgrst_source) END`,
+        );
+  const inserted = mutate.onConflict === undefined ? raw('NULL::text') : INSERTED_COUNT;
+  return sql`WITH pgrst_source AS (${mutateSql(mutate)}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
+}
+
+interface From {
+  readonly source: RowSource;
+  readonly sql: SqlFragment;
+}
+
+const SOURCE_FROM: From = { source: namedSource('pgrst_source'), sql: raw('"pgrst_source"') };
+
+function relationFrom({ relation }: ReadPlan): From {
+  const source = namedSource(relation!.physicalSchema, relation!.name);
+  return { source, sql: source.name };
+}
+
+/** Rows of `pgrst_source` have no named type; computed relationships need the relation's. */
+function typedSource({ relation }: ReadPlan): RowSource {
+  return relation === undefined
+    ? SOURCE_FROM.source
+    : { ...SOURCE_FROM.source, rowType: ident(relation.physicalSchema, relation.name) };
+}
+
+const NO_TOTAL = raw('NULL::bigint');
+
+/** O7: exact counts all, estimated no further than one row past `db-max-rows`, planned asks the planner. */
+function countParts(
+  plan: Extract<DatabasePlan, { kind: 'read' | 'call' }>,
+  request: ApiRequest,
+  { settings, from }: { readonly settings: PostgrestSettings; readonly from: From },
+): { readonly cte: SqlFragment; readonly total: SqlFragment; readonly explain: SqlFragment | undefined } {
+  const { count } = request.preferences;
+  if (count === undefined) return { cte: raw(''), total: NO_TOTAL, explain: undefined };
+  const read: ReadPlan =
+    plan.kind === 'call' && plan.routine.returns.kind !== 'composite'
+      ? { ...plan.read, where: [], embeds: [] }
+      : plan.read;
+  const explain = count === 'exact' || plan.kind === 'call' ? undefined : countSql(read, from, undefined);
+  if (count === 'planned' && explain !== undefined) return { cte: raw(''), total: NO_TOTAL, explain };
+  const limit =
+    count === 'estimated' && settings.dbMaxRows !== undefined ? settings.dbMaxRows + 1 : undefined;
+  return {
+    cte: sql`, pgrst_source_count AS (${countSql(read, from, limit)})`,
+    total: raw('(SELECT pg_catalog.count(*) FROM pgrst_source_count)'),
+    explain,
+  };
+}
+
+/** The row count, behind the checks that must undo the transaction when they fail. */
+function guardSql(plan: RowsPlan, count: SqlFragment): SqlFragment {
+  if (plan.explain !== undefined) return count;
+  const checks: SqlFragment[] = [];
+  if (plan.kind === 'mutate' && plan.mutate.mutation === 'single-upsert') {
+    checks.push(guard('put', sql`${count} <> 1`, count));
+  }
+  if (wantsOneRow(plan)) checks.push(guard('singular', sql`${count} <> 1`, count));
+  const maxAffected =
+    plan.kind === 'mutate'
+      ? plan.mutate.maxAffected
+      : plan.kind === 'call'
+        ? plan.call.maxAffected
+        : undefined;
+  if (maxAffected !== undefined) {
+    checks.push(guard('max-affected', sql`${count} > ${maxAffected}::bigint`, count));
+  }
+  if (checks.length === 0) return count;
+  return checks.reduceRight<SqlFragment>((rest, check) => sql`CASE ${check} ELSE ${rest} END`, count);
+}
+
+function guard(kind: GuardKind, condition: SqlFragment, count: SqlFragment): SqlFragment {
+  return sql`WHEN ${condition} THEN ('${raw(`${GUARD_MARK}${kind}:`)}' || ${count})::bigint`;
+}
+
+/** A singular media type asks for exactly one row; a routine that returns one value always gives one. */
+function wantsOneRow(plan: RowsPlan): boolean {
+  if (!isObject(plan.body)) return false;
+  return plan.kind !== 'call' || plan.routine.returns.isSet;
+}
+
+function isObject(body: BodyHandler): boolean {
+  const media: MediaType = body.media;
+  return body.kind === 'builtin' && media.kind === 'object';
+}

@@ -1,0 +1,71 @@
+import type { ApiRequest } from '../api-request/api-request.ts';
+import type { AuthResult } from '../auth/auth-result.ts';
+import type { DatabasePlan } from '../plan/action-plan.ts';
+import { parseIsolationLevel } from '../plan/transaction-plan.ts';
+import { quoteIdent } from '../platform/sql.ts';
+import { physicalSchema, type Tenant } from '../registry/tenant.ts';
+import type { SchemaCache } from '../schema-cache/schema-cache.ts';
+import type { MainQuery } from './main-query.ts';
+import type { TransactionRequest, TransactionVariable } from './transaction-request.ts';
+
+/** Schema of the shared database that holds extensions for every tenant; harmless where it does not exist. */
+const EXTENSIONS_SCHEMA = 'extensions';
+
+/** Settings of a role or routine that are not `set_config`ed as they are, but decide the transaction itself. */
+const ISOLATION_SETTING = 'default_transaction_isolation';
+
+/** Puts the request's context around the main query: who, what, and the settings that hold for it (G1). */
+export function buildTransactionRequest(input: {
+  readonly tenant: Tenant;
+  readonly auth: AuthResult;
+  readonly request: ApiRequest;
+  readonly plan: DatabasePlan;
+  readonly query: MainQuery;
+  readonly cache: SchemaCache;
+  /** The process's bound; the tenant's own may only be smaller. */
+  readonly statementTimeoutMs: number | undefined;
+}): TransactionRequest {
+  const { tenant, auth, request, plan, query, cache } = input;
+  const roleSettings = cache.roleSettings.get(auth.physicalRole) ?? {};
+  const { transaction } = plan;
+  const variables: TransactionVariable[] = [['search_path', searchPath(tenant, request.schema)]];
+  for (const name of Object.keys(roleSettings)) {
+    if (name !== ISOLATION_SETTING) variables.push([name, roleSettings[name]!]);
+  }
+  variables.push(
+    ['request.jwt.claims', auth.claimsJson],
+    ['request.method', request.method],
+    ['request.path', request.path],
+    ['request.headers', JSON.stringify(request.headers)],
+    ['request.cookies', JSON.stringify(request.cookies)],
+  );
+  const { timezone } = request.preferences;
+  if (timezone !== undefined) variables.push(['timezone', timezone]);
+  for (const name of Object.keys(transaction.settings)) {
+    if (name !== ISOLATION_SETTING) variables.push([name, transaction.settings[name]!]);
+  }
+  const { appSettings } = tenant.settings;
+  for (const name of Object.keys(appSettings)) variables.push([name, appSettings[name]!]);
+  return {
+    accessMode: transaction.accessMode,
+    role: auth.physicalRole,
+    isolationLevel: transaction.isolationLevel ?? parseIsolationLevel(roleSettings[ISOLATION_SETTING]),
+    end: transaction.end,
+    variables,
+    statements: query.statements,
+    statementTimeoutMs: smaller(input.statementTimeoutMs, tenant.limits.statementTimeoutMs),
+  };
+}
+
+/** The schema asked for, then `db-extra-search-path`, each once. */
+function searchPath(tenant: Tenant, schema: string): string {
+  const { naming, settings } = tenant;
+  const names = [schema, ...settings.dbExtraSearchPath].map((name) => physicalSchema(naming, name));
+  if (naming.schemaPrefix !== undefined) names.push(EXTENSIONS_SCHEMA);
+  return [...new Set(names)].map((name) => quoteIdent(name)).join(', ');
+}
+
+function smaller(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
+}

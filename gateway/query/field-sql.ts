@@ -1,0 +1,62 @@
+import type { JsonStep } from '../api-request/query-params.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { PlannedAggregate, PlannedField, SelectTerm } from '../plan/read-plan.ts';
+import { ident, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { columnOf, type RowSource } from './scope.ts';
+
+/** A field as an expression: column, `to_jsonb` where a path needs it, and the path. */
+export function fieldSql(field: PlannedField, source: RowSource): SqlFragment {
+  if (field.name === '*') return raw(`${source.name.strings[0]!}.*`);
+  const column = columnOf(source, field.name);
+  if (field.path.length === 0) return column;
+  let expression = field.needsToJsonb ? sql`to_jsonb(${column})` : column;
+  for (const step of field.path) expression = jsonStepSql(expression, step);
+  return field.path.length === 0 ? expression : sql`(${expression})`;
+}
+
+function jsonStepSql(of: SqlFragment, step: JsonStep): SqlFragment {
+  const arrow = raw(step.arrow);
+  return step.operand.kind === 'index'
+    ? sql`${of}${arrow}${step.operand.index}::integer`
+    : sql`${of}${arrow}${step.operand.key}::text`;
+}
+
+/** One output column of a select list. */
+export function selectTermSql(term: SelectTerm, source: RowSource): SqlFragment {
+  const value = termValueSql(term, source);
+  return term.alias === undefined ? value : sql`${value} AS ${ident(term.alias)}`;
+}
+
+/** The term's value without its name, aggregate included. */
+export function termValueSql(term: SelectTerm, source: RowSource): SqlFragment {
+  const value = plainValueSql(term, source);
+  return term.aggregate === undefined ? value : aggregateSql(term.aggregate, value, term.field.name === '*');
+}
+
+/** The term's value before any aggregate: what a to-one spread hands to its parent. */
+export function plainValueSql(term: SelectTerm, source: RowSource): SqlFragment {
+  const field = fieldSql(term.field, source);
+  if (term.cast !== undefined) return castSql(field, term.cast);
+  return term.field.representation === undefined ? field : sql`${raw(term.field.representation)}(${field})`;
+}
+
+export function aggregateSql(
+  aggregate: PlannedAggregate,
+  value: SqlFragment,
+  isRowCount: boolean,
+): SqlFragment {
+  const call = isRowCount ? raw('pg_catalog.count(*)') : sql`${raw(AGGREGATES[aggregate.fn])}(${value})`;
+  return aggregate.cast === undefined ? call : castSql(call, aggregate.cast);
+}
+
+const AGGREGATES = { sum: 'sum', avg: 'avg', count: 'pg_catalog.count', max: 'max', min: 'min' } as const;
+
+/** Type names cannot be parameters nor, for `double precision`, quoted; their alphabet keeps them harmless. */
+const CAST_NAME = /^[\p{L}\p{N}_$ ]+$/u;
+
+function castSql(value: SqlFragment, type: string): SqlFragment {
+  if (!CAST_NAME.test(type)) {
+    throw new GatewayError('PGRST100', { message: `"failed to parse select parameter (${type})"` });
+  }
+  return sql`CAST(${value} AS ${raw(type)})`;
+}

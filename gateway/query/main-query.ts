@@ -1,0 +1,31 @@
+import type { SqlStatement } from '../platform/sql.ts';
+
+/** The statements of one request, in the order in which they run, and where to find what in their results. */
+export interface MainQuery {
+  readonly statements: readonly SqlStatement[];
+  /** Index in `statements` of the main query; its single row has the columns of `MAIN_COLUMNS`. */
+  readonly main: number;
+  /** Index of the `EXPLAIN (FORMAT JSON)` for a planned or estimated count. */
+  readonly explain: number | undefined;
+}
+
+/**
+ * Columns of the main query's one row, by position. All are text or NULL.
+ * With a plan media type the statement is an `EXPLAIN` instead: many rows of one column, or one JSON row.
+ */
+export const MAIN_COLUMNS = {
+  /** Total number of rows when counted (`count=exact`, or the bounded count of `estimated`), else NULL. */
+  totalCount: 0,
+  /** Rows in this page, or rows changed. */
+  pageCount: 1,
+  /** The response body as PostgreSQL wrote it; empty with `return=minimal` and on HEAD. */
+  body: 2,
+  /** `response.headers` GUC, or NULL. */
+  responseHeaders: 3,
+  /** `response.status` GUC, or NULL. */
+  responseStatus: 4,
+  /** Mutations: JSON array of `["pk","value or null"]`… for `Location`, only for exactly one row; else NULL. */
+  location: 5,
+  /** Upserts: number of rows inserted (not updated), else NULL. */
+  insertedCount: 6,
+} as const;

@@ -1,0 +1,145 @@
+import type { MutatePlan, PayloadColumn, Returning } from '../plan/mutate-plan.ts';
+import {
+  EMPTY_SQL,
+  ident,
+  joinSql,
+  quoteIdent,
+  quoteLiteral,
+  raw,
+  type SqlFragment,
+  sql,
+} from '../platform/sql.ts';
+import type { Relation } from '../schema-cache/schema-cache.ts';
+import { conditionSql, whereSql } from './filter-sql.ts';
+import { columnOf, namedSource, type RowSource } from './scope.ts';
+
+const BODY: RowSource = namedSource('pgrst_body');
+
+/** The data-modifying statement that becomes the CTE `pgrst_source`. */
+export function mutateSql(plan: MutatePlan): SqlFragment {
+  const table = ident(plan.relation.physicalSchema, plan.relation.name);
+  const returning = returningSql(plan.returning, plan.relation);
+  switch (plan.mutation) {
+    case 'create':
+    case 'single-upsert':
+      return insertSql(plan, table, returning);
+    case 'update':
+      return updateSql(plan, table, returning);
+    case 'delete':
+      return sql`DELETE FROM ${table}${rootWhere(plan, relationSource(plan.relation))}${returning}`;
+  }
+}
+
+function relationSource(relation: Relation): RowSource {
+  return namedSource(relation.physicalSchema, relation.name);
+}
+
+function rootWhere(plan: MutatePlan, source: RowSource): SqlFragment {
+  return whereSql(plan.where.map((condition) => conditionSql(condition, source, noEmbeds)));
+}
+
+function noEmbeds(): never {
+  throw new Error('a mutation has no embeds to test');
+}
+
+function insertSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment): SqlFragment {
+  const { columns, onConflict } = plan;
+  const countsInserts = onConflict?.resolution === 'merge-duplicates';
+  const conditions =
+    plan.mutation === 'single-upsert'
+      ? plan.where.map((condition) => conditionSql(condition, BODY, noEmbeds))
+      : [];
+  if (countsInserts) conditions.push(raw(`${countInserted(1)} <> '0'`));
+  const where = whereSql(conditions);
+  const conflict = conflictSql(plan);
+  if (columns.length === 0) {
+    if (!plan.body?.isArray) return sql`INSERT INTO ${table} DEFAULT VALUES${conflict}${returning}`;
+    return sql`INSERT INTO ${table} SELECT FROM json_array_elements(${plan.body.text}::json)${where}${conflict}${returning}`;
+  }
+  const names = raw(columns.map((column) => quoteIdent(column.name)).join(', '));
+  const values = joinSql(columns.map(payloadValue), ', ');
+  return sql`INSERT INTO ${table}(${names}) SELECT ${values} FROM ${bodyRows(plan)}${where}${conflict}${returning}`;
+}
+
+/** `NULL`-safe counter in a transaction variable: a conflict's update takes back what the row's insert counted (W6). */
+function countInserted(step: 1 | -1): string {
+  return `set_config('pgrst.inserted', (coalesce(nullif(current_setting('pgrst.inserted', true), '')::int, 0) + ${step})::text, true)`;
+}
+
+export const INSERTED_COUNT: SqlFragment = raw(`nullif(current_setting('pgrst.inserted', true), '')`);
+
+function conflictSql({ onConflict, columns }: MutatePlan): SqlFragment {
+  if (onConflict === undefined) return EMPTY_SQL;
+  const target = raw(onConflict.columns.map((name) => quoteIdent(name)).join(', '));
+  if (onConflict.resolution === 'ignore-duplicates' || columns.length === 0) {
+    return sql` ON CONFLICT(${target}) DO NOTHING`;
+  }
+  const sets = columns.map(({ name }) => `${quoteIdent(name)} = EXCLUDED.${quoteIdent(name)}`).join(', ');
+  return sql` ON CONFLICT(${target}) DO UPDATE SET ${raw(sets)} WHERE ${raw(countInserted(-1))} <> '-1'`;
+}
+
+function updateSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment): SqlFragment {
+  const { columns, relation } = plan;
+  const source = relationSource(relation);
+  if (columns.length === 0) {
+    // Nothing to set: PostgREST answers as for no rows, with the columns that the response needs.
+    const list = plan.returning.all
+      ? sql`${table}.*`
+      : joinSql(
+          [raw('1 AS "pgrst_none"'), ...plan.returning.names.map((name) => columnOf(source, name))],
+          ', ',
+        );
+    return sql`SELECT ${list} FROM ${table} WHERE false`;
+  }
+  const sets = joinSql(
+    columns.map((column) => sql`${ident(column.name)} = ${payloadValue(column)}`),
+    ', ',
+  );
+  return sql`UPDATE ${table} SET ${sets} FROM ${bodyRows(plan)}${rootWhere(plan, source)}${returning}`;
+}
+
+function payloadValue(column: PayloadColumn): SqlFragment {
+  const value = columnOf(BODY, column.name);
+  return column.representation === undefined ? value : sql`${raw(column.representation)}(${value})`;
+}
+
+/** The body, one parameter, as rows of the columns' types. Updates take the first row only. */
+function bodyRows(plan: MutatePlan): SqlFragment {
+  const { columns } = plan;
+  const body = plan.body!;
+  const hasDefaults = plan.appliesDefaults && columns.some((column) => column.default !== undefined);
+  const json = hasDefaults ? 'jsonb' : 'json';
+  const list = raw(columns.map((column) => quoteIdent(column.name)).join(', '));
+  const record = raw(columns.map((column) => `${quoteIdent(column.name)} ${column.type}`).join(', '));
+  const toRows = raw(`${json}_to_record${body.isArray ? 'set' : ''}`);
+  const limit = plan.mutation === 'update' ? raw(' LIMIT 1') : EMPTY_SQL;
+  const payload = sql`(SELECT ${body.text}::${raw(json)} AS json_data) pgrst_payload`;
+  const data = hasDefaults ? raw('pgrst_defaults.json_data') : raw('pgrst_payload.json_data');
+  const defaults = hasDefaults ? sql`, ${defaultsSql(plan)}` : EMPTY_SQL;
+  return sql`${payload}${defaults}, LATERAL (SELECT ${list} FROM ${toRows}(${data}) AS _(${record})${limit}) pgrst_body`;
+}
+
+/** Puts each column's default under the given keys (W4); evaluated per element, so that sequences advance. */
+function defaultsSql(plan: MutatePlan): SqlFragment {
+  const pairs = plan.columns
+    .filter((column) => column.default !== undefined)
+    .map((column) => `${quoteLiteral(column.name)}, ${column.default}`)
+    .join(', ');
+  const merged = `jsonb_build_object(${pairs})`;
+  return plan.body!.isArray
+    ? raw(
+        `LATERAL (SELECT coalesce(jsonb_agg(${merged} || element), '[]') AS json_data FROM jsonb_array_elements(pgrst_payload.json_data) element) pgrst_defaults`,
+      )
+    : raw(`LATERAL (SELECT ${merged} || pgrst_payload.json_data AS json_data) pgrst_defaults`);
+}
+
+function returningSql(returning: Returning, relation: Relation): SqlFragment {
+  return sql` RETURNING ${returningList(returning, relationSource(relation))}`;
+}
+
+/** Column list for the rows' representation; `1` when only their number matters. */
+export function returningList(returning: Returning, source: RowSource): SqlFragment {
+  const names = returning.names.map((name) => columnOf(source, name));
+  if (returning.all) return joinSql([sql`${source.name}.*`, ...names], ', ');
+  return names.length === 0 ? raw('1') : joinSql(names, ', ');
+}

@@ -1,0 +1,179 @@
+import type { ItemRange } from '../api-request/range.ts';
+import type { EmbedPlan, PlannedOrder, ReadPlan } from '../plan/read-plan.ts';
+import { EMPTY_SQL, ident, isEmptySql, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { fieldSql, plainValueSql, selectTermSql } from './field-sql.ts';
+import { conditionSql, type EmbedTest, whereSql } from './filter-sql.ts';
+import { joinToParent } from './join-sql.ts';
+import { AliasScope, columnOf, namedSource, type RowSource } from './scope.ts';
+import { liftedColumns, spreadColumnsSql } from './spread-sql.ts';
+
+/** Column of an embed's lateral join that holds the JSON of a to-many embed. */
+const AGGREGATE_COLUMN = 'agg';
+
+/** Extra column of a to-one embed that parents are ordered by; taken out of the JSON again. */
+const orderColumn = (index: number): string => `pgrst_order_${index}`;
+
+/**
+ * The SELECT of a read: one level, its embeds as lateral joins.
+ *
+ * @param from the root's rows: the relation itself, or `pgrst_source` behind a mutation or a call
+ */
+export function readSql(
+  plan: ReadPlan,
+  from: { readonly source: RowSource; readonly sql: SqlFragment },
+): SqlFragment {
+  return levelSql(plan, {
+    source: from.source,
+    from: from.sql,
+    parentName: plan.relation?.name ?? 'pgrst_call',
+    depth: 0,
+    scope: new AliasScope(),
+    conditions: [],
+    isRaw: false,
+    extraColumns: [],
+  });
+}
+
+interface Level {
+  readonly source: RowSource;
+  readonly from: SqlFragment;
+  readonly parentName: string;
+  readonly depth: number;
+  readonly scope: AliasScope;
+  /** Join conditions of an embed. */
+  readonly conditions: readonly SqlFragment[];
+  /** A to-one spread: aggregates are left to the parent. */
+  readonly isRaw: boolean;
+  readonly extraColumns: readonly SqlFragment[];
+}
+
+/** An embed with the alias of its lateral join. */
+export interface Joined {
+  readonly embed: EmbedPlan;
+  readonly alias: string;
+}
+
+function levelSql(plan: ReadPlan, level: Level): SqlFragment {
+  const { source, scope, parentName } = level;
+  const joined = plan.embeds.map((embed) => ({ embed, alias: scope.lateralAlias(parentName, embed) }));
+  const columns: SqlFragment[] = [];
+  /** Positions (from 1) that are not aggregated, for GROUP BY: by position, since parameters never compare equal. */
+  const grouped: number[] = [];
+  let isGrouped = false;
+  const add = (column: SqlFragment, isAggregate: boolean): void => {
+    columns.push(column);
+    if (isAggregate) isGrouped = true;
+    else grouped.push(columns.length);
+  };
+  for (const term of plan.select) {
+    const isAggregate = term.aggregate !== undefined && !level.isRaw;
+    add(
+      term.aggregate !== undefined && level.isRaw
+        ? sql`${rawAggregateInput(term, source)} AS ${ident(term.alias ?? term.aggregate.fn)}`
+        : selectTermSql(term, source),
+      isAggregate,
+    );
+  }
+  for (const join of joined) {
+    if (join.embed.isEmpty) continue;
+    if (join.embed.isSpread) {
+      for (const lifted of spreadColumnsSql(join, level.isRaw)) add(lifted.sql, lifted.isAggregate);
+    } else add(embedColumnSql(join, plan), false);
+  }
+  for (const extra of level.extraColumns) add(extra, false);
+  const laterals = joined.map((join, index) => lateralSql(join, { plan, level, index }));
+  const embedTest: EmbedTest = (index, isNull) =>
+    sql`${embedValue(joined[index]!)} IS ${raw(isNull ? 'NOT DISTINCT' : 'DISTINCT')} FROM NULL`;
+  const conditions = plan.where.map((condition) => conditionSql(condition, source, embedTest));
+  const where = whereSql([...level.conditions, ...conditions]);
+  const groupBy = isGrouped && grouped.length > 0 ? raw(` GROUP BY ${grouped.join(', ')}`) : EMPTY_SQL;
+  const orderBy = orderSql(plan.order, source, joined);
+  const list = columns.length === 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
+  return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${where}${groupBy}${orderBy}${rangeSql(plan.range)}`;
+}
+
+function rawAggregateInput(term: ReadPlan['select'][number], source: RowSource): SqlFragment {
+  return term.field.name === '*' ? raw('1') : plainValueSql(term, source);
+}
+
+/** The expression that is NULL when an embed has no rows. */
+function embedValue({ embed, alias }: Joined): SqlFragment {
+  return embed.cardinality === 'to-one' || embed.isSpread ? ident(alias) : ident(alias, AGGREGATE_COLUMN);
+}
+
+function embedColumnSql({ embed, alias }: Joined, parent: ReadPlan): SqlFragment {
+  const name = ident(embed.name);
+  if (embed.cardinality === 'to-many') {
+    return sql`COALESCE(${ident(alias, AGGREGATE_COLUMN)}, '[]') AS ${name}`;
+  }
+  const hidden = orderedColumns(parent, embed).map((index) => raw(` - '${orderColumn(index)}'`));
+  return sql`row_to_json(${ident(alias)}.*)::jsonb${joinSql(hidden, '')} AS ${name}`;
+}
+
+/** Indexes of the parent's order terms that look at this embed. */
+function orderedColumns(parent: ReadPlan, embed: EmbedPlan): number[] {
+  return parent.order.flatMap((term, index) =>
+    term.embed !== undefined && parent.embeds[term.embed] === embed ? [index] : [],
+  );
+}
+
+function lateralSql(
+  join: Joined,
+  { plan, level, index }: { readonly plan: ReadPlan; readonly level: Level; readonly index: number },
+): SqlFragment {
+  const { embed, alias } = join;
+  const depth = level.depth + 1;
+  const child = joinToParent(embed, { parent: level.source, scope: level.scope, depth });
+  const extraColumns = plan.order.flatMap((term, position) =>
+    term.embed === index
+      ? [sql`${fieldSql(term.field, child.source)} AS ${ident(orderColumn(position))}`]
+      : [],
+  );
+  const select = levelSql(embed.read, {
+    source: child.source,
+    from: child.from,
+    parentName: embed.name,
+    depth,
+    scope: level.scope,
+    conditions: child.conditions,
+    isRaw: embed.isSpread && embed.cardinality === 'to-one',
+    extraColumns,
+  });
+  const kind = raw(embed.join === 'inner' ? ' INNER JOIN LATERAL ' : ' LEFT JOIN LATERAL ');
+  const name = ident(alias);
+  if (embed.cardinality === 'to-one') return sql`${kind}(${select}) AS ${name} ON TRUE`;
+  const aggregated = embed.isSpread
+    ? joinSql(
+        liftedColumns(embed).map(
+          (column) => sql`COALESCE(json_agg(${ident(alias, column)}), '[]')::jsonb AS ${ident(column)}`,
+        ),
+        ', ',
+      )
+    : EMPTY_SQL;
+  if (embed.isSpread && !isEmptySql(aggregated)) {
+    const having = embed.join === 'inner' ? raw(' HAVING pg_catalog.count(*) > 0') : EMPTY_SQL;
+    return sql`${kind}(SELECT ${aggregated} FROM (${select}) AS ${name}${having}) AS ${name} ON TRUE`;
+  }
+  const on = embed.join === 'inner' ? sql`${ident(alias, AGGREGATE_COLUMN)} IS NOT NULL` : raw('TRUE');
+  return sql`${kind}(SELECT json_agg(${name})::jsonb AS ${ident(AGGREGATE_COLUMN)} FROM (${select}) AS ${name}) AS ${name} ON ${on}`;
+}
+
+function orderSql(order: readonly PlannedOrder[], source: RowSource, joined: readonly Joined[]): SqlFragment {
+  if (order.length === 0) return EMPTY_SQL;
+  const terms = order.map((term, index) => {
+    const value =
+      term.embed === undefined
+        ? fieldSql(term.field, source)
+        : columnOf(namedSource(joined[term.embed]!.alias), orderColumn(index));
+    const direction = term.direction === undefined ? '' : ` ${term.direction.toUpperCase()}`;
+    const nulls = term.nulls === undefined ? '' : ` NULLS ${term.nulls.toUpperCase()}`;
+    return sql`${value}${raw(direction + nulls)}`;
+  });
+  return sql` ORDER BY ${joinSql(terms, ', ')}`;
+}
+
+/** As parameters, so that pages of one read share a statement. */
+export function rangeSql({ limit, offset }: ItemRange): SqlFragment {
+  const limitSql = limit === undefined ? EMPTY_SQL : sql` LIMIT ${limit}`;
+  return offset === 0 ? limitSql : sql`${limitSql} OFFSET ${offset}`;
+}

@@ -1,0 +1,48 @@
+import type { EmbedPlan } from '../plan/read-plan.ts';
+import { ident, quoteIdent, raw, type SqlFragment } from '../platform/sql.ts';
+
+/** Longest identifier PostgreSQL keeps, in bytes. */
+const MAX_IDENTIFIER_BYTES = 63;
+
+/** A row source that columns are taken from, as SQL names it: `"public"."films"`, `"actors_1"`, `"pgrst_source"`. */
+export interface RowSource {
+  readonly name: SqlFragment;
+  /** Set for `pgrst_source`: the type its rows can be cast to for computed relationships. */
+  readonly rowType: SqlFragment | undefined;
+}
+
+export function namedSource(...parts: readonly string[]): RowSource {
+  return { name: ident(...parts), rowType: undefined };
+}
+
+/** Hands out alias names that are unique within one statement. */
+export class AliasScope {
+  #count = 0;
+
+  /** Name of an embedded relation in its own sub-select, as PostgREST shows it in error texts: `clients_1` at depth 1. */
+  relationAlias(name: string, depth: number): string {
+    return withSuffix(name, `_${depth}`);
+  }
+
+  /** Name of the lateral join that carries an embed's result. */
+  lateralAlias(parent: string, embed: EmbedPlan): string {
+    this.#count += 1;
+    return withSuffix(`${parent}_${embed.name}`, `_${this.#count}`);
+  }
+
+  junctionAlias(name: string): string {
+    this.#count += 1;
+    return withSuffix(name, `_j${this.#count}`);
+  }
+}
+
+/** Truncates before the suffix: PostgreSQL would truncate behind it, and two levels could share a name. */
+function withSuffix(name: string, suffix: string): string {
+  let kept = name;
+  while (Buffer.byteLength(kept) + suffix.length > MAX_IDENTIFIER_BYTES) kept = kept.slice(0, -1);
+  return kept + suffix;
+}
+
+export function columnOf(source: RowSource, column: string): SqlFragment {
+  return raw(`${source.name.strings[0]!}.${quoteIdent(column)}`);
+}

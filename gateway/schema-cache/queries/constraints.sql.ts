@@ -1,0 +1,59 @@
+import { arrayLiteral, type SqlStatement } from '../../platform/sql.ts';
+
+/**
+ * One row a primary key, unique constraint or foreign key: oid, contype, name, relation, referenced relation (`0` for
+ * keys), key attnums, referenced attnums, key names, referenced names (the last four JSON arrays).
+ *
+ * @param physicalSchemas exposed schemas and those of the extra search path
+ */
+export function constraintsQuery(physicalSchemas: readonly string[]): SqlStatement {
+  return { text: CONSTRAINTS_SQL, values: [arrayLiteral(physicalSchemas)] };
+}
+
+// Views hand on the keys of the tables they show, and those may lie in any schema: they are found by what the views'
+// rules depend on. Copies of a constraint on partitions name their original in conparentid.
+const CONSTRAINTS_SQL = /* SQL */ `
+WITH own AS MATERIALIZED (
+  SELECT member.objid AS oid
+  FROM pg_catalog.pg_namespace n
+  JOIN pg_catalog.pg_depend member
+    ON member.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+    AND member.refobjid = n.oid
+    AND member.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  WHERE n.nspname = ANY ($1::pg_catalog.text[])
+),
+relation AS (
+  SELECT oid FROM own
+  UNION
+  SELECT shown.refobjid
+  FROM own
+  JOIN pg_catalog.pg_rewrite r ON r.ev_class = own.oid AND r.ev_type = '1'
+  JOIN pg_catalog.pg_depend shown
+    ON shown.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    AND shown.objid = r.oid
+    AND shown.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+)
+SELECT
+  k.oid,
+  k.contype,
+  k.conname,
+  k.conrelid,
+  k.confrelid,
+  pg_catalog.array_to_json(k.conkey),
+  COALESCE(pg_catalog.array_to_json(k.confkey), '[]'),
+  (
+    SELECT pg_catalog.json_agg(a.attname ORDER BY key.position)
+    FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS key (attnum, position)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.attnum
+  ),
+  COALESCE((
+    SELECT pg_catalog.json_agg(a.attname ORDER BY key.position)
+    FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS key (attnum, position)
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = key.attnum
+  ), '[]')
+FROM relation
+JOIN pg_catalog.pg_constraint k ON k.conrelid = relation.oid
+WHERE k.contype IN ('p', 'u', 'f')
+  AND k.conparentid = 0
+ORDER BY k.conrelid, k.conname
+`;

@@ -1,0 +1,60 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+
+/** One row of a catalog query: PostgreSQL's text, by position. */
+export type CatalogRow = readonly (string | null)[];
+
+/** Fields that the catalog query guarantees. @throws {GatewayError} `PGRSTX00` when query and reader disagree */
+export function readText(row: CatalogRow, index: number): string {
+  const value = row[index];
+  if (value === null || value === undefined) throw unexpected(`column ${index} of a catalog query is null`);
+  return value;
+}
+
+export function readOptional(row: CatalogRow, index: number): string | undefined {
+  return row[index] ?? undefined;
+}
+
+export function readFlag(row: CatalogRow, index: number): boolean {
+  return readText(row, index) === 't';
+}
+
+export function readNumber(row: CatalogRow, index: number): number {
+  return Number(readText(row, index));
+}
+
+export function readOptionalNumber(row: CatalogRow, index: number): number | undefined {
+  const value = readOptional(row, index);
+  return value === undefined ? undefined : Number(value);
+}
+
+/** A JSON array of strings; NULL is an empty one. */
+export function readTexts(row: CatalogRow, index: number): readonly string[] {
+  return readArray(row, index).map((item) => {
+    if (typeof item !== 'string') throw unexpected(`column ${index} of a catalog query is no list of names`);
+    return item;
+  });
+}
+
+/** A JSON array of numbers; NULL is an empty one. */
+export function readNumbers(row: CatalogRow, index: number): readonly number[] {
+  return readArray(row, index).map((item) => {
+    if (typeof item !== 'number')
+      throw unexpected(`column ${index} of a catalog query is no list of numbers`);
+    return item;
+  });
+}
+
+/** A JSON array; NULL is an empty one. */
+export function readArray(row: CatalogRow, index: number): readonly unknown[] {
+  const text = row[index];
+  if (text === null || text === undefined) return NOTHING;
+  const value: unknown = JSON.parse(text);
+  if (!Array.isArray(value)) throw unexpected(`column ${index} of a catalog query is no array`);
+  return value;
+}
+
+const NOTHING: readonly unknown[] = [];
+
+function unexpected(what: string): GatewayError {
+  return new GatewayError('PGRSTX00', { cause: new Error(what) });
+}

@@ -1,0 +1,229 @@
+import { LRUCache } from 'lru-cache';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Observe } from '../platform/observation.ts';
+import { SingleFlight } from '../platform/single-flight.ts';
+import { physicalRole, type Tenant, type TenantId } from '../registry/tenant.ts';
+import type { SchemaCache } from './schema-cache.ts';
+
+export interface SchemaCacheStoreOptions {
+  /** Reads a tenant's catalog; its deadline is its own, `signal` cuts it when the catalog changes meanwhile. */
+  readonly load: (tenant: Tenant, signal: AbortSignal) => Promise<SchemaCache>;
+  /** Bound of all pictures together, by `SchemaCache.sizeBytes`; the least recently used go first. */
+  readonly maxBytes: number;
+  /** A picture older than this is read again in the background, in case a notification was lost. */
+  readonly maxAgeMs: number;
+  readonly observe: Observe;
+}
+
+interface Entry {
+  readonly cache: SchemaCache;
+  /** The tenant that the picture was made for, and what of it the picture depends on. */
+  readonly tenant: Tenant;
+  readonly fingerprint: string;
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number;
+  /** Milliseconds since the epoch at which to read again; earlier after a change, later after a failure. */
+  refreshAt: number;
+  failures: number;
+}
+
+// A migration changes many objects at once; PostgREST waits as long.
+const DEBOUNCE_MS = 100;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 32_000;
+// A request for what does not exist costs a tenant one reading of the catalog in this time, however many there are.
+const MISS_RELOAD_MS = 2_000;
+
+/**
+ * The tenants' schema caches. Once a tenant has a picture, its requests never wait for another: a new one is read in the
+ * background, and a failure to read it leaves the old one in place.
+ */
+export class SchemaCacheStore {
+  readonly #options: SchemaCacheStoreOptions;
+  readonly #entries: LRUCache<TenantId, Entry>;
+  readonly #flights: SingleFlight<SchemaCache>;
+  /** The newest form of each tenant being loaded. */
+  readonly #wanted = new Map<string, Tenant>();
+  readonly #timers = new Map<TenantId, NodeJS.Timeout>();
+  /** Tenants are immutable, and every request asks. */
+  readonly #fingerprints = new WeakMap<Tenant, string>();
+
+  constructor(options: SchemaCacheStoreOptions) {
+    this.#options = options;
+    this.#entries = new LRUCache({
+      maxSize: options.maxBytes,
+      // one picture larger than the whole bound is still kept, alone: else every request would read it again
+      sizeCalculation: ({ cache }) => Math.max(1, Math.min(cache.sizeBytes, options.maxBytes)),
+    });
+    this.#flights = new SingleFlight({ publish: (key, cache) => this.#publish(key, cache) });
+  }
+
+  /**
+   * The tenant's picture, at once if there is one; else when it has been read, together with all who wait for it.
+   *
+   * @param signal ends the waiting, not the reading
+   * @throws {GatewayError} `PGRST002` (503) or the connection's own error, when there is none yet and it cannot be read
+   */
+  async get(tenant: Tenant, signal: AbortSignal): Promise<SchemaCache> {
+    const entry = this.#entries.get(tenant.id);
+    if (entry !== undefined && entry.fingerprint === this.#fingerprint(tenant)) {
+      if (Date.now() >= entry.refreshAt) this.#refresh(tenant);
+      return entry.cache;
+    }
+    try {
+      return await untilAborted(this.#load(tenant), signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // settings changed but the catalog cannot be read: what was exposed before is the best answer there is
+      if (entry !== undefined) return entry.cache;
+      throw toFirstLoadError(error);
+    }
+  }
+
+  /**
+   * A picture read later than `cache`, for a request that `cache` has no answer to: what it names may have been made a
+   * moment ago. `undefined` when there is nothing newer, which holds for a while after each reading.
+   *
+   * @param signal ends the waiting, not the reading
+   */
+  async newerThan(cache: SchemaCache, tenant: Tenant, signal: AbortSignal): Promise<SchemaCache | undefined> {
+    const entry = this.#entries.peek(tenant.id);
+    if (entry !== undefined && entry.cache !== cache) return entry.cache;
+    const timer = this.#timers.get(tenant.id);
+    if (timer !== undefined) {
+      clearTimeout(timer);
+      this.#timers.delete(tenant.id);
+      this.#flights.invalidate(tenant.id);
+    } else if (entry !== undefined && Date.now() < entry.loadedAt + MISS_RELOAD_MS) {
+      return undefined;
+    }
+    try {
+      return await untilAborted(this.#load(tenant), signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return undefined;
+    }
+  }
+
+  /** The tenant's catalog changed. A picture in use is read again shortly, once for many changes. */
+  invalidate(tenantId: TenantId): void {
+    if (this.#timers.has(tenantId)) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(tenantId);
+      this.#flights.invalidate(tenantId);
+      const entry = this.#entries.peek(tenantId);
+      if (entry !== undefined) this.#refresh(entry.tenant);
+    }, DEBOUNCE_MS);
+    timer.unref();
+    this.#timers.set(tenantId, timer);
+  }
+
+  /** Changes may have been missed: each picture is read again when it is next asked for. */
+  invalidateAll(): void {
+    this.#flights.invalidateAll();
+    for (const entry of this.#entries.values()) entry.refreshAt = 0;
+  }
+
+  /** Forgets a tenant that is gone. */
+  delete(tenantId: TenantId): void {
+    this.#entries.delete(tenantId);
+  }
+
+  /** Stops pending reloads. */
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #refresh(tenant: Tenant): void {
+    // The failure has been observed where it was caught, and the entry says when to try again.
+    this.#load(tenant).catch(() => undefined);
+  }
+
+  #load(tenant: Tenant): Promise<SchemaCache> {
+    const running = this.#wanted.get(tenant.id);
+    this.#wanted.set(tenant.id, tenant);
+    if (running !== undefined && this.#fingerprint(running) !== this.#fingerprint(tenant))
+      this.#flights.invalidate(tenant.id);
+    return this.#flights.run(tenant.id, async (signal) => {
+      // a load begun again uses what the tenant has become meanwhile
+      const current = this.#wanted.get(tenant.id) ?? tenant;
+      this.#wanted.set(tenant.id, current);
+      return this.#loadObserved(current, signal);
+    });
+  }
+
+  async #loadObserved(tenant: Tenant, signal: AbortSignal): Promise<SchemaCache> {
+    const { load, observe } = this.#options;
+    const startedAt = performance.now();
+    try {
+      const cache = await load(tenant, signal);
+      const durationMs = performance.now() - startedAt;
+      observe({
+        kind: 'schema-cache-loaded',
+        tenantId: tenant.id,
+        durationMs,
+        relations: cache.relations.size,
+      });
+      return cache;
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      observe({ kind: 'schema-cache-failed', tenantId: tenant.id, cause });
+      this.#wanted.delete(tenant.id);
+      const entry = this.#entries.peek(tenant.id);
+      if (entry !== undefined) {
+        entry.refreshAt = Date.now() + Math.min(FIRST_RETRY_MS * 2 ** entry.failures, LAST_RETRY_MS);
+        entry.failures++;
+      }
+      throw cause;
+    }
+  }
+
+  #fingerprint(tenant: Tenant): string {
+    let known = this.#fingerprints.get(tenant);
+    if (known === undefined) {
+      known = fingerprint(tenant);
+      this.#fingerprints.set(tenant, known);
+    }
+    return known;
+  }
+
+  #publish(key: string, cache: SchemaCache): void {
+    const tenant = this.#wanted.get(key);
+    if (tenant === undefined) return;
+    this.#wanted.delete(key);
+    this.#entries.set(tenant.id, {
+      cache,
+      tenant,
+      fingerprint: this.#fingerprint(tenant),
+      loadedAt: Date.now(),
+      refreshAt: Date.now() + this.#options.maxAgeMs,
+      failures: 0,
+    });
+  }
+}
+
+/** What a picture depends on besides the catalog. */
+function fingerprint(tenant: Tenant): string {
+  const { naming, settings, epoch } = tenant;
+  const { dbSchemas, dbExtraSearchPath, dbHoistedTxSettings, dbAnonRole } = settings;
+  const anonRole = dbAnonRole === undefined ? null : physicalRole(naming, dbAnonRole);
+  return JSON.stringify([epoch, naming, dbSchemas, dbExtraSearchPath, dbHoistedTxSettings, anonRole]);
+}
+
+/** Errors that already say what is wrong with the connection pass as they are. */
+function toFirstLoadError(error: unknown): GatewayError {
+  if (error instanceof GatewayError && CONNECTION_CODE.test(error.code)) return error;
+  return new GatewayError('PGRST002', { headers: { 'Retry-After': '1' }, cause: error });
+}
+
+const CONNECTION_CODE = /^(?:PGRST00\d|GW2\d\d)$/;
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { connectOptions } from '../../../execute/connect-options.ts';
+import { Secret } from '../../../registry/secrets.ts';
+
+const settings = { applicationName: 'cascata', connectTimeoutMs: 1000 };
+const sslOf = (query: string) => connectOptions(new Secret(`postgres://u:p@h/d${query}`), settings).ssl;
+
+describe('connectOptions', () => {
+  it('reads sslmode as libpq does', () => {
+    expect(sslOf('')).toBe(false);
+    expect(sslOf('?sslmode=disable')).toBe(false);
+    expect(sslOf('?sslmode=require')).toEqual({ rejectUnauthorized: false });
+    expect(sslOf('?sslmode=verify-full')).toEqual({ rejectUnauthorized: true });
+    expect(() => sslOf('?sslmode=maybe')).toThrow('sslmode must be');
+  });
+
+  it('passes on no parameter that names a file', () => {
+    const { connectionString } = connectOptions(
+      new Secret('postgres://u:p@h/d?sslrootcert=/etc/passwd&sslmode=verify-full&options=-c%20a%3Db'),
+      settings,
+    );
+    expect(connectionString).toBe('postgres://u:p@h/d?options=-c+a%3Db');
+  });
+
+  it('refuses what is no DSN without repeating it', () => {
+    expect(() => connectOptions(new Secret('hidden'), settings)).toThrow(/^a connection string must be/);
+  });
+});

@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { splitUrl } from '../../../http/http-request.ts';
+import { requestIdOf } from '../../../http/request-id.ts';
+
+test.each([
+  ['http://a/', '/', ''],
+  ['http://a', '/', ''],
+  ['http://a?x=1', '/', 'x=1'],
+  ['https://a.b:80/rest/v1/films?x=eq./a?b', '/rest/v1/films', 'x=eq./a?b'],
+  ['http://a/rest/v1/%66ilms?', '/rest/v1/%66ilms', ''],
+])('%s is split as it was sent', (url, path, rawQuery) => {
+  expect(splitUrl(url)).toEqual({ path, rawQuery });
+});
+
+test('an id from outside is kept when it can go into a log', () => {
+  expect(requestIdOf('abc-123:DEF.4')).toBe('abc-123:DEF.4');
+  for (const header of [undefined, '', 'short', 'a b c d e f g', 'x'.repeat(129), 'a"bcdefgh']) {
+    expect(requestIdOf(header)).toMatch(/^[0-9a-f-]{36}$/);
+  }
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { Secret } from '../../../registry/secrets.ts';
+import type { Placement, Tenant, TenantId } from '../../../registry/tenant.ts';
+import { chooseUpstream } from '../../../routing/choose-upstream.ts';
+import { buildTopology } from '../../../routing/topology.ts';
+
+const config = {
+  masterKey: new Secret('k'.repeat(32)),
+  controlDatabaseUrl: new Secret('postgres://admin:pw@db:5432/control'),
+  pgbouncerUrl: undefined,
+};
+
+function aTenant(placement: Placement, changes: Partial<Tenant> = {}): Tenant {
+  return {
+    id: 'acme' as TenantId,
+    status: 'active',
+    hosts: [],
+    placement,
+    isolation: 'trusted',
+    epoch: 3,
+    naming: { schemaPrefix: undefined, rolePrefix: undefined },
+    jwt: { kind: 'none' },
+    requireApiKey: false,
+    apiKeys: [],
+    limits: { maxInFlight: undefined, statementTimeoutMs: undefined, maxBodyBytes: undefined },
+    settings: {} as Tenant['settings'],
+    revision: '1',
+    ...changes,
+  };
+}
+
+const remote: Placement = {
+  kind: 'remote',
+  remoteConnectionString: new Secret('postgres://u:p@far/db'),
+  readReplicaUrl: new Secret('postgres://u:p@replica/db'),
+};
+
+describe('chooseUpstream', () => {
+  it('sends every shared tenant to the one shared pool, as the trusted login', () => {
+    const topology = buildTopology(config);
+    const chosen = chooseUpstream(aTenant({ kind: 'shared' }), 'read write', topology);
+    expect(chosen).toEqual(chooseUpstream(aTenant({ kind: 'shared' }, { epoch: 9 }), 'read only', topology));
+    expect(chosen).toMatchObject({ name: 'shared', key: 'shared', role: 'primary', pooling: 'shared' });
+    const url = new URL(chosen.connectionString.reveal());
+    expect([url.username, url.host, url.pathname]).toEqual(['cascata_trusted', 'db:5432', '/cascata_shared']);
+  });
+
+  it('goes through PgBouncer where there is one', () => {
+    const topology = buildTopology({ ...config, pgbouncerUrl: new Secret('postgres://bouncer:6432') });
+    const { connectionString } = chooseUpstream(aTenant({ kind: 'shared' }), 'read only', topology);
+    expect(new URL(connectionString.reveal()).host).toBe('bouncer:6432');
+  });
+
+  it('refuses a sealed tenant', () => {
+    expect(() =>
+      chooseUpstream(
+        aTenant({ kind: 'shared' }, { isolation: 'sealed' }),
+        'read only',
+        buildTopology(config),
+      ),
+    ).toThrow(expect.objectContaining({ code: 'GW201', status: 503 }));
+  });
+
+  it('logs in to a database of its own as the tenant', () => {
+    const tenant = aTenant({ kind: 'database', databaseName: 'acme_db', readReplicaUrl: undefined });
+    const chosen = chooseUpstream(tenant, 'read only', buildTopology(config));
+    expect(chosen).toMatchObject({ name: 'database:acme', key: 'database:acme@3', pooling: 'leased' });
+    const url = new URL(chosen.connectionString.reveal());
+    expect([url.username, url.pathname]).toEqual(['acme_login', '/acme_db']);
+  });
+
+  it('puts the epoch in the key, so that a moved tenant gets another pool', () => {
+    const topology = buildTopology(config);
+    expect(chooseUpstream(aTenant(remote), 'read write', topology).key).toBe('remote:acme@3');
+    expect(chooseUpstream(aTenant(remote, { epoch: 4 }), 'read write', topology).key).toBe('remote:acme@4');
+  });
+
+  it('sends only read-only transactions to a replica', () => {
+    const topology = buildTopology(config);
+    expect(chooseUpstream(aTenant(remote), 'read only', topology).name).toBe('remote-replica:acme');
+    expect(chooseUpstream(aTenant(remote), 'read write', topology).name).toBe('remote:acme');
+  });
+
+  it('leaves a replica that failed alone for a while', () => {
+    const topology = buildTopology(config);
+    const tenant = aTenant(remote);
+    const replica = chooseUpstream(tenant, 'read only', topology);
+    topology.health.recordFailure(replica.key);
+    expect(chooseUpstream(tenant, 'read only', topology).name).toBe('remote:acme');
+    expect(topology.health.isHealthy(replica.key, Date.now() + 60_000)).toBe(true);
+    expect(chooseUpstream(tenant, 'read only', topology)).toEqual(replica);
+  });
+});
