@@ -1,0 +1,129 @@
+import { type Context, Hono } from 'hono';
+import { errorResponse } from './errors/error-response.ts';
+import { GatewayError } from './errors/gateway-error.ts';
+import { toGatewayError } from './errors/to-gateway-error.ts';
+import { handleRequest, REST_PREFIX } from './handle-request.ts';
+import { isPreflight, preflightHeaders } from './http/cors.ts';
+import { FetchRequest } from './http/fetch-request.ts';
+import { type HttpRequest, splitUrl } from './http/http-request.ts';
+import { type NodeBindings, NodeRequest } from './http/node-request.ts';
+import { requestIdOf } from './http/request-id.ts';
+import { RequestTrace } from './http/request-trace.ts';
+import { gatewayHeaders } from './http/response-headers.ts';
+import type { Services } from './services.ts';
+
+type Env = { Bindings: Partial<NodeBindings> };
+
+/**
+ * The HTTP side of the gateway: routes, request ids, CORS, errors, the line in the log. There is no middleware: each route is
+ * one handler, and headers are put in where a response is made, because changing them afterwards costs the server's fast path.
+ */
+export function createApp(services: Services): Hono<Env> {
+  // The path is routed as sent: decoding it here could make one path of two.
+  const app = new Hono<Env>({ getPath: (request) => splitUrl(request.url).path });
+  const rest = (c: Context<Env>) => answer(c, services, routeOf, serveRest);
+  app.all(REST_PREFIX, rest);
+  app.all(`${REST_PREFIX}/*`, rest);
+  app.get('/live', () => json(200, { status: 'live' }));
+  app.get('/ready', () => ready(services));
+  app.get('/metrics', async () => {
+    const { metrics } = services;
+    return new Response(await metrics.render(), { headers: { 'Content-Type': metrics.contentType } });
+  });
+  const notFound = () => Promise.reject(new GatewayError('GW107'));
+  app.notFound((c) => answer(c, services, () => 'unknown', notFound));
+  app.onError((error, c) =>
+    answer(
+      c,
+      services,
+      () => 'internal',
+      () => Promise.reject(error),
+    ),
+  );
+  return app;
+}
+
+type Serve = (http: HttpRequest, services: Services, trace: RequestTrace) => Promise<Response>;
+
+/** Gives a request its id, its response whatever happens, and its line in the log. */
+async function answer(
+  c: Context<Env>,
+  services: Services,
+  route: (path: string) => string,
+  serve: Serve,
+): Promise<Response> {
+  const http = httpRequest(c);
+  const requestId = requestIdOf(http.headers['x-request-id']);
+  const trace = new RequestTrace({ requestId, method: http.method, route: route(http.path) });
+  let response: Response;
+  try {
+    response = await serve(http, services, trace);
+  } catch (error) {
+    response = failed(error, http, services, trace);
+  }
+  trace.finish(response.status, services.observe);
+  return response;
+}
+
+async function serveRest(http: HttpRequest, services: Services, trace: RequestTrace): Promise<Response> {
+  if (!isPreflight(http.method, http.headers)) return handleRequest(http, services, trace);
+  return preflight(http, services, trace);
+}
+
+/**
+ * Browsers ask before they send. Whatever the host is, known or not, they get an answer that lets the request itself
+ * be made, so that its own answer can be read; only a tenant's list of origins makes a difference.
+ */
+async function preflight(http: HttpRequest, services: Services, trace: RequestTrace): Promise<Response> {
+  try {
+    trace.tenant = await services.resolveTenant(http);
+  } catch {
+    // An unknown host or an unreachable registry is told by the request that follows.
+  }
+  const origins = trace.tenant?.settings.serverCorsAllowedOrigins ?? [];
+  const headers = { 'X-Request-Id': trace.requestId, ...preflightHeaders(http.headers, origins) };
+  return new Response(null, { status: 200, headers: { ...headers, 'Content-Length': '0' } });
+}
+
+function failed(thrown: unknown, http: HttpRequest, services: Services, trace: RequestTrace): Response {
+  const { tenant, auth, requestId } = trace;
+  const error = toGatewayError(thrown, {
+    isAuthenticated: auth?.isAuthenticated ?? false,
+    naming: tenant?.naming,
+  });
+  trace.errorCode = error.code;
+  // Only our own bugs need more than their code: everything else was somebody's request, or is told by who noticed it.
+  if (error.code === 'GW901') {
+    services.observe({ kind: 'request-failed', requestId, tenantId: tenant?.id, cause: thrown });
+  }
+  return errorResponse(error, {
+    headersOnly: http.method === 'HEAD',
+    verbosity: tenant?.settings.clientErrorVerbosity ?? 'verbose',
+    extraHeaders: gatewayHeaders(http, requestId, tenant),
+  });
+}
+
+function httpRequest({ req, env }: Context<Env>): HttpRequest {
+  // Without a server around it (`app.request`) there is no environment at all.
+  const { incoming, outgoing } = (env as Partial<NodeBindings> | undefined) ?? {};
+  if (incoming === undefined || outgoing === undefined) return new FetchRequest(req.raw);
+  return new NodeRequest(req.raw, { incoming, outgoing });
+}
+
+/** The pattern a path belongs to; the names in it stay out of logs and metrics. */
+function routeOf(path: string): string {
+  const below = path.slice(REST_PREFIX.length);
+  if (below === '' || below === '/') return `${REST_PREFIX}/`;
+  return below.startsWith('/rpc/') ? `${REST_PREFIX}/rpc/:function` : `${REST_PREFIX}/:relation`;
+}
+
+function ready({ readiness }: Services): Response {
+  const reason = readiness();
+  return reason === undefined ? json(200, { status: 'ready' }) : json(503, { status: 'not ready', reason });
+}
+
+function json(status: 200 | 503, body: object): Response {
+  const headers: Record<string, string> = { 'Content-Type': 'application/json; charset=utf-8' };
+  if (status === 503) headers['Retry-After'] = '1';
+  return new Response(JSON.stringify(body), { status, headers });
+}

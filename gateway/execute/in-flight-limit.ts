@@ -1,0 +1,29 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Tenant, TenantId } from '../registry/tenant.ts';
+
+/** Keeps each tenant within its `max_in_flight`; a tenant without one costs nothing. */
+export class InFlightLimit {
+  readonly #running = new Map<TenantId, number>();
+
+  /** @throws {GatewayError} `GW301` (429) when the tenant already has as many transactions under way as it may */
+  async run<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
+    const { id, limits } = tenant;
+    if (limits.maxInFlight === undefined) return work();
+    const running = this.#running.get(id) ?? 0;
+    if (running >= limits.maxInFlight) {
+      throw new GatewayError('GW301', {
+        message: `Too many requests: this project may run ${limits.maxInFlight} at once`,
+        hint: 'Wait and try again, or ask the operator for a higher limit.',
+        headers: { 'Retry-After': '1' },
+      });
+    }
+    this.#running.set(id, running + 1);
+    try {
+      return await work();
+    } finally {
+      const left = (this.#running.get(id) ?? 1) - 1;
+      if (left === 0) this.#running.delete(id);
+      else this.#running.set(id, left);
+    }
+  }
+}

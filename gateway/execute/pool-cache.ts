@@ -1,0 +1,155 @@
+import { LeasedLru } from '../platform/leased-lru.ts';
+import type { Observe } from '../platform/observation.ts';
+import type { Upstream } from '../routing/upstream.ts';
+import { connectOptions } from './connect-options.ts';
+import type { Connection } from './connection.ts';
+import { Pool, type PoolStats } from './pool.ts';
+import type { RoleSwitch } from './role-switch/role-switch.ts';
+import { TrustedRoleSwitch } from './role-switch/trusted.ts';
+import { RunningTransactions } from './running-transactions.ts';
+
+/** The settings `pools.*` of the configuration, and who hears of pools that come and go. */
+export interface PoolCacheOptions {
+  /** Connections of each shared pool. */
+  readonly poolSize: number;
+  /** Connections of one leased pool. */
+  readonly leasedPoolSize: number;
+  /** Connections of all leased pools together; pools that are draining come on top. */
+  readonly maxLeasedConnections: number;
+  readonly connectTimeoutMs: number;
+  /** Longest wait for a connection, within the request's deadline. */
+  readonly acquireTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** Default: half an hour. */
+  readonly maxLifetimeMs?: number | undefined;
+  readonly preparedStatementsPerConnection: number;
+  /** Default: `cascata`. */
+  readonly applicationName?: string | undefined;
+  readonly observe: Observe;
+}
+
+export interface PoolLease {
+  readonly pool: Pool;
+  release(): void;
+}
+
+/** Statistics of one pool, for metrics. */
+export interface UpstreamPoolStats extends PoolStats {
+  readonly upstream: string;
+  readonly pooling: Upstream['pooling'];
+}
+
+interface NamedPool {
+  readonly upstream: Upstream;
+  readonly pool: Pool;
+}
+
+const DEFAULT_MAX_LIFETIME_MS = 30 * 60_000;
+
+/**
+ * All pools of the process. Tenants in the shared database share one for each login, whatever their number; tenants with a place of their
+ * own get small ones on lease, evicted least recently used first. What is evicted drains: requests in flight finish.
+ */
+export class PoolCache {
+  readonly running = new RunningTransactions();
+  readonly #trusted = new TrustedRoleSwitch();
+  readonly #options: PoolCacheOptions;
+  readonly #shared = new Map<string, NamedPool & PoolLease>();
+  readonly #leased: LeasedLru<string, NamedPool>;
+
+  constructor(options: PoolCacheOptions) {
+    this.#options = options;
+    this.#leased = new LeasedLru({
+      maxWeight: options.maxLeasedConnections,
+      weigh: () => options.leasedPoolSize,
+      dispose: async ({ upstream, pool }, _key, reason) => {
+        await pool.drain();
+        options.observe({ kind: 'pool-closed', upstream: upstream.name, reason });
+      },
+    });
+  }
+
+  /** The upstream's pool, opened when there is none. Release it in the function that took it. */
+  lease(upstream: Upstream): PoolLease {
+    if (upstream.pooling === 'shared') {
+      return this.#shared.get(upstream.key) ?? this.#openShared(upstream);
+    }
+    const lease = this.#leased.checkout(upstream.key, () => this.#openLeased(upstream));
+    return { pool: lease.value.pool, release: lease.release };
+  }
+
+  /**
+   * How requests of an upstream become their role. Sealed tenants are refused where the upstream is chosen; once they have one of
+   * their own, this is where its switch is picked.
+   */
+  roleSwitchFor(_upstream: Upstream): RoleSwitch {
+    return this.#trusted;
+  }
+
+  /** @throws {GatewayError} see `Pool.acquire` */
+  waitForConnection(
+    pool: Pool,
+    { signal, deadlineMs }: { signal: AbortSignal | undefined; deadlineMs: number },
+  ): Promise<Connection> {
+    const timeoutMs = Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
+    return pool.acquire({ timeoutMs, signal });
+  }
+
+  /** Drops the leased pools of a tenant that moved or is gone, whatever their epoch. @returns how many */
+  dropTenant(tenantId: string): number {
+    const keys = new Set(
+      this.#leased
+        .values()
+        .filter(({ upstream }) => upstream.name.endsWith(`:${tenantId}`))
+        .map(({ upstream }) => upstream.key),
+    );
+    return this.#leased.dropWhere((key) => keys.has(key));
+  }
+
+  stats(): readonly UpstreamPoolStats[] {
+    return [...this.#shared.values(), ...this.#leased.values()].map(({ upstream, pool }) => ({
+      upstream: upstream.name,
+      pooling: upstream.pooling,
+      ...pool.stats,
+    }));
+  }
+
+  /** Serves what is under way and waiting, then closes every connection. */
+  async close(): Promise<void> {
+    const shared = [...this.#shared.values()];
+    await Promise.all([this.#leased.close(), ...shared.map(({ pool }) => pool.drain())]);
+  }
+
+  #openShared(upstream: Upstream): PoolLease {
+    const entry = { upstream, pool: this.#open(upstream, this.#options.poolSize), release: () => {} };
+    this.#shared.set(upstream.key, entry);
+    return entry;
+  }
+
+  #openLeased(upstream: Upstream): NamedPool {
+    // An older epoch's pool leads to where the tenant no longer is.
+    const outdated = new Set(
+      this.#leased
+        .values()
+        .filter((other) => other.upstream.name === upstream.name)
+        .map((other) => other.upstream.key),
+    );
+    this.#leased.dropWhere((key) => outdated.has(key));
+    return { upstream, pool: this.#open(upstream, this.#options.leasedPoolSize) };
+  }
+
+  #open(upstream: Upstream, maxConnections: number): Pool {
+    const { connectTimeoutMs, idleTimeoutMs, applicationName, maxLifetimeMs } = this.#options;
+    const config = connectOptions(upstream.connectionString, {
+      applicationName: applicationName ?? 'cascata',
+      connectTimeoutMs,
+    });
+    this.#options.observe({ kind: 'pool-opened', upstream: upstream.name });
+    return new Pool(config, {
+      maxConnections,
+      idleTimeoutMs,
+      maxLifetimeMs: maxLifetimeMs ?? DEFAULT_MAX_LIFETIME_MS,
+      maxPreparedStatements: this.#options.preparedStatementsPerConnection,
+    });
+  }
+}

@@ -1,0 +1,209 @@
+import type { ClientConfig } from 'pg';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { Connection } from './connection.ts';
+import { openWithRetry } from './open-with-retry.ts';
+import { StatementNaming } from './statement-naming.ts';
+
+export interface PoolOptions {
+  readonly maxConnections: number;
+  /** A connection at rest for this long is closed. */
+  readonly idleTimeoutMs: number;
+  /** An older connection is closed when it is given back, so that memory of a session is not kept for ever. */
+  readonly maxLifetimeMs: number;
+  /** 0: unnamed statements only. */
+  readonly maxPreparedStatements: number;
+}
+
+export interface PoolStats {
+  /** Open or being opened. */
+  readonly size: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
+export interface AcquireOptions {
+  /** Longest wait for a connection. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Waiter {
+  give(connection: Connection): void;
+  fail(error: Error): void;
+}
+
+/**
+ * Connections to one upstream. Handing out one that is at rest is a plain call without a promise, which is what nearly every request
+ * does; `pg-pool` makes a promise, two listeners and a timer each time (docs/performance.md).
+ */
+export class Pool {
+  /** Whether statements are prepared under names here. */
+  readonly naming: StatementNaming;
+  readonly #config: ClientConfig;
+  readonly #options: PoolOptions;
+  readonly #writer = new BatchWriter();
+  /** The last one is the one used last: the others get the chance to time out. */
+  readonly #idle: Connection[] = [];
+  readonly #open = new Set<Connection>();
+  /** In the order of arrival. */
+  readonly #waiters = new Set<Waiter>();
+  #opening = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #closed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+
+  constructor(config: ClientConfig, options: PoolOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.naming = new StatementNaming(options.maxPreparedStatements > 0);
+  }
+
+  get stats(): PoolStats {
+    return {
+      size: this.#open.size + this.#opening,
+      idle: this.#idle.length,
+      waiting: this.#waiters.size,
+    };
+  }
+
+  /** A connection at rest, at once; `undefined` when there is none. */
+  tryAcquire(): Connection | undefined {
+    if (this.#waiters.size > 0) return undefined;
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined || connection.isOpen) return connection;
+    }
+  }
+
+  /**
+   * Waits for a connection, opening one when there is room.
+   *
+   * @throws {GatewayError} PGRST003 after `timeoutMs`, PGRST000 when none can be opened, GW902 when aborted
+   */
+  acquire({ timeoutMs, signal }: AcquireOptions): Promise<Connection> {
+    if (this.#closed !== undefined) return Promise.reject(new GatewayError('GW201'));
+    if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiters.delete(waiter);
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const waiter: Waiter = {
+        give(connection) {
+          leave();
+          resolve(connection);
+        },
+        fail(error) {
+          leave();
+          reject(error);
+        },
+      };
+      const onAbort = (): void => waiter.fail(new GatewayError('GW902'));
+      const timer = setTimeout(() => waiter.fail(new GatewayError('PGRST003')), timeoutMs);
+      signal?.addEventListener('abort', onAbort);
+      this.#waiters.add(waiter);
+      this.#serveWaiters();
+    });
+  }
+
+  /** Gives a connection back. One that is broken, old, or not at rest in its session is closed instead. */
+  release(connection: Connection): void {
+    const now = Date.now();
+    const isReusable =
+      connection.isOpen &&
+      connection.transactionStatus === 'I' &&
+      now - connection.openedAtMs < this.#options.maxLifetimeMs;
+    if (!isReusable) {
+      this.#discard(connection);
+      return;
+    }
+    connection.idleSinceMs = now;
+    this.#idle.push(connection);
+    if (this.#waiters.size > 0) this.#serveWaiters();
+    else if (this.#closed !== undefined) this.#closeIdle(Number.POSITIVE_INFINITY);
+    else this.#idleTimer ??= this.#watchIdle(this.#options.idleTimeoutMs);
+  }
+
+  /** Takes no new requests, serves those that wait, and resolves when the last connection is closed. */
+  drain(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers<void>();
+      clearTimeout(this.#idleTimer);
+      if (this.#waiters.size === 0) this.#closeIdle(Number.POSITIVE_INFINITY);
+      this.#finishIfDrained();
+    }
+    return this.#closed.promise;
+  }
+
+  #serveWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) break;
+      if (connection.isOpen) waiter.give(connection);
+    }
+    const room = this.#options.maxConnections - this.#open.size - this.#opening;
+    const wanted = this.#waiters.size - this.#opening;
+    for (let i = 0; i < Math.min(room, wanted); i++) void this.#openOne();
+  }
+
+  /** Never rejects: whoever waits hears of a failure. */
+  async #openOne(): Promise<void> {
+    this.#opening++;
+    try {
+      const connection = await openWithRetry(() =>
+        Connection.open(this.#config, {
+          maxPreparedStatements: this.#options.maxPreparedStatements,
+          writer: this.#writer,
+        }),
+      );
+      this.#opening--;
+      this.#open.add(connection);
+      connection.onClose(() => this.#forget(connection));
+      this.release(connection);
+    } catch (cause) {
+      this.#opening--;
+      // With other connections alive the waiters get one of those; without any, waiting longer would only pile up requests.
+      if (this.#open.size === 0) {
+        for (const waiter of this.#waiters) waiter.fail(new GatewayError('PGRST000', { cause }));
+      }
+      this.#finishIfDrained();
+    }
+  }
+
+  #discard(connection: Connection): void {
+    // Closing resolves or the socket ends by itself; either way `#forget` is called and nobody waits for this.
+    void connection.close();
+    this.#forget(connection);
+  }
+
+  #forget(connection: Connection): void {
+    if (!this.#open.delete(connection)) return;
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+    if (this.#waiters.size > 0) this.#serveWaiters();
+    this.#finishIfDrained();
+  }
+
+  #watchIdle(delayMs: number): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      this.#idleTimer = undefined;
+      this.#closeIdle(Date.now() - this.#options.idleTimeoutMs);
+      const oldest = this.#idle[0];
+      if (oldest === undefined) return;
+      const restMs = oldest.idleSinceMs + this.#options.idleTimeoutMs - Date.now();
+      this.#idleTimer = this.#watchIdle(Math.max(restMs, 10));
+    }, delayMs);
+    return timer.unref();
+  }
+
+  #closeIdle(untilMs: number): void {
+    for (const connection of this.#idle.filter(({ idleSinceMs }) => idleSinceMs <= untilMs)) {
+      this.#discard(connection);
+    }
+  }
+
+  #finishIfDrained(): void {
+    if (this.#open.size === 0 && this.#opening === 0 && this.#waiters.size === 0) this.#closed?.resolve();
+  }
+}

@@ -1,0 +1,40 @@
+import type { SqlStatement } from '../platform/sql.ts';
+import type { Upstream } from '../routing/upstream.ts';
+import type { PoolCache } from './pool-cache.ts';
+import type { StatementResult } from './result-set.ts';
+import { type RunOptions, runTransaction } from './run-transaction.ts';
+
+export interface ReadOnlyOptions extends RunOptions {
+  /** Physical role to read as. */
+  readonly role: string;
+  readonly statementTimeoutMs?: number | undefined;
+}
+
+/**
+ * Runs catalog queries in one read-only transaction, one round trip, with an empty `search_path`, so that every name is found where the
+ * query says. One result for each statement.
+ *
+ * @throws as `runTransaction`
+ */
+export async function runReadOnly(
+  pools: PoolCache,
+  upstream: Upstream,
+  statements: readonly SqlStatement[],
+  { role, statementTimeoutMs, signal, deadlineMs }: ReadOnlyOptions,
+): Promise<readonly StatementResult[]> {
+  const { results } = await runTransaction(
+    pools,
+    upstream,
+    {
+      accessMode: 'read only',
+      role,
+      isolationLevel: undefined,
+      end: 'commit',
+      variables: [['search_path', '']],
+      statements,
+      statementTimeoutMs,
+    },
+    { signal, deadlineMs },
+  );
+  return results;
+}

@@ -1,0 +1,131 @@
+import { DatabaseError } from 'pg';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { TransactionRequest } from '../query/transaction-request.ts';
+import type { Upstream } from '../routing/upstream.ts';
+import { classifyFailure } from './batch-failure.ts';
+import type { BatchStatements, Connection } from './connection.ts';
+import type { Pool } from './pool.ts';
+import type { PoolCache } from './pool-cache.ts';
+import type { ResultSet, StatementResult } from './result-set.ts';
+import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { RunningTransaction } from './running-transactions.ts';
+
+/** When the caller gives no deadline. */
+const DEFAULT_DEADLINE_MS = 60_000;
+/** At most: names lost, then an unexpected start, then the attempt that counts. */
+const MAX_ATTEMPTS = 3;
+
+const ROLLBACK: BatchStatements = housekeeping('ROLLBACK');
+const PROBE: BatchStatements = housekeeping('RESET ALL');
+
+export interface RunOptions {
+  /** Aborted when the client has gone: what is running is cancelled. */
+  readonly signal?: AbortSignal | undefined;
+  /** Absolute, as `Date.now()` counts: covers the wait for a connection and the transaction. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/**
+ * Runs one request's transaction in one round trip. Nothing that may have taken effect is ever run twice.
+ *
+ * @throws {GatewayError} PGRST003 no connection came free in time, PGRST000 none could be made, PGRST001 it broke midway, GW202 past the
+ * deadline, GW902 the client has gone
+ * @throws {DatabaseError} of `pg`, untouched, for whatever the server refuses; the first error of the batch
+ */
+export async function runTransaction(
+  pools: PoolCache,
+  upstream: Upstream,
+  request: TransactionRequest,
+  { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS }: RunOptions = {},
+): Promise<ResultSet> {
+  const lease = pools.lease(upstream);
+  const { pool } = lease;
+  try {
+    const connection = pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal, deadlineMs }));
+    const running = pools.running.start(connection, signal, deadlineMs);
+    try {
+      return { results: await runAttempts(pools.roleSwitchFor(upstream), pool, running, request) };
+    } catch (error) {
+      throw running.stopReason ?? asFailure(error);
+    } finally {
+      pools.running.finish(running);
+      if (running.stopReason === undefined) pool.release(connection);
+      // The answer need not wait for the connection to come to rest after a cancel.
+      else void releaseAfterCancel(pool, running);
+    }
+  } finally {
+    lease.release();
+  }
+}
+
+async function runAttempts(
+  roleSwitch: RoleSwitch,
+  pool: Pool,
+  running: RunningTransaction,
+  request: TransactionRequest,
+): Promise<readonly StatementResult[]> {
+  const { connection } = running;
+  let start: TransactionStart = 'implicit';
+  let isNamed = pool.naming.useNames();
+  for (let attempt = 1; ; attempt++) {
+    const plan = roleSwitch.planBatch(request, start);
+    const batch = connection.submit(plan, isNamed);
+    try {
+      const results = await batch.result;
+      return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
+    } catch (error) {
+      connection.forgetUnconfirmed(batch);
+      await rollBack(connection);
+      const failure = classifyFailure(error, batch, plan);
+      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) throw error;
+      if (failure === 'unexpected-start') {
+        start = 'explicit';
+      } else {
+        if (!isNamed) throw error;
+        connection.forgetPrepared();
+        pool.naming.recordLoss();
+        // Behind a PgBouncer that believes the server still has a text, only an unnamed statement is sure to be parsed.
+        isNamed = false;
+      }
+    }
+  }
+}
+
+/** An explicit transaction that failed is still open. */
+async function rollBack(connection: Connection): Promise<void> {
+  if (!connection.isOpen || connection.transactionStatus === 'I') return;
+  try {
+    await connection.submit(ROLLBACK, false).result;
+  } catch {
+    // The status stays as it is, and the pool closes what is not at rest.
+  }
+}
+
+/**
+ * A cancel that came too late would hit whoever uses the connection next. So it is kept until the server has dealt with the request to
+ * cancel, and a probe has shown that no signal is pending; when that cannot be known, the connection is closed.
+ */
+async function releaseAfterCancel(pool: Pool, { connection, cancelled }: RunningTransaction): Promise<void> {
+  const wasDelivered = await cancelled;
+  if (wasDelivered !== true) connection.destroy();
+  else if (connection.isOpen) {
+    try {
+      await connection.submit(PROBE, false).result;
+    } catch {
+      // A late cancel has hit the probe, where it does no harm; a broken socket is seen by the pool.
+    }
+  }
+  pool.release(connection);
+}
+
+/** Texts of socket errors hold addresses: they stay in the cause. */
+function asFailure(error: unknown): unknown {
+  if (error instanceof DatabaseError || error instanceof GatewayError || error instanceof RangeError)
+    return error;
+  return new GatewayError('PGRST001', { cause: error });
+}
+
+/** A batch of one statement without results. */
+function housekeeping(text: string): BatchStatements {
+  return { statements: [{ text, values: [] }], firstWanted: 1, role: '' };
+}

@@ -1,0 +1,75 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Connection } from './connection.ts';
+
+/** How often what is running is looked at. A statement that ends sooner costs neither a timer nor a listener. */
+const TICK_MS = 100;
+/** Time for the server to act on a cancel before its socket is cut. */
+const CANCEL_GRACE_MS = 2_000;
+
+/** One transaction under way. */
+export interface RunningTransaction {
+  readonly connection: Connection;
+  readonly signal: AbortSignal | undefined;
+  readonly deadlineMs: number;
+  /** Why it was stopped; the cause of whatever error follows. */
+  stopReason: GatewayError | undefined;
+  /** Settles when the request to cancel has been dealt with; `false` when it could not be delivered. */
+  cancelled: Promise<boolean> | undefined;
+  cutAtMs: number;
+}
+
+/**
+ * Watches what is running in all pools and stops what nobody waits for any longer, with one timer for all of them that stands still when
+ * nothing runs.
+ */
+export class RunningTransactions {
+  readonly #running = new Set<RunningTransaction>();
+  #timer: NodeJS.Timeout | undefined;
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** @param deadlineMs as `Date.now()` counts */
+  start(connection: Connection, signal: AbortSignal | undefined, deadlineMs: number): RunningTransaction {
+    const running: RunningTransaction = {
+      connection,
+      signal,
+      deadlineMs,
+      stopReason: undefined,
+      cancelled: undefined,
+      cutAtMs: Number.POSITIVE_INFINITY,
+    };
+    this.#running.add(running);
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
+    return running;
+  }
+
+  finish(running: RunningTransaction): void {
+    this.#running.delete(running);
+  }
+
+  #tick(): void {
+    if (this.#running.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    const now = Date.now();
+    for (const running of this.#running) {
+      if (running.stopReason !== undefined) {
+        if (now >= running.cutAtMs) running.connection.destroy();
+      } else if (running.signal?.aborted) {
+        stop(running, new GatewayError('GW902'), now);
+      } else if (now >= running.deadlineMs) {
+        stop(running, new GatewayError('GW202'), now);
+      }
+    }
+  }
+}
+
+function stop(running: RunningTransaction, reason: GatewayError, now: number): void {
+  running.stopReason = reason;
+  running.cutAtMs = now + CANCEL_GRACE_MS;
+  running.cancelled = running.connection.cancel();
+}

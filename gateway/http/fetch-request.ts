@@ -1,0 +1,50 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import { type HttpRequest, splitUrl } from './http-request.ts';
+
+/** A request of the Fetch API, for `app.fetch` outside of Node's server. */
+export class FetchRequest implements HttpRequest {
+  readonly path: string;
+  readonly rawQuery: string;
+  readonly remoteAddress: string | undefined = undefined;
+  readonly #raw: Request;
+  #headers: Readonly<Record<string, string>> | undefined;
+
+  constructor(raw: Request) {
+    this.#raw = raw;
+    const { path, rawQuery } = splitUrl(raw.url);
+    this.path = path;
+    this.rawQuery = rawQuery;
+  }
+
+  get method(): string {
+    return this.#raw.method;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    this.#headers ??= Object.fromEntries(this.#raw.headers);
+    return this.#headers;
+  }
+
+  get host(): string | undefined {
+    return this.#raw.headers.get('host') ?? new URL(this.#raw.url).host;
+  }
+
+  get scheme(): 'http' | 'https' {
+    return this.#raw.url.startsWith('https:') ? 'https' : 'http';
+  }
+
+  get signal(): AbortSignal {
+    return this.#raw.signal;
+  }
+
+  async readBody(maxBytes: number): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of this.#raw.body ?? []) {
+      size += chunk.length;
+      if (size > maxBytes) throw new GatewayError('GW302');
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+}

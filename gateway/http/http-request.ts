@@ -1,0 +1,33 @@
+/** What the app needs to know of a request, whatever server it came in by. Nothing is worked out before it is asked for. */
+export interface HttpRequest {
+  readonly method: string;
+  /** As sent, percent-encoded, dot segments removed, without the query: `/rest/v1/films`. */
+  readonly path: string;
+  /** What follows the `?`, as sent; empty without one. */
+  readonly rawQuery: string;
+  /** Names in lower case; repeated headers joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Host and port asked for: the request target's, else the `Host` header. */
+  readonly host: string | undefined;
+  readonly scheme: 'http' | 'https';
+  readonly remoteAddress: string | undefined;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+
+  /**
+   * Reads the whole body. Call it at most once.
+   *
+   * @throws {GatewayError} `GW302` (413) as soon as it is known to be larger, `GW902` when the client goes away meanwhile
+   */
+  readBody(maxBytes: number): Promise<Uint8Array>;
+}
+
+/** Splits an absolute URL, without decoding anything: `new URL` costs more than all else that routing does. */
+export function splitUrl(url: string): { readonly path: string; readonly rawQuery: string } {
+  // The shortest scheme is `http://`, and a host has at least one character.
+  const start = url.indexOf('/', 8);
+  const query = url.indexOf('?', 8);
+  if (query === -1) return { path: start === -1 ? '/' : url.slice(start), rawQuery: '' };
+  const path = start === -1 || start > query ? '/' : url.slice(start, query);
+  return { path, rawQuery: url.slice(query + 1) };
+}

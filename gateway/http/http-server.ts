@@ -1,0 +1,111 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { errorResponse } from '../errors/error-response.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Observe } from '../platform/observation.ts';
+import type { Settings } from '../platform/settings.ts';
+import { createClientErrorHandler } from './client-error.ts';
+import type { NodeBindings } from './node-request.ts';
+import { discardRest, hasBody } from './read-body.ts';
+import { requestIdOf } from './request-id.ts';
+import { RequestTrace } from './request-trace.ts';
+
+export interface HttpServerOptions {
+  readonly fetch: (request: Request, node: NodeBindings) => Response | Promise<Response>;
+  readonly settings: Settings['gateway'];
+  readonly observe: Observe;
+}
+
+export interface HttpServer {
+  /** @returns the port, also when any free one was asked for */
+  listen(): Promise<number>;
+  /**
+   * Takes no new connections, lets requests under way finish and tells their clients to close.
+   *
+   * @param signal cuts what is still open
+   */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+/** How often connections that came to rest are looked for while draining. */
+const IDLE_CHECK_MS = 50;
+
+/** Node's HTTP server around the app: limits of size and time, and answers to what never becomes a request. */
+export function createHttpServer({ fetch, settings, observe }: HttpServerOptions): HttpServer {
+  const handle = getRequestListener((request, env) => fetch(request, env as NodeBindings), {
+    // Bodies are looked after below; the adapter would cut the connection after half a second.
+    autoCleanupIncoming: false,
+    errorHandler: (error) => malformed(error, observe),
+  });
+  let isDraining = false;
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (isDraining) outgoing.shouldKeepAlive = false;
+    if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
+    // Never rejects: the adapter answers or closes whatever happens.
+    void handle(incoming, outgoing);
+  };
+  const server = createServer(
+    {
+      maxHeaderSize: settings.maxHeaderBytes,
+      headersTimeout: settings.headersTimeoutMs,
+      requestTimeout: settings.requestTimeoutMs,
+      keepAliveTimeout: settings.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(settings.headersTimeoutMs, 5_000),
+      // Answered by us, in JSON, like any other request without a host.
+      requireHostHeader: false,
+      noDelay: true,
+    },
+    listener,
+  );
+  // Whether the client may go on is known when its body is wanted.
+  server.on('checkContinue', listener);
+  server.on('clientError', createClientErrorHandler(observe));
+  return {
+    listen: () => listen(server, settings),
+    drain(signal) {
+      isDraining = true;
+      return close(server, signal);
+    },
+  };
+}
+
+function listen(server: Server, { host, port }: Settings['gateway']): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 2_048 }, () => {
+      server.off('error', reject);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function close(server: Server, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+    const cut = (): void => server.closeAllConnections();
+    signal.addEventListener('abort', cut, { once: true });
+    server.close(() => {
+      clearInterval(timer);
+      signal.removeEventListener('abort', cut);
+      resolve();
+    });
+    if (signal.aborted) cut();
+  });
+}
+
+/** What Node's parser let through and is no URL all the same, or has no usable host. The app itself answers its own errors. */
+function malformed(cause: unknown, observe: Observe): Response {
+  const isRequestError = cause instanceof Error && cause.name === 'RequestError';
+  const error = isRequestError
+    ? new GatewayError('GW108', { cause, details: 'The request target or the Host header is malformed' })
+    : new GatewayError('GW901', { cause });
+  const trace = new RequestTrace({ requestId: requestIdOf(undefined), method: '', route: 'malformed' });
+  trace.errorCode = error.code;
+  if (!isRequestError) {
+    observe({ kind: 'request-failed', requestId: trace.requestId, tenantId: undefined, cause });
+  }
+  trace.finish(error.status, observe);
+  const extraHeaders = { 'X-Request-Id': trace.requestId, 'Access-Control-Allow-Origin': '*' };
+  return errorResponse(error, { headersOnly: false, verbosity: 'verbose', extraHeaders });
+}

@@ -1,0 +1,72 @@
+import type { IncomingMessage } from 'node:http';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { NodeBindings } from './node-request.ts';
+
+/** How long the rest of a refused body is read and thrown away before the connection is cut. */
+const DISCARD_TIMEOUT_MS = 10_000;
+
+/**
+ * Reads a body into one buffer. A length that is declared and too large is refused before anything is read, and before the
+ * client is told to go on (`Expect: 100-continue`).
+ *
+ * @throws {GatewayError} `GW302` or `GW902`
+ */
+export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: number): Promise<Uint8Array> {
+  const { headers } = incoming;
+  if (Number(headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
+  if (headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const stop = (): void => {
+      incoming.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > maxBytes) {
+        stop();
+        incoming.pause();
+        reject(tooLarge(maxBytes));
+      } else {
+        chunks.push(chunk);
+      }
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+    };
+    const onLost = (cause?: unknown): void => {
+      stop();
+      // Whoever is cut off while discarding or draining may still raise an error nobody listens for.
+      incoming.on('error', () => {});
+      reject(new GatewayError('GW902', { cause }));
+    };
+    incoming.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost);
+    if (incoming.destroyed && !incoming.readableEnded) onLost();
+  });
+}
+
+/**
+ * Reads and throws away what is left of a body once its request was answered. Cutting the connection at once would make many
+ * clients lose the answer, since they read only after they have sent everything; keeping it lets the next request follow.
+ */
+export function discardRest(incoming: IncomingMessage): void {
+  if (incoming.readableEnded || incoming.destroyed) return;
+  const { socket } = incoming;
+  const timer = setTimeout(() => socket.destroy(), DISCARD_TIMEOUT_MS);
+  timer.unref();
+  const done = (): void => clearTimeout(timer);
+  incoming.on('error', done).once('end', done).once('close', done);
+  incoming.resume();
+}
+
+/** Whether a body was announced. */
+export function hasBody(incoming: IncomingMessage): boolean {
+  const { headers } = incoming;
+  const length = headers['content-length'];
+  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
+}
+
+function tooLarge(maxBytes: number): GatewayError {
+  return new GatewayError('GW302', { details: `The limit is ${maxBytes} bytes` });
+}

@@ -1,0 +1,42 @@
+import type { DescribePlan } from '../plan/action-plan.ts';
+import type { Relation } from '../schema-cache/schema-cache.ts';
+import { finishResponse } from './finish-response.ts';
+
+const NO_WISHES = { responseHeaders: null, responseStatus: null };
+const READ_METHODS = 'OPTIONS,GET,HEAD';
+
+/**
+ * The answer to OPTIONS (R5, R6): 200 without a body, and the methods that can be used. (A browser's preflight is answered
+ * before it gets here.)
+ *
+ * @param extraHeaders of the gateway itself, see `ResponseInput.extraHeaders`
+ */
+export function respondDescribe(
+  plan: DescribePlan,
+  extraHeaders: Readonly<Record<string, string>> = {},
+): Response {
+  const headers = { 'Access-Control-Allow-Origin': '*', Allow: allowedMethods(plan) };
+  return finishResponse({ status: 200, headers, body: '' }, NO_WISHES, extraHeaders);
+}
+
+function allowedMethods(plan: DescribePlan): string {
+  switch (plan.kind) {
+    case 'options-root':
+      return READ_METHODS;
+    case 'options-routine':
+      return plan.routine.volatility === 'volatile' ? 'OPTIONS,POST' : `${READ_METHODS},POST`;
+    case 'options-relation':
+      return relationMethods(plan.relation);
+    default:
+      return plan satisfies never;
+  }
+}
+
+function relationMethods({ isInsertable, isUpdatable, isDeletable, primaryKey }: Relation): string {
+  const methods = [READ_METHODS];
+  if (isInsertable) methods.push('POST');
+  if (isInsertable && isUpdatable && primaryKey.length > 0) methods.push('PUT');
+  if (isUpdatable) methods.push('PATCH');
+  if (isDeletable) methods.push('DELETE');
+  return methods.join(',');
+}

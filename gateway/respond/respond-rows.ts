@@ -1,0 +1,65 @@
+import type { ApiRequest } from '../api-request/api-request.ts';
+import { errorBody } from '../errors/error-response.ts';
+import { headerTextOrSpaces } from '../errors/header-text.ts';
+import { pageStatus } from './content-range.ts';
+import { bodyContentType } from './content-type.ts';
+import { finishResponse } from './finish-response.ts';
+import { mainRow } from './main-row.ts';
+import { type PreferenceContext, preferenceApplied } from './preference-applied.ts';
+import type { CallAction, ReadAction, ResponseInput } from './response-input.ts';
+import { totalCount } from './total-count.ts';
+
+/** GET and HEAD of a relation: 200, 206 or 416 (O5), with `Content-Range` and `Content-Location`. */
+export function respondRead(input: ResponseInput, plan: ReadAction): Response {
+  const { request, settings } = input;
+  const row = mainRow(input.query, input.resultSet);
+  const page = pageStatus(request.range, row.pageCount, totalCount(input, row));
+  const path = `/${headerTextOrSpaces(plan.relation.name)}`;
+  const headers: Record<string, string> = {
+    'Content-Range': page.contentRange,
+    'Content-Location': request.query.canonical === '' ? path : `${path}?${request.query.canonical}`,
+    'Content-Type': bodyContentType(plan),
+  };
+  addProfile(headers, request);
+  addPreferenceApplied(headers, request, { kind: 'read' });
+  const body = page.error === undefined ? row.body : errorBody(page.error, settings.clientErrorVerbosity);
+  return finishResponse(
+    { status: page.status, headers, body: plan.headersOnly ? undefined : body },
+    row,
+    input.extraHeaders,
+  );
+}
+
+/** A call of a routine (C6): as a read, but 204 when it returns nothing, and without `Content-Location` (C10). */
+export function respondCall(input: ResponseInput, plan: CallAction): Response {
+  const { request, settings } = input;
+  const row = mainRow(input.query, input.resultSet);
+  const page = pageStatus(request.range, row.pageCount, row.totalCount);
+  const headers: Record<string, string> = { 'Content-Range': page.contentRange };
+  addPreferenceApplied(headers, request, { kind: 'call' });
+  if (plan.routine.returns.kind === 'void') {
+    return finishResponse({ status: 204, headers, body: undefined }, row, input.extraHeaders);
+  }
+  headers['Content-Type'] = bodyContentType(plan);
+  addProfile(headers, request);
+  const body = page.error === undefined ? row.body : errorBody(page.error, settings.clientErrorVerbosity);
+  return finishResponse(
+    { status: page.status, headers, body: plan.headersOnly ? undefined : body },
+    row,
+    input.extraHeaders,
+  );
+}
+
+/** `Content-Profile` goes with a body's `Content-Type` (H1). */
+export function addProfile(headers: Record<string, string>, request: ApiRequest): void {
+  if (request.hasProfile) headers['Content-Profile'] = headerTextOrSpaces(request.schema);
+}
+
+export function addPreferenceApplied(
+  headers: Record<string, string>,
+  request: ApiRequest,
+  context: PreferenceContext,
+): void {
+  const applied = preferenceApplied(request.preferences, context);
+  if (applied !== undefined) headers['Preference-Applied'] = headerTextOrSpaces(applied);
+}

@@ -1,0 +1,31 @@
+import type { ApiRequest } from '../api-request/api-request.ts';
+import type { ResultSet } from '../execute/result-set.ts';
+import type { DatabasePlan } from '../plan/action-plan.ts';
+import type { MainQuery } from '../query/main-query.ts';
+import type { PostgrestSettings, TenantNaming } from '../registry/tenant.ts';
+import type { SchemaCache } from '../schema-cache/schema-cache.ts';
+
+export interface ResponseInput {
+  readonly request: ApiRequest;
+  readonly plan: DatabasePlan;
+  readonly query: MainQuery;
+  readonly resultSet: ResultSet;
+  readonly settings: PostgrestSettings;
+  /** Of the gateway itself (`Server-Timing`, CORS, `Warning`), names spelled as here (`Content-Type`); they win over all others. */
+  readonly extraHeaders: Readonly<Record<string, string>>;
+  /** What the root document is made from; needed for `inspect-root` plans only. */
+  readonly root?: RootInput | undefined;
+}
+
+export interface RootInput {
+  readonly cache: SchemaCache;
+  readonly naming: TenantNaming;
+  /** Where the client reached this API, prefix included: `http://acme.localhost:8000/rest/v1`. */
+  readonly baseUrl: string;
+}
+
+/** The plans that give rows. */
+export type ReadAction = Extract<DatabasePlan, { kind: 'read' }>;
+export type MutateAction = Extract<DatabasePlan, { kind: 'mutate' }>;
+export type CallAction = Extract<DatabasePlan, { kind: 'call' }>;
+export type RowsAction = ReadAction | MutateAction | CallAction;

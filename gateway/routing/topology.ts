@@ -1,0 +1,77 @@
+import type { GatewayConfig } from '../platform/config.ts';
+import { LOGINS, localDatabaseUrl, sharedUrl } from '../platform/derived-logins.ts';
+import type { Secret } from '../registry/secrets.ts';
+import type { Tenant } from '../registry/tenant.ts';
+import { ReplicaHealth } from './replica-health.ts';
+import type { Upstream } from './upstream.ts';
+
+/** The places one tenant's transactions can run. */
+export interface TenantUpstreams {
+  readonly primary: Upstream;
+  readonly replica: Upstream | undefined;
+}
+
+/** Everything `chooseUpstream` chooses from. */
+export interface Topology {
+  readonly health: ReplicaHealth;
+  upstreamsOf(tenant: Tenant): TenantUpstreams;
+}
+
+/** The parts of the configuration that say where local databases are. */
+export type TopologyConfig = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl'>;
+
+/**
+ * Builds the map of upstreams from the configuration. Passwords of local logins follow from the master key, so nothing is read from
+ * anywhere else; what follows from a tenant is computed once per tenant object.
+ */
+export function buildTopology(config: TopologyConfig): Topology {
+  const shared: TenantUpstreams = {
+    primary: {
+      name: 'shared',
+      key: 'shared',
+      role: 'primary',
+      connectionString: sharedUrl(config, LOGINS.trusted),
+      pooling: 'shared',
+    },
+    replica: undefined,
+  };
+  const known = new WeakMap<Tenant, TenantUpstreams>();
+  return {
+    health: new ReplicaHealth(),
+    upstreamsOf(tenant) {
+      if (tenant.placement.kind === 'shared') return shared;
+      let upstreams = known.get(tenant);
+      if (upstreams === undefined) {
+        upstreams = ownUpstreams(tenant, config);
+        known.set(tenant, upstreams);
+      }
+      return upstreams;
+    },
+  };
+}
+
+/** Login of a tenant with a database of its own on the local cluster. */
+function tenantLogin(tenant: Pick<Tenant, 'id'>): string {
+  return `${tenant.id}_login`;
+}
+
+function ownUpstreams(tenant: Tenant, config: TopologyConfig): TenantUpstreams {
+  const { placement } = tenant;
+  if (placement.kind === 'shared') throw new TypeError('a shared tenant has no upstream of its own');
+  const connectionString =
+    placement.kind === 'remote'
+      ? placement.remoteConnectionString
+      : localDatabaseUrl(config, { login: tenantLogin(tenant), database: placement.databaseName });
+  return {
+    primary: leased(tenant, placement.kind, 'primary', connectionString),
+    replica:
+      placement.readReplicaUrl === undefined
+        ? undefined
+        : leased(tenant, `${placement.kind}-replica`, 'replica', placement.readReplicaUrl),
+  };
+}
+
+function leased(tenant: Tenant, kind: string, role: Upstream['role'], connectionString: Secret): Upstream {
+  const name = `${kind}:${tenant.id}`;
+  return { name, key: `${name}@${tenant.epoch}`, role, connectionString, pooling: 'leased' };
+}

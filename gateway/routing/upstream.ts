@@ -1,0 +1,15 @@
+import type { Secret } from '../registry/secrets.ts';
+
+/**
+ * A place a transaction can run. Equal keys share a pool. The key holds the tenant's epoch for tenants with a place of
+ * their own, so that no request reaches the old place after a move.
+ */
+export interface Upstream {
+  /** For logs and metrics; holds no host and no secret: `shared`, `shared-replica`, `remote:acme`, `database:acme`. */
+  readonly name: string;
+  readonly key: string;
+  readonly role: 'primary' | 'replica';
+  readonly connectionString: Secret;
+  /** Shared pools live as long as the process; leased ones are opened on demand under the global cap. */
+  readonly pooling: 'shared' | 'leased';
+}

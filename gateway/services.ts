@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Authenticator } from './auth/authenticate.ts';
+import { PoolCache } from './execute/pool-cache.ts';
+import { createSchemaLoader } from './load-tenant-schema.ts';
+import type { GatewayConfig } from './platform/config.ts';
+import { controlUrl, LOGINS } from './platform/derived-logins.ts';
+import type { Metrics } from './platform/metrics.ts';
+import type { Observe } from './platform/observation.ts';
+import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
+import { startRegistryListener } from './registry/registry-listener.ts';
+import type { TenantId } from './registry/tenant.ts';
+import { buildTopology } from './routing/topology.ts';
+import { createRunOnUpstream, type RunOnUpstream } from './run-on-upstream.ts';
+import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
+import { createTenantResolver, type ResolveTenant } from './tenants/resolve-tenant.ts';
+import { TenantCache } from './tenants/tenant-cache.ts';
+import { type IsTrustedProxy, trustedProxies } from './tenants/trusted-proxies.ts';
+
+/** What lives as long as the process and is shared by all requests. */
+export interface Services {
+  readonly config: GatewayConfig;
+  readonly observe: Observe;
+  readonly metrics: Metrics;
+  readonly resolveTenant: ResolveTenant;
+  readonly isTrustedProxy: IsTrustedProxy;
+  readonly authenticator: Authenticator;
+  readonly schemaCaches: SchemaCacheStore;
+  readonly runTransaction: RunOnUpstream;
+  /** Why requests cannot be served; `undefined` when they can. Once ready, a control database that is down changes nothing. */
+  readiness(): string | undefined;
+  /** From here on `readiness` says that the process is ending. */
+  beginDrain(): void;
+  /** Closes pools and connections; requests should have ended before. */
+  close(): Promise<void>;
+}
+
+const PING_RETRY_MS = 250;
+const SCHEMA_CACHE_MAX_AGE_MS = 60 * 60_000;
+
+/** Composition root: the one place that makes pools, caches and stores. Connects in the background; see `readiness`. */
+export function createServices(
+  config: GatewayConfig,
+  { observe, metrics }: { readonly observe: Observe; readonly metrics: Metrics },
+): Services {
+  const { caches, pools: poolSettings } = config;
+  const url = controlUrl(config, LOGINS.gateway);
+  const onError = (cause: unknown) => observe({ kind: 'registry-unreachable', cause });
+  const registry = createRegistryReader({ url, masterKey: config.masterKey, onError });
+  const tenants = new TenantCache({
+    registry,
+    observe,
+    maxHosts: caches.maxTenants,
+    ttlMs: caches.tenantTtlMs,
+  });
+  const isTrustedProxy = trustedProxies(config.gateway.trustedProxies);
+  const pools = new PoolCache({ ...poolSettings, observe });
+  const topology = buildTopology(config);
+  const schemaCaches = new SchemaCacheStore({
+    maxBytes: caches.schemaCacheMaxBytes,
+    maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
+    observe,
+    load: createSchemaLoader({ pools, topology }),
+  });
+  const state = { isReached: false, isListening: false, isDraining: false };
+  const closing = new AbortController();
+  const reaching = reachRegistry(registry, closing.signal, observe).then(() => {
+    state.isReached = true;
+  });
+  const listener = startRegistryListener({
+    url,
+    onChange: (change) => {
+      tenants.invalidate(change);
+      if (change.schema) schemaCaches.invalidate(change.tenantId as TenantId);
+    },
+    onConnected: () => {
+      observe({ kind: 'registry-listener', state: 'connected' });
+      tenants.invalidateAll();
+      state.isListening = true;
+    },
+    onLost: (cause) => observe({ kind: 'registry-listener', state: 'lost', cause }),
+    onReconnected: () => {
+      observe({ kind: 'registry-listener', state: 'connected' });
+      tenants.invalidateAll();
+      schemaCaches.invalidateAll();
+    },
+  });
+  addGauges(metrics, pools);
+  return {
+    config,
+    observe,
+    metrics,
+    resolveTenant: createTenantResolver({ cache: tenants, isTrustedProxy }),
+    isTrustedProxy,
+    authenticator: new Authenticator({
+      observe,
+      maxVerifiedTokens: caches.maxVerifiedTokens,
+      maxTenants: caches.maxTenants,
+    }),
+    schemaCaches,
+    runTransaction: createRunOnUpstream({ pools, topology, observe }),
+    readiness() {
+      if (state.isDraining) return 'shutting down';
+      if (!state.isReached) return 'the tenant registry has not answered yet';
+      return state.isListening ? undefined : 'not listening for changes of the registry yet';
+    },
+    beginDrain() {
+      state.isDraining = true;
+    },
+    async close() {
+      closing.abort();
+      schemaCaches.close();
+      await reaching;
+      await Promise.all([listener.close(), pools.close()]);
+      await registry.close();
+    },
+  };
+}
+
+/** Asks until the registry answers once. Never rejects. */
+async function reachRegistry(
+  registry: PostgresRegistryReader,
+  signal: AbortSignal,
+  observe: Observe,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      return await registry.ping(signal);
+    } catch (cause) {
+      if (!signal.aborted) observe({ kind: 'registry-unreachable', cause });
+    }
+    // An abort ends the wait early, by rejecting.
+    await sleep(PING_RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+function addGauges(metrics: Metrics, pools: PoolCache): void {
+  const sum = (pick: (stats: ReturnType<PoolCache['stats']>[number]) => number) => () =>
+    pools.stats().reduce((total, stats) => total + pick(stats), 0);
+  metrics.gauge(
+    'cascata_pool_connections',
+    'Connections to PostgreSQL, open or being opened.',
+    sum(({ size }) => size),
+  );
+  metrics.gauge(
+    'cascata_pool_idle_connections',
+    'Connections to PostgreSQL at rest.',
+    sum(({ idle }) => idle),
+  );
+  metrics.gauge(
+    'cascata_pool_waiting_requests',
+    'Requests that wait for a connection.',
+    sum(({ waiting }) => waiting),
+  );
+  metrics.gauge('cascata_transactions_in_flight', 'Transactions under way.', () => pools.running.size);
+}

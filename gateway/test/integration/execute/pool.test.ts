@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runTransaction } from '../../../execute/run-transaction.ts';
+import { startPostgresProxy } from './postgres-proxy.ts';
+import { aRequest, type Bench, firstFields, makeBench, openPools, upstreamAt } from './support.ts';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await makeBench();
+});
+afterAll(() => bench.drop());
+
+const PID = 'SELECT pg_backend_pid()::text';
+const OWN_SESSIONS = `SELECT count(*)::text FROM pg_stat_activity WHERE usename = session_user AND datname = current_database()`;
+
+describe('the shared pool', () => {
+  it('never opens more than its size, and serves every request in turn', async () => {
+    await using opened = openPools({ poolSize: 3 });
+    const upstream = upstreamAt(bench.url);
+    const counts = await Promise.all(
+      Array.from({ length: 60 }, () =>
+        firstFields(
+          opened.pools,
+          upstream,
+          aRequest(bench.reader, [`${OWN_SESSIONS}`, 'SELECT pg_sleep(0.002)']),
+        ),
+      ),
+    );
+    expect(Math.max(...counts.map(([count]) => Number(count)))).toBe(3);
+    expect(opened.pools.stats()).toEqual([
+      { upstream: 'shared', pooling: 'shared', size: 3, idle: 3, waiting: 0 },
+    ]);
+  });
+
+  it('gives 504 PGRST003 when no connection comes free in time, and the others are served', async () => {
+    await using opened = openPools({ acquireTimeoutMs: 100 });
+    const upstream = upstreamAt(bench.url);
+    const first = firstFields(
+      opened.pools,
+      upstream,
+      aRequest(bench.reader, ["SELECT 'done' FROM pg_sleep(0.5)"]),
+    );
+    await sleep(50);
+    await expect(
+      runTransaction(opened.pools, upstream, aRequest(bench.reader, ['SELECT 1'])),
+    ).rejects.toMatchObject({ name: 'GatewayError', code: 'PGRST003', status: 504 });
+    expect(await first).toEqual(['done']);
+    expect(await firstFields(opened.pools, upstream, aRequest(bench.reader, ['SELECT 2']))).toEqual(['2']);
+  });
+
+  it('closes connections that are idle for long', async () => {
+    await using opened = openPools({ poolSize: 3, idleTimeoutMs: 50 });
+    const upstream = upstreamAt(bench.url);
+    await Promise.all(
+      [1, 2, 3].map(() =>
+        firstFields(opened.pools, upstream, aRequest(bench.reader, ['SELECT pg_sleep(0.05)'])),
+      ),
+    );
+    await expect.poll(() => opened.pools.stats()[0]?.size).toBe(0);
+  });
+
+  it('replaces a connection that is past its life time', async () => {
+    await using opened = openPools({ maxLifetimeMs: 1 });
+    const upstream = upstreamAt(bench.url);
+    const pidOf = async () =>
+      (await firstFields(opened.pools, upstream, aRequest(bench.reader, [PID, 'SELECT pg_sleep(0.01)'])))[0];
+    expect(await pidOf()).not.toBe(await pidOf());
+  });
+
+  it('close waits for what is running and waiting', async () => {
+    const opened = openPools();
+    const upstream = upstreamAt(bench.url);
+    const answers = ['a', 'b'].map((name) =>
+      firstFields(opened.pools, upstream, aRequest(bench.reader, [`SELECT '${name}' FROM pg_sleep(0.1)`])),
+    );
+    await sleep(50);
+    await opened.pools.close();
+    expect(await Promise.all(answers)).toEqual([['a'], ['b']]);
+    expect(opened.pools.stats()[0]?.size).toBe(0);
+  });
+});
+
+describe('an upstream that cannot be reached', () => {
+  it('gives 503 PGRST000 without a word about where it is', async () => {
+    await using opened = openPools();
+    const upstream = upstreamAt('postgres://someone:hidden@127.0.0.1:9/nowhere');
+    const error = await runTransaction(opened.pools, upstream, aRequest('x', ['SELECT 1'])).catch(
+      (caught: unknown) => caught,
+    );
+    expect(error).toMatchObject({
+      code: 'PGRST000',
+      status: 503,
+      message: 'Database connection error.',
+      details: undefined,
+      hint: undefined,
+    });
+  });
+
+  it('a refused login gives the same', async () => {
+    await using opened = openPools();
+    const upstream = upstreamAt(bench.url.replace(/\/\/[^:]+/, '//nobody_there'));
+    await expect(runTransaction(opened.pools, upstream, aRequest('x', ['SELECT 1']))).rejects.toMatchObject({
+      code: 'PGRST000',
+    });
+  });
+
+  it('that comes back within a moment is reached by the same request', async () => {
+    const before = await startPostgresProxy(bench.url);
+    await before.close();
+    await using opened = openPools();
+    const answer = firstFields(
+      opened.pools,
+      upstreamAt(before.url),
+      aRequest(bench.reader, ["SELECT 'back'"]),
+    );
+    await sleep(200);
+    const after = await startPostgresProxy(bench.url, Number(new URL(before.url).port));
+    expect(await answer).toEqual(['back']);
+    await after.close();
+  });
+});
+
+describe('leased pools', () => {
+  const remote = (url: string, tenant: string, epoch = 1) =>
+    upstreamAt(url, { name: `remote:${tenant}`, key: `remote:${tenant}@${epoch}`, pooling: 'leased' });
+
+  it('stay under the global cap, the least recently used drained first', async () => {
+    await using opened = openPools();
+    for (const tenant of ['a', 'b', 'a', 'c']) {
+      await firstFields(opened.pools, remote(bench.url, tenant), aRequest(bench.reader, ['SELECT 1']));
+    }
+    expect(opened.pools.stats().map(({ upstream }) => upstream)).toEqual(['remote:a', 'remote:c']);
+    await expect
+      .poll(() => opened.observations.filter(({ kind }) => kind === 'pool-closed'))
+      .toEqual([{ kind: 'pool-closed', upstream: 'remote:b', reason: 'evicted' }]);
+    const [sessions] = await firstFields(
+      opened.pools,
+      remote(bench.url, 'a'),
+      aRequest(bench.reader, [OWN_SESSIONS]),
+    );
+    expect(sessions).toBe('2');
+  });
+
+  it('an evicted pool finishes what it runs', async () => {
+    await using opened = openPools({ maxLeasedConnections: 2 });
+    const slow = firstFields(
+      opened.pools,
+      remote(bench.url, 'a'),
+      aRequest(bench.reader, ["SELECT 'done' FROM pg_sleep(0.2)"]),
+    );
+    await sleep(50);
+    await firstFields(opened.pools, remote(bench.url, 'b'), aRequest(bench.reader, ['SELECT 1']));
+    expect(opened.pools.stats().map(({ upstream }) => upstream)).toEqual(['remote:b']);
+    expect(await slow).toEqual(['done']);
+    await expect
+      .poll(() => opened.observations.at(-1))
+      .toMatchObject({ kind: 'pool-closed', upstream: 'remote:a' });
+  });
+
+  it('a moved tenant’s requests take the new place, and its old pool is dropped', async () => {
+    const proxy = await startPostgresProxy(bench.url);
+    await using opened = openPools();
+    await firstFields(opened.pools, remote(proxy.url, 'a', 1), aRequest(bench.reader, ['SELECT 1']));
+    const seen = proxy.messages.length;
+    await firstFields(opened.pools, remote(bench.url, 'a', 2), aRequest(bench.reader, ['SELECT 1']));
+    expect(proxy.messages.slice(seen).filter((type) => type !== 'X')).toEqual([]);
+    expect(opened.pools.stats()).toHaveLength(1);
+    expect(opened.pools.dropTenant('a')).toBe(1);
+    expect(opened.pools.stats()).toEqual([]);
+    await proxy.close();
+  });
+});
