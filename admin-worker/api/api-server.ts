@@ -1,0 +1,83 @@
+import type { Server } from 'node:http';
+import { serve } from '@hono/node-server';
+import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Metrics } from '../../gateway/platform/metrics.ts';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+import { openSender } from '../jobs/queue.ts';
+import { type OpenServicesOptions, openAdminServices } from '../open-services.ts';
+import type { ApiServices } from './admin-env.ts';
+import { createAdminApp } from './app.ts';
+import { JobChanges } from './job-changes.ts';
+
+export interface ApiServerOptions extends Omit<OpenServicesOptions, 'process'> {
+  readonly adminToken: Secret;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly metrics: Metrics;
+  readonly failureDelayMs?: number;
+}
+
+export interface ApiServer {
+  readonly port: number;
+  /** Refuses new connections and waits for the requests that run; `signal` cuts them off. */
+  drain(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Serves the admin API. @throws {Error} when the port cannot be had (`EADDRINUSE`) */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { adminToken, host, port, metrics, observe, failureDelayMs } = options;
+  const opened = openAdminServices({ ...options, process: 'admin-api' });
+  const boss = openSender(opened.control, (cause) => observe({ kind: 'registry-unreachable', cause }));
+  const jobChanges = new JobChanges(options.controlDatabaseUrl);
+  const services: ApiServices = { ...opened, boss, jobChanges };
+  const app = createAdminApp({
+    services,
+    metrics,
+    auth: {
+      adminToken,
+      addressOf: (context) => getConnInfo(context).remote.address,
+      ...(failureDelayMs === undefined ? {} : { failureDelayMs }),
+    },
+  });
+  const close = async () => {
+    await jobChanges.close();
+    await boss.stop({ graceful: false });
+    await opened.close();
+  };
+  try {
+    await boss.start();
+    const server = await listen(app.fetch, { host, port });
+    const address = server.address();
+    return {
+      port: typeof address === 'object' && address !== null ? address.port : port,
+      drain: (signal) => drain(server, jobChanges, signal),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function listen(
+  fetch: Parameters<typeof serve>[0]['fetch'],
+  { host, port }: { host: string; port: number },
+): Promise<Server> {
+  const { promise, resolve, reject } = Promise.withResolvers<Server>();
+  const server = serve({ fetch, hostname: host, port }, () => resolve(server)) as Server;
+  server.once('error', reject);
+  return promise;
+}
+
+async function drain(server: Server, jobChanges: JobChanges, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  // Streams of events have no end of their own; clients take them up again with Last-Event-ID.
+  await jobChanges.close();
+  const cutOff = () => server.closeAllConnections();
+  signal.addEventListener('abort', cutOff, { once: true });
+  await promise;
+}

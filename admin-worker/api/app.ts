@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { Metrics } from '../../gateway/platform/metrics.ts';
+import type { AdminEnv, ApiServices } from './admin-env.ts';
+import { AdminError } from './admin-error.ts';
+import { type AuthenticateOptions, authenticate } from './authenticate.ts';
+import { errorResponse, toAdminError } from './error-response.ts';
+import { jobRoutes } from './job-routes.ts';
+import { keyRoutes } from './key-routes.ts';
+import { migrationRoutes } from './migration-routes.ts';
+import { openapiDocument } from './openapi.ts';
+import { tenantRoutes } from './tenant-routes.ts';
+
+export interface AdminAppOptions {
+  readonly services: ApiServices;
+  readonly metrics: Metrics;
+  readonly auth: AuthenticateOptions;
+}
+
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+const READY_TIMEOUT_MS = 2_000;
+
+/** The admin API: everything but `/live`, `/ready` and `/openapi.json` asks for the admin token. */
+export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+
+  app.use(async (c, next) => {
+    const startedAt = performance.now();
+    const requestId = randomUUID();
+    c.set('requestId', requestId);
+    await next();
+    c.res.headers.set('X-Request-Id', requestId);
+    services.observe({
+      kind: 'request-finished',
+      requestId,
+      tenantId: undefined,
+      method: c.req.method,
+      route: routeOf(c.req.path),
+      status: c.res.status,
+      errorCode: c.error === undefined ? undefined : toAdminError(c.error).code,
+      upstream: undefined,
+      rows: undefined,
+      durationMs: performance.now() - startedAt,
+      stages: {},
+    });
+  });
+
+  app.get('/live', (c) => c.json({ status: 'live' }));
+  app.get('/ready', async (c) => {
+    await services.control.query({ text: 'SELECT 1 FROM control.tenants LIMIT 1', ...queryTimeout() });
+    return c.json({ status: 'ready' });
+  });
+  app.get('/openapi.json', (c) => c.json(openapiDocument()));
+
+  app.use(authenticate(auth));
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: () => {
+        throw new AdminError('payload_too_large', `The body is larger than ${MAX_BODY_BYTES} bytes`);
+      },
+    }),
+  );
+  app.get('/metrics', async (c) =>
+    c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
+  );
+  app.route('/v1/tenants', tenantRoutes(services));
+  app.route('/v1/tenants', keyRoutes(services));
+  app.route('/v1/tenants', migrationRoutes(services));
+  app.route('/v1/jobs', jobRoutes(services));
+
+  app.notFound((c) => {
+    throw new AdminError('not_found', `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}`);
+  });
+  app.onError((error, c) => {
+    const known = toAdminError(error);
+    // What a client did wrong is told to the client; what we did wrong is told to the log, once.
+    if (known.status >= 500) {
+      services.observe({
+        kind: 'request-failed',
+        requestId: c.get('requestId'),
+        tenantId: undefined,
+        cause: error,
+      });
+    }
+    return errorResponse(c, known);
+  });
+  return app;
+}
+
+/** The type definitions of pg know the option for pools only. */
+function queryTimeout(): object {
+  return { query_timeout: READY_TIMEOUT_MS };
+}
+
+/** The route's pattern: ids make no metrics series of their own. */
+function routeOf(path: string): string {
+  return path
+    .replace(/^(\/v1\/(?:tenants|jobs))\/[^/]+/, '$1/:id')
+    .replace(/^(?!\/(?:v1\/(?:tenants|jobs)|live|ready|metrics|openapi\.json)).*$/, '(unknown)');
+}

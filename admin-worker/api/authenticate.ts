@@ -1,0 +1,61 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { AdminEnv } from './admin-env.ts';
+import { AdminError } from './admin-error.ts';
+import { FailureLimit } from './rate-limit.ts';
+
+export interface AuthenticateOptions {
+  readonly adminToken: Secret;
+  /** Address of the peer of a request. */
+  readonly addressOf: (context: Parameters<MiddlewareHandler<AdminEnv>>[0]) => string | undefined;
+  /** How long the answer to a wrong token is held back, in milliseconds. */
+  readonly failureDelayMs?: number;
+  readonly maxFailures?: number;
+}
+
+const WINDOW_MS = 60_000;
+const FINGERPRINT_LENGTH = 12;
+
+/**
+ * Asks for `Authorization: Bearer ADMIN_TOKEN`. Digests are compared, in constant time. A wrong token is answered late, and an address
+ * that sends many of them gets 429; the right token is never held up by somebody else's failures.
+ */
+export function authenticate(options: AuthenticateOptions): MiddlewareHandler<AdminEnv> {
+  const { adminToken, addressOf, failureDelayMs = 200, maxFailures = 20 } = options;
+  const expected = digest(adminToken.reveal());
+  const fingerprint = expected.toString('hex').slice(0, FINGERPRINT_LENGTH);
+  const failures = new FailureLimit({ maxFailures, windowMs: WINDOW_MS });
+
+  return async (context, next) => {
+    const address = addressOf(context);
+    const token = /^Bearer +(.+)$/i.exec(context.req.header('authorization') ?? '')?.[1]?.trim();
+    if (token !== undefined && timingSafeEqual(digest(token), expected)) {
+      context.set('actor', { fingerprint, address });
+      return next();
+    }
+    const retryAfterSeconds = failures.fail(address ?? 'unknown');
+    if (retryAfterSeconds !== undefined) {
+      throw new AdminError('too_many_requests', 'Too many attempts with a wrong token', {
+        headers: { 'Retry-After': String(retryAfterSeconds) },
+      });
+    }
+    await pause(failureDelayMs, context.req.raw.signal);
+    throw new AdminError(
+      'unauthorized',
+      token === undefined ? 'An admin token is needed' : 'The admin token is not the right one',
+      { hint: 'Send Authorization: Bearer ADMIN_TOKEN', headers: { 'WWW-Authenticate': 'Bearer' } },
+    );
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  return promise;
+}

@@ -1,0 +1,80 @@
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { inTransaction } from '../connections.ts';
+import { APPLY_MIGRATIONS } from '../jobs/apply-migrations-payload.ts';
+import { enqueueJob } from '../jobs/job-store.ts';
+import { announceSchemaChange } from '../jobs/tenant-migrations.ts';
+import { MIGRATION_NAME, migrationChecksum } from '../provision/migration-file.ts';
+import { recordAudit } from '../tenants/audit.ts';
+import { findTenant } from '../tenants/tenant-record.ts';
+import { tenantNotFound } from '../tenants/update-tenant.ts';
+import type { AdminEnv, ApiServices } from './admin-env.ts';
+import { AdminError } from './admin-error.ts';
+import { jobView } from './job-view.ts';
+import { readBody } from './read-body.ts';
+
+const Migration = z.strictObject({
+  name: z.string().regex(MIGRATION_NAME, { error: 'must look like YYYYMMDDHHMM__name.sql' }),
+  sql: z
+    .string()
+    .min(1)
+    .max(8 * 1024 * 1024),
+});
+
+/** Body of `POST /v1/tenants/:id/migrations`. */
+export const MigrationsInput = z.strictObject({
+  migrations: z
+    .array(Migration)
+    .min(1)
+    .max(1000)
+    .refine((migrations) => new Set(migrations.map(({ name }) => name)).size === migrations.length, {
+      error: 'names a migration twice',
+    }),
+});
+
+/** `/v1/tenants/:id/migrations`, `/v1/tenants/:id/schema/reload` */
+export function migrationRoutes(services: ApiServices): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+
+  app.get('/:id/migrations', async (c) => {
+    const id = c.req.param('id');
+    if ((await findTenant(services.control, id)) === undefined) throw tenantNotFound(id);
+    const { rows } = await services.control.query(
+      `SELECT name, checksum, state, applied_at FROM control.tenant_migrations WHERE tenant_id = $1 ORDER BY name`,
+      [id],
+    );
+    return c.json({ migrations: rows });
+  });
+
+  app.post('/:id/migrations', async (c) => {
+    const id = c.req.param('id');
+    const { migrations } = await readBody(c, MigrationsInput);
+    const job = await inTransaction(services.control, async (client) => {
+      const tenant = await findTenant(client, id);
+      if (tenant === undefined) throw tenantNotFound(id);
+      if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+      await recordAudit(client, {
+        actor: c.get('actor'),
+        action: 'migrations.apply',
+        tenantId: id,
+        after: {
+          migrations: migrations.map(({ name, sql }) => ({ name, checksum: migrationChecksum(sql) })),
+        },
+      });
+      return enqueueJob(client, services.boss, {
+        name: APPLY_MIGRATIONS,
+        tenantId: id,
+        payload: { tenantId: id, migrations },
+      });
+    });
+    return c.json({ job: jobView(job) }, 202, { Location: `/v1/jobs/${job.id}` });
+  });
+
+  app.post('/:id/schema/reload', async (c) => {
+    const id = c.req.param('id');
+    if (!(await announceSchemaChange(services.control, id))) throw tenantNotFound(id);
+    return c.body(null, 204);
+  });
+
+  return app;
+}

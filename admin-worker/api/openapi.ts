@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { RotateKeysInput } from './key-routes.ts';
+import { MigrationsInput } from './migration-routes.ts';
+import { ListTenantsQuery } from './tenant-routes.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The OpenAPI 3.1 description of the admin API, with bodies from the schemas that requests are parsed with. */
+export function openapiDocument(): Json {
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Cascata Edge admin API', version: '1' },
+    components: {
+      securitySchemes: { adminToken: { type: 'http', scheme: 'bearer' } },
+      schemas: {
+        CreateTenant: jsonSchema(CreateTenantInput),
+        UpdateTenant: jsonSchema(UpdateTenantInput),
+        RotateKeys: jsonSchema(RotateKeysInput),
+        Migrations: jsonSchema(MigrationsInput),
+        Error: ERROR,
+      },
+    },
+    security: [{ adminToken: [] }],
+    paths: paths(),
+  };
+}
+
+function jsonSchema(schema: z.ZodType): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return rest;
+}
+
+const ERROR: Json = {
+  type: 'object',
+  required: ['code', 'message', 'details', 'hint'],
+  properties: {
+    code: { type: 'string' },
+    message: { type: 'string' },
+    details: {
+      oneOf: [
+        { type: 'null' },
+        { type: 'string' },
+        {
+          type: 'array',
+          items: {
+            type: 'object',
+            properties: { path: { type: 'string' }, message: { type: 'string' } },
+          },
+        },
+      ],
+    },
+    hint: { type: ['string', 'null'] },
+  },
+};
+
+interface Operation {
+  readonly summary: string;
+  readonly status: string;
+  readonly body?: string;
+  readonly parameters?: readonly Json[];
+  readonly isPublic?: boolean;
+}
+
+function paths(): Json {
+  const id = parameter('id', 'path');
+  const job = { parameters: [id] };
+  return {
+    '/v1/tenants': {
+      post: operation({ summary: 'Create a tenant', status: '201', body: 'CreateTenant' }),
+      get: operation({
+        summary: 'List tenants by id',
+        status: '200',
+        parameters: queryParameters(ListTenantsQuery),
+      }),
+    },
+    '/v1/tenants/{id}': {
+      ...job,
+      get: operation({ summary: 'Show a tenant', status: '200' }),
+      patch: operation({ summary: 'Change a tenant', status: '200', body: 'UpdateTenant' }),
+      delete: operation({
+        summary: 'Delete a tenant and all its data on this cluster',
+        status: '204',
+        parameters: [parameter('confirm', 'query')],
+      }),
+    },
+    '/v1/tenants/{id}/keys': {
+      ...job,
+      get: operation({ summary: 'Show the keys of a tenant', status: '200' }),
+    },
+    '/v1/tenants/{id}/keys/rotate': {
+      ...job,
+      post: operation({ summary: 'Replace keys', status: '200', body: 'RotateKeys' }),
+    },
+    '/v1/tenants/{id}/migrations': {
+      ...job,
+      get: operation({ summary: 'List applied migrations', status: '200' }),
+      post: operation({ summary: 'Apply migrations as a job', status: '202', body: 'Migrations' }),
+    },
+    '/v1/tenants/{id}/schema/reload': {
+      ...job,
+      post: operation({ summary: 'Have every gateway read the schemas again', status: '204' }),
+    },
+    '/v1/jobs/{id}': { ...job, get: operation({ summary: 'Show a job', status: '200' }) },
+    '/v1/jobs/{id}/cancel': { ...job, post: operation({ summary: 'Cancel a job', status: '202' }) },
+    '/v1/jobs/{id}/events': {
+      ...job,
+      get: operation({
+        summary: 'Follow a job (server-sent events, replay by Last-Event-ID)',
+        status: '200',
+      }),
+    },
+    '/live': { get: operation({ summary: 'The process runs', status: '200', isPublic: true }) },
+    '/ready': { get: operation({ summary: 'Requests can be served', status: '200', isPublic: true }) },
+    '/metrics': { get: operation({ summary: 'Metrics for Prometheus', status: '200' }) },
+    '/openapi.json': { get: operation({ summary: 'This document', status: '200', isPublic: true }) },
+  };
+}
+
+function operation({ summary, status, body, parameters, isPublic = false }: Operation): Json {
+  return {
+    summary,
+    ...(parameters === undefined ? {} : { parameters }),
+    ...(isPublic ? { security: [] } : {}),
+    ...(body === undefined ? {} : { requestBody: { content: jsonContent(body) } }),
+    responses: {
+      [status]: { description: summary },
+      default: { description: 'What went wrong', content: jsonContent('Error') },
+    },
+  };
+}
+
+function jsonContent(schema: string): Json {
+  return { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } };
+}
+
+function parameter(name: string, place: 'path' | 'query'): Json {
+  return { name, in: place, required: true, schema: { type: 'string' } };
+}
+
+function queryParameters(schema: z.ZodObject): readonly Json[] {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input' });
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    schema: property,
+  }));
+}

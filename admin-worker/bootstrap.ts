@@ -1,0 +1,94 @@
+import type { ClientBase } from 'pg';
+import { LOGINS, loginPassword, SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
+import { quoteIdent, quoteLiteral } from '../gateway/platform/sql.ts';
+import type { Secret } from '../gateway/registry/secrets.ts';
+import { sqlStateOf, withClient, withDatabase } from './connections.ts';
+import { migrateControlSchema } from './control-migrations.ts';
+import { installQueue } from './jobs/queue.ts';
+import { dropStaleMigrationLogins } from './provision/migration-login.ts';
+import { AUTH_HELPERS, createRole, EXTENSIONS, PLACEHOLDER_ROLES } from './provision/shared-database.sql.ts';
+import { MIGRATOR_ROLE } from './provision/tenant-names.ts';
+
+export interface BootstrapOptions {
+  /** Superuser DSN of the control database, direct. */
+  readonly controlDatabaseUrl: Secret;
+  readonly masterKey: Secret;
+  /** Database of the `shared` tenants, in the same cluster. */
+  readonly sharedDatabase?: string;
+}
+
+/** Key of the advisory lock that keeps two starting processes apart, in either database. */
+const BOOTSTRAP_LOCK = 7_305_891_264_401;
+
+/**
+ * Brings the control database, the cluster's roles and the shared database to the state this version needs. Safe to run again, and
+ * by several processes at once.
+ */
+export async function bootstrap(options: BootstrapOptions): Promise<void> {
+  const { controlDatabaseUrl, masterKey, sharedDatabase = SHARED_DATABASE } = options;
+  await withClient({ url: controlDatabaseUrl, applicationName: 'cascata-bootstrap' }, async (client) => {
+    await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
+    await migrateControlSchema(client);
+    await installQueue(controlDatabaseUrl);
+    await createDatabase(client, sharedDatabase);
+  });
+  await withClient(
+    { url: withDatabase(controlDatabaseUrl, sharedDatabase), applicationName: 'cascata-bootstrap' },
+    async (client) => {
+      // Roles belong to the cluster, so this lock is the one that counts when there are several control databases.
+      await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
+      await client.query(PLACEHOLDER_ROLES);
+      await client.query(ourRoles(masterKey));
+      await client.query(sharedDatabaseRights(sharedDatabase));
+      await client.query(AUTH_HELPERS);
+      await client.query(EXTENSIONS);
+      await dropStaleMigrationLogins(client);
+    },
+  );
+  await withClient({ url: controlDatabaseUrl, applicationName: 'cascata-bootstrap' }, async (client) => {
+    await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
+    await client.query(await registryRights(client));
+  });
+}
+
+async function createDatabase(client: ClientBase, name: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
+  if (rowCount === 1) return;
+  try {
+    await client.query(`CREATE DATABASE ${quoteIdent(name)} TEMPLATE template0`);
+  } catch (error) {
+    // Another control database of the same cluster was faster.
+    const state = sqlStateOf(error);
+    if (state !== '42P04' && state !== '23505') throw error;
+  }
+}
+
+function ourRoles(masterKey: Secret): string {
+  const logins = Object.values(LOGINS).map((login) => {
+    const password = quoteLiteral(loginPassword(masterKey, login).reveal());
+    return `${createRole(login, 'LOGIN')}
+      ALTER ROLE ${quoteIdent(login)} LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD ${password};`;
+  });
+  return [...logins, createRole(MIGRATOR_ROLE, 'NOLOGIN NOINHERIT')].join('\n');
+}
+
+function sharedDatabaseRights(database: string): string {
+  const name = quoteIdent(database);
+  const visitors = [LOGINS.trusted, LOGINS.sealed, MIGRATOR_ROLE].map((role) => quoteIdent(role)).join(', ');
+  return `
+    REVOKE ALL ON DATABASE ${name} FROM PUBLIC;
+    GRANT CONNECT ON DATABASE ${name} TO ${visitors};
+    REVOKE ALL ON SCHEMA public FROM PUBLIC;`;
+}
+
+async function registryRights(client: ClientBase): Promise<string> {
+  const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
+  const database = quoteIdent(rows[0]!.name);
+  const gateway = quoteIdent(LOGINS.gateway);
+  return `
+    REVOKE ALL ON DATABASE ${database} FROM PUBLIC;
+    GRANT CONNECT ON DATABASE ${database} TO ${gateway};
+    REVOKE ALL ON SCHEMA control FROM PUBLIC;
+    GRANT USAGE ON SCHEMA control TO ${gateway};
+    GRANT SELECT ON control.tenants, control.tenant_hosts, control.api_keys TO ${gateway};`;
+}

@@ -1,0 +1,57 @@
+import type pg from 'pg';
+import { loginUrl } from '../../gateway/platform/derived-logins.ts';
+import { unsealText } from '../../gateway/registry/sealing.ts';
+import { Secret } from '../../gateway/registry/secrets.ts';
+import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
+import { withClient, withPooled } from '../connections.ts';
+import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
+import type { MigrationTarget } from '../provision/run-migrations.ts';
+import type { AdminServices } from '../tenants/admin-services.ts';
+import type { TenantRecord } from '../tenants/tenant-record.ts';
+
+/** DSN of the tenant's database with rights to look at it. */
+export function databaseUrlOf({ masterKey, sharedDatabaseUrl }: AdminServices, tenant: TenantRecord): Secret {
+  if (tenant.sealed_connection_string === null) return sharedDatabaseUrl;
+  const context = tenantSealContext(tenant.id, 'connection_string');
+  return new Secret(unsealText(tenant.sealed_connection_string, { masterKey, context }));
+}
+
+interface TenantConnection {
+  readonly services: AdminServices;
+  readonly tenant: TenantRecord;
+  readonly target: MigrationTarget;
+  readonly signal: AbortSignal;
+}
+
+/** Opens a connection that has the tenant's rights only, and takes back what was made for it. */
+export async function withTenantConnection(
+  { services, tenant, target, signal }: TenantConnection,
+  work: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  if (target.tenant === undefined) return withAbortableClient(databaseUrlOf(services, tenant), signal, work);
+  const { owner } = target.tenant.roles;
+  const { name, password } = await withPooled(services.shared, (admin) => createMigrationLogin(admin, owner));
+  try {
+    await withAbortableClient(loginUrl(services.sharedDatabaseUrl, { login: name, password }), signal, work);
+  } finally {
+    await withPooled(services.shared, (admin) => dropMigrationLogin(admin, name));
+  }
+}
+
+/** An abort ends the connection, and with it the transaction. */
+async function withAbortableClient(
+  url: Secret,
+  signal: AbortSignal,
+  work: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  await withClient({ url, applicationName: 'cascata-migration' }, async (client) => {
+    const onAbort = () => void client.end().catch(() => undefined); // `work` fails by itself then.
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      signal.throwIfAborted();
+      await work(client);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  });
+}

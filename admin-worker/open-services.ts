@@ -1,0 +1,45 @@
+import { SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
+import type { Observe } from '../gateway/platform/observation.ts';
+import type { Secret } from '../gateway/registry/secrets.ts';
+import { openPool, withDatabase } from './connections.ts';
+import type { AdminServices } from './tenants/admin-services.ts';
+
+export interface OpenServicesOptions {
+  /** Superuser DSN of the control database, direct. */
+  readonly controlDatabaseUrl: Secret;
+  readonly masterKey: Secret;
+  readonly observe: Observe;
+  /** `admin-api`, `admin-runner`: how the process shows up in `pg_stat_activity`. */
+  readonly process: string;
+  readonly sharedDatabase?: string;
+}
+
+const POOL_SIZE = 8;
+
+/** Opens what `api` and `runner` both need. Nothing is connected before it is used. */
+export function openAdminServices(options: OpenServicesOptions): AdminServices & { close(): Promise<void> } {
+  const { controlDatabaseUrl, masterKey, observe, sharedDatabase = SHARED_DATABASE } = options;
+  const sharedDatabaseUrl = withDatabase(controlDatabaseUrl, sharedDatabase);
+  const common = { max: POOL_SIZE, applicationName: `cascata-${options.process}` };
+  const control = openPool({
+    ...common,
+    url: controlDatabaseUrl,
+    onError: (cause) => observe({ kind: 'registry-unreachable', cause }),
+  });
+  const shared = openPool({
+    ...common,
+    url: sharedDatabaseUrl,
+    onError: (cause) => observe({ kind: 'upstream-failed', tenantId: undefined, upstream: 'shared', cause }),
+  });
+  return {
+    controlDatabaseUrl,
+    control,
+    shared,
+    sharedDatabaseUrl,
+    masterKey,
+    observe,
+    async close() {
+      await Promise.all([control.end(), shared.end()]);
+    },
+  };
+}

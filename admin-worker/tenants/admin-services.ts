@@ -1,0 +1,17 @@
+import type { Pool } from 'pg';
+import type { Observe } from '../../gateway/platform/observation.ts';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+
+/** What operations on tenants work with. Made once per process. */
+export interface AdminServices {
+  /** DSN behind `control`, for connections that hold a lock or listen. */
+  readonly controlDatabaseUrl: Secret;
+  /** Superuser pool of the control database. */
+  readonly control: Pool;
+  /** Superuser pool of the database of the `shared` tenants. */
+  readonly shared: Pool;
+  /** DSN behind `shared`; runs of migrations connect to it with logins of their own. */
+  readonly sharedDatabaseUrl: Secret;
+  readonly masterKey: Secret;
+  readonly observe: Observe;
+}

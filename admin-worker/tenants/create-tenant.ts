@@ -1,0 +1,110 @@
+import type { ClientBase } from 'pg';
+import type { TenantNaming } from '../../gateway/registry/tenant.ts';
+import { AdminError } from '../api/admin-error.ts';
+import { inTransaction, withPooled } from '../connections.ts';
+import { dropSharedTenant, NameTakenError, provisionSharedTenant } from '../provision/shared-tenant.ts';
+import type { AdminServices } from './admin-services.ts';
+import { type Actor, recordAudit } from './audit.ts';
+import { exposedSchemas, refuseUnavailable, tryConnections } from './check-placement.ts';
+import { conflictOf } from './conflicts.ts';
+import { jwtColumns } from './jwt-input.ts';
+import { placementColumns } from './placement-columns.ts';
+import type { CreateTenantInput } from './tenant-input.ts';
+import { readTenantKeys, replaceApiKeys, type TenantKeys } from './tenant-keys.ts';
+import { findTenant, type TenantRecord } from './tenant-record.ts';
+import { tenantView } from './tenant-view.ts';
+
+/** Keeps two creations apart, whose ids may shadow one another (`acme`, `acme_x`) without being equal. */
+const CREATE_LOCK = 7_305_891_264_402;
+
+/**
+ * Registers a tenant and makes what its placement needs. Either all of it is there afterwards or nothing.
+ *
+ * @throws {AdminError} `conflict` when id or host is taken, `unreachable` for a DSN that leads nowhere
+ */
+export async function createTenant(
+  services: AdminServices,
+  input: CreateTenantInput,
+  actor: Actor,
+): Promise<{ tenant: TenantRecord; keys: TenantKeys }> {
+  const { control, shared, masterKey } = services;
+  refuseUnavailable(input.placement, input.isolation);
+  await tryConnections(input.placement);
+  const naming: TenantNaming =
+    input.placement.kind === 'remote'
+      ? { schemaPrefix: undefined, rolePrefix: undefined }
+      : { schemaPrefix: input.id, rolePrefix: input.id };
+  const logicalSchemas = exposedSchemas(input.postgrest, naming);
+  let isProvisioned = false;
+  try {
+    return await inTransaction(control, async (client) => {
+      await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
+      await refuseShadowing(client, input.id);
+      await insertTenant(client, { input, naming, masterKey });
+      await replaceApiKeys(client, { tenantId: input.id, kinds: ['publishable', 'secret'], masterKey });
+      const tenant = (await findTenant(client, input.id))!;
+      await recordAudit(client, {
+        actor,
+        action: 'tenant.create',
+        tenantId: input.id,
+        after: tenantView(tenant),
+      });
+      const keys = await readTenantKeys(client, tenant, masterKey);
+      // Last, so that all that can fail of the registry has not failed; what is left is its COMMIT.
+      if (input.placement.kind === 'shared') {
+        await inTransaction(shared, (db) =>
+          provisionSharedTenant(db, { naming, logicalSchemas, isolation: 'trusted' }),
+        );
+        isProvisioned = true;
+      }
+      return { tenant, keys };
+    });
+  } catch (error) {
+    if (isProvisioned) await withPooled(shared, (client) => dropSharedTenant(client, naming));
+    if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });
+    throw conflictOf(error, input) ?? error;
+  }
+}
+
+/** `acme` has the names `acme_anon`, `acme_api`, …, so no other tenant may be called `acme_…`. */
+async function refuseShadowing(client: ClientBase, id: string): Promise<void> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT t.id FROM control.tenants t
+     WHERE t.id <> $1 AND (starts_with(t.id, $1 || '_') OR starts_with($1, t.id || '_')) LIMIT 1`,
+    [id],
+  );
+  if (rows[0] === undefined) return;
+  throw new AdminError('conflict', `The id '${id}' is too close to the tenant '${rows[0].id}'`, {
+    hint: "An id must not be another tenant's id followed by _, since names in the database are made that way",
+  });
+}
+
+async function insertTenant(
+  client: ClientBase,
+  options: { input: CreateTenantInput; naming: TenantNaming; masterKey: AdminServices['masterKey'] },
+): Promise<void> {
+  const { input, naming, masterKey } = options;
+  const row = {
+    id: input.id,
+    ...placementColumns(input.placement, { tenantId: input.id, masterKey }),
+    isolation: 'trusted',
+    schema_prefix: naming.schemaPrefix ?? null,
+    role_prefix: naming.rolePrefix ?? null,
+    ...jwtColumns(input.jwt, { tenantId: input.id, masterKey }),
+    require_api_key: input.require_api_key,
+    max_in_flight: input.limits.max_in_flight ?? null,
+    statement_timeout_ms: input.limits.statement_timeout_ms ?? null,
+    max_body_bytes: input.limits.max_body_bytes ?? null,
+    postgrest: input.postgrest,
+  };
+  const columns = Object.keys(row).join(', ');
+  await client.query(
+    `INSERT INTO control.tenants (${columns})
+     SELECT ${columns} FROM json_populate_record(NULL::control.tenants, $1)`,
+    [JSON.stringify(row)],
+  );
+  await client.query('INSERT INTO control.tenant_hosts (host, tenant_id) SELECT unnest($1::text[]), $2', [
+    input.hosts,
+    input.id,
+  ]);
+}

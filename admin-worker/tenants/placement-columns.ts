@@ -1,0 +1,53 @@
+import { seal } from '../../gateway/registry/sealing.ts';
+import { Secret } from '../../gateway/registry/secrets.ts';
+import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
+import { displayDsn } from './dsn.ts';
+import type { PlacementInput } from './tenant-input.ts';
+import type { DisplayedPlace } from './tenant-record.ts';
+
+/** The columns of `control.tenants` that say where a tenant is. */
+export interface PlacementColumns {
+  readonly placement_kind: PlacementInput['kind'];
+  readonly database_name: string | null;
+  readonly sealed_connection_string: string | null;
+  readonly sealed_read_replica_url: string | null;
+  readonly placement_display: { readonly primary?: DisplayedPlace; readonly replica?: DisplayedPlace };
+}
+
+export function placementColumns(
+  placement: PlacementInput,
+  { tenantId, masterKey }: { tenantId: string; masterKey: Secret },
+): PlacementColumns {
+  const replica = placement.kind === 'shared' ? undefined : (placement.read_replica_url ?? undefined);
+  const primary = placement.kind === 'remote' ? placement.remote_connection_string : undefined;
+  const sealed = (plain: string | undefined, column: 'connection_string' | 'read_replica_url') =>
+    plain === undefined ? null : seal(plain, { masterKey, context: tenantSealContext(tenantId, column) });
+  return {
+    placement_kind: placement.kind,
+    database_name: placement.kind === 'database' ? tenantId : null,
+    sealed_connection_string: sealed(primary, 'connection_string'),
+    sealed_read_replica_url: sealed(replica, 'read_replica_url'),
+    placement_display: {
+      ...(primary === undefined ? {} : { primary: displayDsn(new Secret(primary)) }),
+      ...(replica === undefined ? {} : { replica: displayDsn(new Secret(replica)) }),
+    },
+  };
+}
+
+/** DSNs of a placement that a client gave, to be tried before they are kept. */
+export function givenDsns(
+  placement: PlacementInput,
+): readonly { readonly path: string; readonly dsn: Secret }[] {
+  if (placement.kind === 'shared') return [];
+  const dsns: { path: string; dsn: Secret }[] = [];
+  if (placement.kind === 'remote') {
+    dsns.push({
+      path: 'placement.remote_connection_string',
+      dsn: new Secret(placement.remote_connection_string),
+    });
+  }
+  if (placement.read_replica_url !== undefined && placement.read_replica_url !== null) {
+    dsns.push({ path: 'placement.read_replica_url', dsn: new Secret(placement.read_replica_url) });
+  }
+  return dsns;
+}

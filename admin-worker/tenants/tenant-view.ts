@@ -1,0 +1,76 @@
+import type { DisplayedPlace, TenantRecord } from './tenant-record.ts';
+
+/** A tenant as the admin API shows it: no DSN, no secret. */
+export interface TenantView {
+  readonly id: string;
+  readonly hosts: readonly string[];
+  readonly status: string;
+  readonly placement: PlacementView;
+  readonly isolation: string;
+  readonly epoch: number;
+  readonly jwt: { readonly kind: string; readonly url?: string };
+  readonly require_api_key: boolean;
+  readonly limits: Readonly<
+    Record<'max_in_flight' | 'statement_timeout_ms' | 'max_body_bytes', number | null>
+  >;
+  readonly postgrest: Readonly<Record<string, string | number | boolean | null>>;
+  readonly created_at: string;
+  readonly updated_at: string;
+}
+
+type PlacementView =
+  | { readonly kind: 'shared' }
+  | { readonly kind: 'database'; readonly database: string; readonly read_replica: DisplayedPlace | null }
+  | {
+      readonly kind: 'remote';
+      readonly host: string;
+      readonly port: number;
+      readonly database: string;
+      readonly read_replica: DisplayedPlace | null;
+    };
+
+// Applications keep secrets in app.settings (app.settings.jwt_secret); functions read them, the API does not show them.
+const SECRET_SETTING = /^app\.settings\..*(secret|password|passwd|token|key|credential|dsn|url)/i;
+
+export function tenantView(record: TenantRecord): TenantView {
+  return {
+    id: record.id,
+    hosts: record.hosts,
+    status: record.status,
+    placement: placementView(record),
+    isolation: record.isolation,
+    epoch: record.epoch,
+    jwt:
+      record.jwks_url === null ? { kind: record.jwt_kind } : { kind: record.jwt_kind, url: record.jwks_url },
+    require_api_key: record.require_api_key,
+    limits: {
+      max_in_flight: record.max_in_flight,
+      statement_timeout_ms: record.statement_timeout_ms,
+      max_body_bytes: record.max_body_bytes,
+    },
+    postgrest: Object.fromEntries(
+      Object.entries(record.postgrest).map(([name, value]) => [
+        name,
+        SECRET_SETTING.test(name) ? '[redacted]' : value,
+      ]),
+    ),
+    created_at: record.created_at.toISOString(),
+    updated_at: record.updated_at.toISOString(),
+  };
+}
+
+function placementView({ placement_kind, database_name, placement_display }: TenantRecord): PlacementView {
+  const read_replica = placement_display.replica ?? null;
+  switch (placement_kind) {
+    case 'shared':
+      return { kind: 'shared' };
+    case 'database':
+      return { kind: 'database', database: database_name ?? '', read_replica };
+    case 'remote': {
+      const { host = '', port = 5432, database = '' } = placement_display.primary ?? {};
+      return { kind: 'remote', host, port, database, read_replica };
+    }
+    default:
+      return placement_kind satisfies never;
+  }
+}

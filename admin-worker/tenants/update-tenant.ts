@@ -1,0 +1,137 @@
+import type { ClientBase } from 'pg';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+import { AdminError } from '../api/admin-error.ts';
+import { inTransaction } from '../connections.ts';
+import { addSharedSchemas, NameTakenError } from '../provision/shared-tenant.ts';
+import type { AdminServices } from './admin-services.ts';
+import { type Actor, recordAudit } from './audit.ts';
+import { exposedSchemas, refuseUnavailable, tryConnections } from './check-placement.ts';
+import { conflictOf } from './conflicts.ts';
+import { jwtColumns } from './jwt-input.ts';
+import { placementColumns } from './placement-columns.ts';
+import type { UpdateTenantInput } from './tenant-input.ts';
+import { findTenant, namingOf, type TenantRecord } from './tenant-record.ts';
+import { tenantView } from './tenant-view.ts';
+
+/**
+ * Changes what the input names and leaves the rest. A change of placement raises the epoch; it moves no data.
+ *
+ * @throws {AdminError} `not_found`; `conflict` when a host is taken; `unreachable` for a DSN that leads nowhere
+ */
+export async function updateTenant(
+  services: AdminServices,
+  { id, input, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
+): Promise<TenantRecord> {
+  const { control, shared, masterKey } = services;
+  if (input.placement !== undefined) {
+    refuseUnavailable(input.placement, input.isolation);
+    await tryConnections(input.placement);
+  } else {
+    refuseUnavailable({ kind: 'shared' }, input.isolation);
+  }
+  try {
+    return await inTransaction(control, async (client) => {
+      const before = await findTenant(client, id, 'lock');
+      if (before === undefined) throw tenantNotFound(id);
+      const changes = changedColumns(before, input, masterKey);
+      await updateRow(client, id, changes);
+      if (input.hosts !== undefined) await replaceHosts(client, id, input.hosts);
+      const after = (await findTenant(client, id))!;
+      const naming = namingOf(after);
+      const logicalSchemas = exposedSchemas(after.postgrest, naming);
+      await recordAudit(client, {
+        actor,
+        action: 'tenant.update',
+        tenantId: id,
+        before: tenantView(before),
+        after: tenantView(after),
+      });
+      if (
+        after.placement_kind === 'shared' &&
+        (input.postgrest !== undefined || input.placement !== undefined)
+      ) {
+        await inTransaction(shared, (db) =>
+          addSharedSchemas(db, { naming, logicalSchemas, isolation: after.isolation }),
+        );
+      }
+      return after;
+    });
+  } catch (error) {
+    if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });
+    throw conflictOf(error, { id, hosts: input.hosts }) ?? error;
+  }
+}
+
+export function tenantNotFound(id: string): AdminError {
+  return new AdminError('not_found', `There is no tenant '${id}'`);
+}
+
+type Columns = Readonly<Record<string, unknown>>;
+
+function changedColumns(before: TenantRecord, input: UpdateTenantInput, masterKey: Secret): Columns {
+  const sealing = { tenantId: before.id, masterKey };
+  const { status, require_api_key, placement, jwt, limits, postgrest } = input;
+  return {
+    ...(status === undefined ? {} : { status: statusChange(before, status) }),
+    ...(require_api_key === undefined ? {} : { require_api_key }),
+    ...(placement === undefined
+      ? {}
+      : {
+          ...placementColumns(placement, sealing),
+          epoch: before.epoch + 1,
+          // Names are kept when a tenant moves away; one that comes from elsewhere gets them now.
+          ...(placement.kind === 'remote' ? {} : { schema_prefix: before.id, role_prefix: before.id }),
+        }),
+    ...(jwt === undefined ? {} : { ...jwtColumns(jwt, sealing), keys_issued_at: now() }),
+    ...definedOf(limits),
+    ...(postgrest === undefined ? {} : { postgrest: mergeSettings(before.postgrest, postgrest) }),
+    updated_at: new Date().toISOString(),
+  };
+}
+
+function statusChange(before: TenantRecord, status: 'active' | 'suspended'): string {
+  if (before.status !== 'moving') return status;
+  throw new AdminError('conflict', `The tenant '${before.id}' is being moved`);
+}
+
+/** Settings of one name replace each other; `null` is PostgREST's "unset", which only `db-anon-role` has to remember. */
+function mergeSettings(
+  before: TenantRecord['postgrest'],
+  changes: TenantRecord['postgrest'],
+): TenantRecord['postgrest'] {
+  const merged = Object.entries({ ...before, ...changes });
+  return Object.fromEntries(merged.filter(([name, value]) => value !== null || name === 'db-anon-role'));
+}
+
+function definedOf(limits: UpdateTenantInput['limits']): Columns {
+  return Object.fromEntries(Object.entries(limits ?? {}).filter(([, value]) => value !== undefined));
+}
+
+/** Whole seconds: tokens count in them. */
+function now(): string {
+  return new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
+}
+
+/** Column names are those of this file, never the client's. */
+async function updateRow(client: ClientBase, id: string, changes: Columns): Promise<void> {
+  const names = Object.keys(changes);
+  await client.query(
+    `UPDATE control.tenants t SET (${names.join(', ')}) = ROW(${names.map((name) => `c.${name}`).join(', ')})
+     FROM json_populate_record(NULL::control.tenants, $2) c
+     WHERE t.id = $1`,
+    [id, JSON.stringify(changes)],
+  );
+}
+
+async function replaceHosts(client: ClientBase, id: string, hosts: readonly string[]): Promise<void> {
+  await client.query('DELETE FROM control.tenant_hosts WHERE tenant_id = $1 AND host <> ALL ($2::text[])', [
+    id,
+    hosts,
+  ]);
+  await client.query(
+    `INSERT INTO control.tenant_hosts (host, tenant_id)
+     SELECT h.host, $1 FROM unnest($2::text[]) AS h(host)
+     WHERE NOT EXISTS (SELECT FROM control.tenant_hosts t WHERE t.host = h.host AND t.tenant_id = $1)`,
+    [id, hosts],
+  );
+}

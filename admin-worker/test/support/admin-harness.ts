@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { createMetrics } from '../../../gateway/platform/metrics.ts';
+import type { Observation } from '../../../gateway/platform/observation.ts';
+import { Secret } from '../../../gateway/registry/secrets.ts';
+import { createTestDatabase, databaseUrl, runSql } from '../../../test/support/database.ts';
+import { startApiServer } from '../../api/api-server.ts';
+import { bootstrap } from '../../bootstrap.ts';
+import { startJobRunner } from '../../runner/job-runner.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Json;
+}
+
+/** JSON of an answer, to be looked into without ceremony. */
+export interface Json {
+  readonly [key: string]: Json;
+}
+
+export interface AdminHarness {
+  /** Superuser DSN of the control database. */
+  readonly controlUrl: string;
+  /** Superuser DSN of the database of the shared tenants. */
+  readonly sharedUrl: string;
+  readonly sharedDatabase: string;
+  readonly masterKey: Secret;
+  readonly adminToken: string;
+  readonly baseUrl: string;
+  readonly observations: readonly Observation[];
+  /** A tenant id that no other test has. */
+  tenantId(prefix?: string): string;
+  request(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  control<T extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<T[]>;
+  shared<T extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<T[]>;
+  /** Posts migrations and waits for the end of the job. */
+  migrate(tenantId: string, ...sql: readonly string[]): Promise<Json>;
+  waitForJob(id: string): Promise<Json>;
+  stop(): Promise<void>;
+}
+
+export interface RequestOptions {
+  readonly body?: unknown;
+  readonly token?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Control and shared databases of its own, the admin API on a real socket, and a runner. */
+export async function startAdminHarness(): Promise<AdminHarness> {
+  const run = randomBytes(3).toString('hex');
+  const database = await createTestDatabase();
+  const sharedDatabase = `${database.name}_shared`;
+  const masterKey = new Secret(randomBytes(32).toString('base64url'));
+  const adminToken = randomBytes(24).toString('base64url');
+  const observations: Observation[] = [];
+  const common = {
+    controlDatabaseUrl: new Secret(database.url),
+    masterKey,
+    sharedDatabase,
+    observe: (observation: Observation) => void observations.push(observation),
+  };
+  await bootstrap(common);
+  const server = await startApiServer({
+    ...common,
+    adminToken: new Secret(adminToken),
+    host: '127.0.0.1',
+    port: 0,
+    metrics: createMetrics({ withProcessMetrics: false }),
+    failureDelayMs: 1,
+  });
+  const runner = await startJobRunner(common);
+  const controlPool = new pg.Pool({ connectionString: database.url, max: 2 });
+  const sharedPool = new pg.Pool({ connectionString: databaseUrl(database.url, sharedDatabase), max: 2 });
+  const baseUrl = `http://127.0.0.1:${server.port}`;
+  let serial = 0;
+  let version = 0;
+
+  const harness: AdminHarness = {
+    controlUrl: database.url,
+    sharedUrl: databaseUrl(database.url, sharedDatabase),
+    sharedDatabase,
+    masterKey,
+    adminToken,
+    baseUrl,
+    observations,
+    tenantId: (prefix = 't') => `${prefix}${run}${++serial}`,
+    async request(method, path, { body, token = adminToken, headers = {} } = {}) {
+      const response = await fetch(baseUrl + path, {
+        method,
+        headers: {
+          ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        body: text.startsWith('{') ? JSON.parse(text) : {},
+      };
+    },
+    control: async (text, values) => (await controlPool.query(text, values)).rows,
+    shared: async (text, values) => (await sharedPool.query(text, values)).rows,
+    async migrate(tenantId, ...sql) {
+      const migrations = sql.map((text) => ({
+        name: `${String(202611220000 + ++version)}__test.sql`,
+        sql: text,
+      }));
+      const answer = await harness.request('POST', `/v1/tenants/${tenantId}/migrations`, {
+        body: { migrations },
+      });
+      if (answer.status !== 202)
+        throw new Error(`migrations were answered with ${answer.status}: ${answer.text}`);
+      return harness.waitForJob(String(answer.body.job?.id));
+    },
+    async waitForJob(id) {
+      for (let attempt = 0; attempt < 400; attempt++) {
+        const { body } = await harness.request('GET', `/v1/jobs/${id}`);
+        const job = body.job!;
+        if (['completed', 'failed', 'cancelled'].includes(String(job.state))) return job;
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+      throw new Error(`job ${id} did not end`);
+    },
+    async stop() {
+      await runner.stop(AbortSignal.timeout(5_000));
+      await server.drain(AbortSignal.timeout(1_000));
+      await server.close();
+      await dropTenantRoles(sharedPool, run);
+      await controlPool.end();
+      await sharedPool.end();
+      await runSql(
+        databaseUrl(database.url, 'postgres'),
+        `DROP DATABASE IF EXISTS "${sharedDatabase}" WITH (FORCE)`,
+      );
+      await database.drop();
+    },
+  };
+  return harness;
+}
+
+/** Roles belong to the whole server, so they would outlive the databases. */
+async function dropTenantRoles(shared: pg.Pool, run: string): Promise<void> {
+  const { rows } = await shared.query<{ rolname: string }>(
+    `SELECT rolname FROM pg_roles WHERE rolname LIKE '%' || $1 || '%' ORDER BY rolname LIKE '%owner' DESC`,
+    [run],
+  );
+  for (const { rolname } of rows)
+    await shared.query(`DROP OWNED BY "${rolname}" CASCADE; DROP ROLE "${rolname}"`);
+}
