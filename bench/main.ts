@@ -1,0 +1,67 @@
+import { type BenchArguments, readArguments } from './arguments.ts';
+import { type BenchDatabase, provisionByHand, startDatabase } from './database.ts';
+import { chooseLoadGenerator } from './load.ts';
+import { measureScenario } from './measure.ts';
+import { type Measurement, ratiosOf, renderReport } from './report.ts';
+import { startFloor, startGateway, startPostgrest, type Target } from './targets.ts';
+
+/** Everything goes to standard error but the report, so that `--json` can be piped. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function bench(options: BenchArguments, database: BenchDatabase): Promise<readonly Measurement[]> {
+  const wants = (name: (typeof options.targets)[number]) => options.targets.includes(name);
+  const started: Target[] = [];
+  try {
+    // The gateway first: starting it makes the tenant that the others read.
+    if (wants('gateway')) started.push(await startGateway(database));
+    else await provisionByHand(database);
+    await database.runShared('VACUUM ANALYZE');
+    if (wants('postgrest')) {
+      const postgrest = await startPostgrest(database);
+      if (typeof postgrest === 'string') say(`*** NOT COMPARED WITH PostgREST: ${postgrest} ***`);
+      else started.push(postgrest);
+    }
+    const load = await chooseLoadGenerator();
+    say(
+      `load from ${load.name}, ${options.connections} connections, ${options.rounds} rounds of ${options.seconds} s`,
+    );
+    const measurements: Measurement[] = [];
+    for (const scenario of options.scenarios) {
+      const floor = wants('floor') ? await startFloor(database, scenario) : undefined;
+      try {
+        const targets = floor === undefined ? started : [floor, ...started];
+        const context = { database, generate: load.generate, options, say };
+        measurements.push(...(await measureScenario(scenario, targets, context)));
+      } finally {
+        await floor?.stop();
+      }
+    }
+    return measurements;
+  } finally {
+    for (const target of started) await target.stop();
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readArguments(process.argv.slice(2));
+  const database = await startDatabase();
+  try {
+    const measurements = await bench(options, database);
+    const report = options.isJson
+      ? JSON.stringify({ measurements, ratios: ratiosOf(measurements) }, undefined, 2)
+      : renderReport(measurements);
+    process.stdout.write(`${report}\n`);
+  } finally {
+    await database.stop();
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+try {
+  await main();
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,78 @@
+import type { BenchArguments } from './arguments.ts';
+import { treeCpuUs } from './cpu.ts';
+import type { BenchDatabase } from './database.ts';
+import type { LoadGenerator, LoadResult } from './load.ts';
+import { probe } from './probe.ts';
+import type { Measurement } from './report.ts';
+import type { Scenario } from './scenarios.ts';
+import type { Target } from './targets.ts';
+
+const WARM_UP_SECONDS = 2;
+
+interface Sample extends LoadResult {
+  readonly serverCpuUs: number;
+  readonly postgresCpuUs: number;
+}
+
+/**
+ * Measures the targets one after the other, round by round, so that whatever else the machine does falls on all of them. Only one is
+ * under load at a time: PostgreSQL's CPU time in a sample belongs to it.
+ *
+ * @param say told of what is being done
+ */
+export async function measureScenario(
+  scenario: Scenario,
+  targets: readonly Target[],
+  context: {
+    readonly database: BenchDatabase;
+    readonly generate: LoadGenerator;
+    readonly options: BenchArguments;
+    readonly say: (line: string) => void;
+  },
+): Promise<readonly Measurement[]> {
+  const { database, generate, options, say } = context;
+  const load = (target: Target, seconds: number) =>
+    generate({ target, scenario, seconds, connections: options.connections, directory: database.directory });
+  const samples = new Map<Target, Sample[]>(targets.map((target) => [target, []]));
+  for (const target of targets) {
+    await probe(target, scenario);
+    await load(target, WARM_UP_SECONDS);
+  }
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const [target, taken] of samples) {
+      const [serverBeforeUs, postgresBeforeUs] = [treeCpuUs(target.pid), treeCpuUs(database.pid)];
+      const result = await load(target, options.seconds);
+      const sample = {
+        ...result,
+        serverCpuUs: treeCpuUs(target.pid) - serverBeforeUs,
+        postgresCpuUs: treeCpuUs(database.pid) - postgresBeforeUs,
+      };
+      taken.push(sample);
+      say(
+        `${scenario.name}, round ${round}: ${target.name} ${(sample.requests / sample.seconds).toFixed(0)} requests/s`,
+      );
+    }
+  }
+  return [...samples].map(([target, taken]) => summarise(scenario, target, taken));
+}
+
+function summarise(scenario: Scenario, target: Target, samples: readonly Sample[]): Measurement {
+  const sum = (pick: (sample: Sample) => number) =>
+    samples.reduce((total, sample) => total + pick(sample), 0);
+  const requests = sum((sample) => sample.requests);
+  return {
+    scenario: scenario.name,
+    target: target.name,
+    requestsPerSecond: requests / sum((sample) => sample.seconds),
+    p50Ms: median(samples.map(({ p50Ms }) => p50Ms)),
+    p99Ms: median(samples.map(({ p99Ms }) => p99Ms)),
+    serverCpuUs: sum((sample) => sample.serverCpuUs) / requests,
+    postgresCpuUs: sum((sample) => sample.postgresCpuUs) / requests,
+    failures: sum((sample) => sample.failures),
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}

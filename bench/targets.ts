@@ -1,0 +1,109 @@
+import { fileURLToPath } from 'node:url';
+import { createBenchTenant } from './admin-api.ts';
+import type { TargetName } from './arguments.ts';
+import { type Child, freePort, startChild } from './child.ts';
+import type { BenchDatabase } from './database.ts';
+import { findPostgrest } from './postgrest.ts';
+import { BENCH_HOST, BENCH_TENANT, type Scenario } from './scenarios.ts';
+
+/** Connections each target may open to PostgreSQL: the gateway's default. */
+const POOL_SIZE = 20;
+
+/** A server that can be measured. */
+export interface Target {
+  readonly name: TargetName;
+  readonly pid: number;
+  readonly port: number;
+  /** In front of a scenario's paths. */
+  readonly prefix: string;
+  /** With every request. */
+  readonly host: string;
+  stop(): Promise<void>;
+}
+
+/** Node and the entry file, in the same form (source or emitted) as this one. */
+function nodeEntry(path: string): { command: string; args: readonly string[] } {
+  return { command: process.execPath, args: [fileURLToPath(new URL(path, import.meta.url))] };
+}
+
+/** Made anew for each scenario: it knows one statement. `undefined` where the scenario has none. */
+export async function startFloor(database: BenchDatabase, scenario: Scenario): Promise<Target | undefined> {
+  if (scenario.floorSql === undefined) return undefined;
+  const port = await freePort();
+  const child = await startChild({
+    name: 'floor',
+    ...nodeEntry('./floor.ts'),
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      FLOOR_URL: database.trustedUrl.reveal(),
+      FLOOR_SQL: scenario.floorSql,
+      FLOOR_PORT: String(port),
+      FLOOR_CONNECTIONS: String(POOL_SIZE),
+    },
+    readyUrl: `http://127.0.0.1:${port}/1`,
+  });
+  return target('floor', child, port);
+}
+
+/** Makes the tenant through the admin worker, which is stopped again, and starts the gateway on its registry. */
+export async function startGateway(database: BenchDatabase): Promise<Target> {
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const adminToken = 'the admin token of the benchmark!';
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    NODE_ENV: 'production',
+    CONTROL_DATABASE_URL: database.controlUrl.reveal(),
+    CASCATA_MASTER_KEY: database.masterKey.reveal(),
+    DATA_DIR: database.directory,
+    GATEWAY_PORT: String(port),
+    ADMIN_PORT: String(adminPort),
+    LOG_LEVEL: 'warn',
+  };
+  const admin = await startChild({
+    name: 'admin worker',
+    ...nodeEntry('../admin-worker/main.ts'),
+    env: { ...env, ADMIN_TOKEN: adminToken },
+    readyUrl: `http://127.0.0.1:${adminPort}/ready`,
+  });
+  try {
+    await createBenchTenant(`http://127.0.0.1:${adminPort}`, adminToken);
+  } finally {
+    await admin.stop();
+  }
+  const child = await startChild({
+    name: 'gateway',
+    ...nodeEntry('../gateway/main.ts'),
+    env,
+    readyUrl: `http://127.0.0.1:${port}/ready`,
+  });
+  return { ...target('gateway', child, port), prefix: '/rest/v1' };
+}
+
+/** A string says why there is none. */
+export async function startPostgrest(database: BenchDatabase): Promise<Target | string> {
+  const binary = await findPostgrest();
+  if (typeof binary === 'string') return binary;
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const child = await startChild({
+    name: `PostgREST ${binary.version}`,
+    command: binary.path,
+    args: [],
+    env: {
+      PGRST_DB_URI: database.trustedUrl.reveal(),
+      PGRST_DB_SCHEMAS: BENCH_TENANT,
+      PGRST_DB_ANON_ROLE: `${BENCH_TENANT}_anon`,
+      PGRST_DB_POOL: String(POOL_SIZE),
+      PGRST_SERVER_HOST: '127.0.0.1',
+      PGRST_SERVER_PORT: String(port),
+      PGRST_ADMIN_SERVER_PORT: String(adminPort),
+      PGRST_LOG_LEVEL: 'crit',
+    },
+    readyUrl: `http://127.0.0.1:${adminPort}/ready`,
+  });
+  return target('postgrest', child, port);
+}
+
+function target(name: TargetName, { pid, stop }: Child, port: number): Target {
+  return { name, pid, port, prefix: '', host: BENCH_HOST, stop };
+}
