@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { AdminEnv } from './admin-env.ts';
@@ -40,7 +41,8 @@ export function authenticate(options: AuthenticateOptions): MiddlewareHandler<Ad
         headers: { 'Retry-After': String(retryAfterSeconds) },
       });
     }
-    await pause(failureDelayMs, context.req.raw.signal);
+    // A client that leaves ends the wait.
+    await setTimeout(failureDelayMs, undefined, { signal: context.req.raw.signal }).catch(() => undefined);
     throw new AdminError(
       'unauthorized',
       token === undefined ? 'An admin token is needed' : 'The admin token is not the right one',
@@ -51,11 +53,4 @@ export function authenticate(options: AuthenticateOptions): MiddlewareHandler<Ad
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
-  signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  return promise;
 }

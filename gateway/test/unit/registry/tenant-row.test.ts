@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { seal } from '../../../registry/sealing.ts';
+import { Secret } from '../../../registry/secrets.ts';
+import { tenantFromRow, tenantSealContext } from '../../../registry/tenant-row.ts';
+
+const masterKey = new Secret('0123456789abcdef0123456789abcdef');
+
+function aRow(changes: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    id: 'acme',
+    status: 'active',
+    placement_kind: 'shared',
+    database_name: null,
+    sealed_connection_string: null,
+    sealed_read_replica_url: null,
+    isolation: 'trusted',
+    epoch: 1,
+    schema_prefix: 'acme',
+    role_prefix: 'acme',
+    jwt_kind: 'none',
+    sealed_jwt: null,
+    jwks_url: null,
+    require_api_key: false,
+    max_in_flight: null,
+    statement_timeout_ms: 5000,
+    max_body_bytes: null,
+    postgrest: { 'db-max-rows': 10 },
+    hosts: ['acme.localhost'],
+    api_keys: [{ kind: 'secret', role: 'service_role', sha256: 'ab' }],
+    ...changes,
+  };
+}
+
+function sealed(column: 'jwt' | 'connection_string' | 'read_replica_url', value: string): string {
+  return seal(value, { masterKey, context: tenantSealContext('acme', column) });
+}
+
+describe('tenantFromRow', () => {
+  test('gives a whole tenant', () => {
+    const tenant = tenantFromRow(aRow(), masterKey);
+    expect(tenant).toMatchObject({
+      id: 'acme',
+      status: 'active',
+      hosts: ['acme.localhost'],
+      placement: { kind: 'shared' },
+      isolation: 'trusted',
+      epoch: 1,
+      naming: { schemaPrefix: 'acme', rolePrefix: 'acme' },
+      jwt: { kind: 'none' },
+      requireApiKey: false,
+      apiKeys: [{ kind: 'secret', role: 'service_role', sha256: 'ab' }],
+      limits: { maxInFlight: undefined, statementTimeoutMs: 5000, maxBodyBytes: undefined },
+    });
+    expect(tenant.settings.dbMaxRows).toBe(10);
+  });
+
+  test('opens sealed values, which print as redacted', () => {
+    const tenant = tenantFromRow(
+      aRow({
+        placement_kind: 'remote',
+        sealed_connection_string: sealed('connection_string', 'postgres://primary'),
+        sealed_read_replica_url: sealed('read_replica_url', 'postgres://replica'),
+        jwt_kind: 'secret',
+        sealed_jwt: sealed('jwt', 'the secret'),
+      }),
+      masterKey,
+    );
+    const { placement, jwt } = tenant;
+    if (placement.kind !== 'remote' || jwt.kind !== 'secret') throw new Error('not what the row says');
+    expect(placement.remoteConnectionString.reveal()).toBe('postgres://primary');
+    expect(placement.readReplicaUrl?.reveal()).toBe('postgres://replica');
+    expect(Buffer.from(jwt.secret.reveal()).toString()).toBe('the secret');
+    expect(JSON.stringify(tenant)).not.toMatch(/primary|replica:|the secret/);
+  });
+
+  test('the revision changes with any field and with nothing else', () => {
+    const revision = (changes = {}) => tenantFromRow(aRow(changes), masterKey).revision;
+    expect(revision()).toBe(revision());
+    for (const changes of [
+      { status: 'suspended' },
+      { epoch: 2 },
+      { hosts: ['a.localhost'] },
+      { api_keys: [] },
+      { postgrest: {} },
+      { require_api_key: true },
+    ]) {
+      expect(revision(changes)).not.toBe(revision());
+    }
+  });
+
+  test('a value that was sealed for another tenant does not open', () => {
+    const foreign = seal('x', { masterKey, context: tenantSealContext('globex', 'jwt') });
+    expect(() => tenantFromRow(aRow({ jwt_kind: 'secret', sealed_jwt: foreign }), masterKey)).toThrow(
+      "The sealed value 'tenants/acme/jwt' cannot be opened",
+    );
+  });
+
+  test('a row this code does not know is refused', () => {
+    expect(() => tenantFromRow(aRow({ surprise: 1 }), masterKey)).toThrow();
+    expect(() => tenantFromRow(aRow({ jwt_kind: 'secret' }), masterKey)).toThrow(
+      'control.tenants.sealed_jwt',
+    );
+  });
+});
