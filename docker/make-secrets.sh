@@ -3,6 +3,7 @@
 set -eu
 umask 077
 mkdir -p secrets
+echo '*' >secrets/.gitignore
 
 make() {
   [ -e "secrets/$1" ] || printf '%s' "$2" >"secrets/$1"

@@ -7,7 +7,7 @@ import { JOB_QUEUES } from './job-list.ts';
 const SCHEMA = 'pgboss';
 
 /** A job whose runner sends no sign of life for this long is given to another one. */
-const HEARTBEAT_SECONDS = 15;
+const HEARTBEAT_SECONDS = 10;
 const EXPIRE_SECONDS = 6 * 3_600;
 const RETRY_LIMIT = 5;
 

@@ -2,7 +2,7 @@ import type { JobWithMetadata } from 'pg-boss';
 import { startNotificationListener } from '../../gateway/registry/notification-listener.ts';
 import { applyMigrations } from '../jobs/apply-migrations.ts';
 import type { JobDefinition } from '../jobs/job.ts';
-import { findJob, JOBS_CHANNEL, markFinished } from '../jobs/job-store.ts';
+import { findJob, JOBS_CHANNEL } from '../jobs/job-store.ts';
 import { openWorker } from '../jobs/queue.ts';
 import { type OpenServicesOptions, openAdminServices } from '../open-services.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
@@ -50,7 +50,6 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
         if (job === undefined) return;
         const controller = new AbortController();
         running.set(job.id, controller);
-        const signal = AbortSignal.any([controller.signal, stopping.signal, job.signal]);
         try {
           await runJob({
             definition,
@@ -58,12 +57,9 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
             control: services.control,
             observe,
             job: { id: job.id, data: job.data, isLastAttempt: job.retryCount >= job.retryLimit },
-            signal,
+            cancelled: controller.signal,
+            stopped: AbortSignal.any([stopping.signal, job.signal]),
           });
-        } catch (error) {
-          if (!controller.signal.aborted) throw error;
-          await markFinished(services.control, { id: job.id, state: 'cancelled' });
-          observe({ kind: 'job-changed', jobId: job.id, job: definition.name, state: 'cancelled' });
         } finally {
           running.delete(job.id);
         }

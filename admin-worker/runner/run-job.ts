@@ -9,8 +9,16 @@ export interface RunJobOptions<Payload, Services, State> {
   readonly control: Pool;
   readonly observe: Observe;
   readonly job: { readonly id: string; readonly data: unknown; readonly isLastAttempt: boolean };
-  /** Aborts when the process ends or the queue gives the job to somebody else. */
-  readonly signal: AbortSignal;
+  /** Aborts when somebody cancels the job. */
+  readonly cancelled: AbortSignal;
+  /** Aborts when the process ends or the queue gives the job to another runner. */
+  readonly stopped: AbortSignal;
+}
+
+interface JobInput<Payload, Services, State> {
+  readonly payload: Payload;
+  readonly services: Services;
+  readonly state: State;
 }
 
 /**
@@ -20,30 +28,51 @@ export interface RunJobOptions<Payload, Services, State> {
 export async function runJob<Payload, Services, State>(
   options: RunJobOptions<Payload, Services, State>,
 ): Promise<void> {
-  const { definition, control, job, observe, services, signal } = options;
+  const { definition, control, job, services, cancelled, stopped } = options;
   const record = await markActive(control, job.id);
   // Cancelled while queued, or finished by an attempt that could not tell the queue.
   if (record === undefined) return;
-  observe({ kind: 'job-changed', jobId: job.id, job: definition.name, state: 'active' });
-  const state = definition.initialState();
-  try {
-    const payload = definition.payload.parse(job.data);
-    await runSteps(options, { payload, services, state });
-  } catch (error) {
-    if (!(error instanceof JobError) && !job.isLastAttempt) throw error;
-    await markFinished(control, { id: job.id, state: 'failed', error: failureOf(error) });
-    observe({ kind: 'job-changed', jobId: job.id, job: definition.name, state: 'failed', cause: error });
-    return;
+  tell(options, 'active');
+  const parsed = definition.payload.safeParse(job.data);
+  if (!parsed.success) {
+    await markFinished(control, { id: job.id, state: 'failed', error: failureOf(parsed.error) });
+    return tell(options, 'failed', parsed.error);
   }
-  signal.throwIfAborted();
-  await markFinished(control, { id: job.id, state: 'completed', result: definition.result?.(state) });
-  observe({ kind: 'job-changed', jobId: job.id, job: definition.name, state: 'completed' });
+  const input = { payload: parsed.data, services, state: definition.initialState() };
+  try {
+    await runSteps(options, input);
+    stopped.throwIfAborted();
+  } catch (error) {
+    const isFinal = cancelled.aborted || error instanceof JobError || job.isLastAttempt;
+    if (stopped.aborted || !isFinal) throw error;
+    return await giveUp(options, input, error);
+  }
+  await markFinished(control, { id: job.id, state: 'completed', result: definition.result?.(input.state) });
+  tell(options, 'completed');
+}
+
+async function giveUp<Payload, Services, State>(
+  options: RunJobOptions<Payload, Services, State>,
+  input: JobInput<Payload, Services, State>,
+  error: unknown,
+): Promise<void> {
+  const { definition, control, job, cancelled, stopped } = options;
+  const progress = (_: number, message?: string) =>
+    markProgress(control, { id: job.id, progress: 0, step: 'roll back', message });
+  await definition.rollBack?.({ jobId: job.id, signal: stopped, progress }, input);
+  if (cancelled.aborted) {
+    await markFinished(control, { id: job.id, state: 'cancelled' });
+    return tell(options, 'cancelled');
+  }
+  await markFinished(control, { id: job.id, state: 'failed', error: failureOf(error) });
+  tell(options, 'failed', error);
 }
 
 async function runSteps<Payload, Services, State>(
-  { definition, control, job, signal }: RunJobOptions<Payload, Services, State>,
-  input: { payload: Payload; services: Services; state: State },
+  { definition, control, job, cancelled, stopped }: RunJobOptions<Payload, Services, State>,
+  input: JobInput<Payload, Services, State>,
 ): Promise<void> {
+  const signal = AbortSignal.any([cancelled, stopped]);
   const total = definition.steps.reduce((sum, { weight = 1 }) => sum + weight, 0);
   let done = 0;
   for (const { name, weight = 1, run } of definition.steps) {
@@ -74,4 +103,14 @@ function failureOf(error: unknown): JobFailure {
     ...(details === undefined ? {} : { details }),
     ...(hint === undefined ? {} : { hint }),
   };
+}
+
+function tell<Payload, Services, State>(
+  { definition, job, observe }: RunJobOptions<Payload, Services, State>,
+  state: string,
+  cause?: unknown,
+): void {
+  // A project's own mistake is told to the client; the log gets what is not understood.
+  const isOurs = cause !== undefined && !(cause instanceof JobError);
+  observe({ kind: 'job-changed', jobId: job.id, job: definition.name, state, ...(isOurs ? { cause } : {}) });
 }

@@ -9,7 +9,7 @@ export function problemOfDsn(text: string): string | undefined {
   if (url === undefined || (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:')) {
     return 'must be a URL that begins with postgres:// (special characters in the password percent-encoded)';
   }
-  if (url.hostname === '' && !url.searchParams.has('host')) return 'names no host';
+  if (url.hostname === '') return 'names no host';
   if (url.username === '') return 'names no user';
   if (url.pathname.length < 2) return 'names no database';
   return undefined;
@@ -19,7 +19,7 @@ export function problemOfDsn(text: string): string | undefined {
 export function displayDsn(dsn: Secret): DisplayedPlace {
   const url = new URL(dsn.reveal());
   return {
-    host: url.hostname === '' ? (url.searchParams.get('host') ?? '') : url.hostname,
+    host: url.hostname,
     port: url.port === '' ? 5432 : Number(url.port),
     database: decodeURIComponent(url.pathname.slice(1)),
   };

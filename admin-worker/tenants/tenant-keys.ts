@@ -141,10 +141,10 @@ async function signKey(
     .sign(secret);
 }
 
-/** `role`, and the same where `jwt-role-claim-key` looks for it if that is a plain path like `.app_metadata.role`. */
+/** `role`, and the same where `jwt-role-claim-key` looks for it if that is a plain path like `$.app_metadata.role`. */
 function roleClaim(record: TenantRecord, role: string): Record<string, unknown> {
   const path = String(record.postgrest['jwt-role-claim-key'] ?? '.role');
-  const names = /^(?:\.[A-Za-z_]\w*)+$/.test(path) ? path.slice(1).split('.') : ['role'];
+  const names = /^\$?(?:\.[A-Za-z_]\w*)+$/.test(path) ? path.replace(/^\$?\./, '').split('.') : ['role'];
   const nested = names.reduceRight<unknown>((value, name) => ({ [name]: value }), role);
   return { role, ...(nested as Record<string, unknown>) };
 }

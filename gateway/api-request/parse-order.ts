@@ -1,7 +1,7 @@
 import { parseTreePath } from './parse-filter.ts';
 import { scanDelimiter } from './parse-operation.ts';
 import type { OrderTerm, Positioned } from './query-params.ts';
-import { isAt, scanField, scanFieldName } from './scan-names.ts';
+import { scanField, scanFieldName } from './scan-names.ts';
 import { FAIL, parseText, type Scanned, type Scanner } from './scanner.ts';
 
 /**
@@ -47,7 +47,7 @@ function scanRelatedTerm(scanner: Scanner): Scanned<OrderTerm> {
 function scanModifiers(scanner: Scanner): Scanned<Pick<OrderTerm, 'direction' | 'nulls'>> {
   const direction = isNext(scanner, 'asc') ? 'asc' : isNext(scanner, 'desc') ? 'desc' : undefined;
   const nulls = isNext(scanner, 'nullsfirst') ? 'first' : isNext(scanner, 'nullslast') ? 'last' : undefined;
-  return isAt(scanner, ',') || scanner.end() ? { direction, nulls } : FAIL;
+  return scanner.isAt(',') || scanner.end() ? { direction, nulls } : FAIL;
 }
 
 /** Reads `.word`, or nothing. */

@@ -1,5 +1,5 @@
 import type { AggregateFunction, JoinKind, SelectItem } from './query-params.ts';
-import { fieldOf, isAt, plainNameEnd, scanField, scanFieldName, scanIdentifier } from './scan-names.ts';
+import { fieldOf, plainNameEnd, scanField, scanFieldName, scanIdentifier } from './scan-names.ts';
 import { FAIL, parseText, type Scanned, type Scanner } from './scanner.ts';
 
 type FieldItem = Extract<SelectItem, { kind: 'field' }>;
@@ -75,7 +75,7 @@ function scanSpreadHead(scanner: Scanner): Scanned<EmbedHead> {
   const name = scanFieldName(scanner);
   if (name === FAIL) return FAIL;
   const params = scanEmbedParams(scanner);
-  if (params === FAIL || !isAt(scanner, '(')) return FAIL;
+  if (params === FAIL || !scanner.isAt('(')) return FAIL;
   return (select) => ({ kind: 'spread', name, ...params, select });
 }
 
@@ -87,7 +87,7 @@ function scanEmbedHead(scanner: Scanner): Scanned<EmbedHead> {
   // `count()` counts rows, so no relation can be embedded by that name.
   if (name === FAIL || name === 'count') return FAIL;
   const params = scanEmbedParams(scanner);
-  if (params === FAIL || !isAt(scanner, '(')) return FAIL;
+  if (params === FAIL || !scanner.isAt('(')) return FAIL;
   return (select) => ({ kind: 'embed', name, alias, ...params, select });
 }
 
@@ -182,5 +182,5 @@ function literalOf(scanner: Scanner, literal: string): Scanned<true> {
 }
 
 function isItemEnd(scanner: Scanner): boolean {
-  return isAt(scanner, ')') || isAt(scanner, ',') || scanner.end();
+  return scanner.isAt(')') || scanner.isAt(',') || scanner.end();
 }

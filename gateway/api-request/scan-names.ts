@@ -161,14 +161,7 @@ function isDigit(code: number): boolean {
 const OPERAND_ENDS = ['->', '::', '.', ','];
 
 function isOperandEnd(scanner: Scanner): boolean {
-  return OPERAND_ENDS.some((end) => isAt(scanner, end)) || scanner.end();
-}
-
-/** Whether a literal stands at the cursor; never moves. */
-export function isAt(scanner: Scanner, literal: string): boolean {
-  return (
-    scanner.attempt((s) => (s.lookAhead((t) => (t.literal(literal) ? true : FAIL)) ? true : FAIL)) !== FAIL
-  );
+  return OPERAND_ENDS.some((end) => scanner.isAt(end)) || scanner.end();
 }
 
 function scanKey(scanner: Scanner): Scanned<JsonStep['operand']> {

@@ -78,23 +78,32 @@ export class Scanner {
   /** Runs a rule; when it fails, nothing counts as consumed. */
   attempt<T>(rule: Rule<T>): Scanned<T> {
     const { pos } = this;
-    const before = this.#failure;
+    if (this.isExplaining) return this.#explainedAttempt(rule);
     const result = rule(this);
-    if (result === FAIL) {
-      this.pos = pos;
-      if (this.isExplaining) this.#failure = mergeFailures(before, this.#failure);
-    }
+    if (result === FAIL) this.pos = pos;
     return result;
   }
 
-  /** Succeeds, without moving, when the rule matches here. */
-  lookAhead(rule: Rule<unknown>): boolean {
+  #explainedAttempt<T>(rule: Rule<T>): Scanned<T> {
     const { pos } = this;
     const before = this.#failure;
-    const matched = rule(this) !== FAIL;
+    this.#failure = undefined;
+    const result = rule(this);
+    if (result === FAIL) this.pos = pos;
+    if (this.pos === pos) this.#failure = mergeFailures(before, this.#failure);
+    return result;
+  }
+
+  /** Succeeds, without moving, when a literal stands here. */
+  isAt(literal: string): boolean {
+    if (!this.isExplaining) return this.text.startsWith(literal, this.pos);
+    const { pos } = this;
+    const before = this.#failure;
+    this.#failure = undefined;
+    const isMatch = this.literal(literal);
     this.pos = pos;
-    if (this.isExplaining) this.#failure = matched ? before : mergeFailures(before, this.#failure);
-    return matched;
+    this.#failure = isMatch ? before : mergeFailures(before, this.#failure);
+    return isMatch;
   }
 
   /** Runs a rule, naming what it expects by one label when it consumed nothing. */

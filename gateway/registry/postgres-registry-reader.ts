@@ -83,20 +83,44 @@ interface SignalledQuery {
 /** pg knows no signals: on abort the connection is thrown away, which is cheap here and certain. */
 async function query(pool: pg.Pool, { text, values, signal }: SignalledQuery): Promise<readonly unknown[]> {
   signal.throwIfAborted();
-  const client = await pool.connect();
-  let isBroken = false;
   const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => undefined); // Told through the races below.
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const answer = client.query<Record<string, unknown>>({ text, values: [...values] });
-    const { rows } = await Promise.race([answer, aborted.promise]);
-    return rows;
-  } catch (error) {
-    isBroken = signal.aborted || !(error instanceof pg.DatabaseError);
-    throw error;
+    const connecting = pool.connect();
+    const client = await Promise.race([connecting, aborted.promise]).catch((error: unknown) => {
+      connecting.then(
+        (late) => late.release(),
+        () => undefined,
+      );
+      throw error;
+    });
+    return await runOn(client, { text, values, aborted: aborted.promise });
   } finally {
     signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function runOn(
+  client: pg.PoolClient,
+  { text, values, aborted }: Omit<SignalledQuery, 'signal'> & { aborted: Promise<never> },
+): Promise<readonly unknown[]> {
+  let isBroken = false;
+  // Without a listener, a connection lost at the wrong moment would end the process.
+  const onError = () => {
+    isBroken = true;
+  };
+  client.on('error', onError);
+  try {
+    const answer = client.query<Record<string, unknown>>({ text, values: [...values] });
+    const { rows } = await Promise.race([answer, aborted]);
+    return rows;
+  } catch (error) {
+    isBroken ||= !(error instanceof pg.DatabaseError);
+    throw error;
+  } finally {
     client.release(isBroken);
+    client.removeListener('error', onError);
   }
 }

@@ -57,7 +57,7 @@ export function parseUrl(value: SettingValue): string | undefined {
   return text;
 }
 
-/** Only the first character is looked at here: the path itself is parsed where tokens are verified. @throws {RangeError} */
+/** A path to the role among a token's claims, as text: it is parsed again where tokens are verified. @throws {RangeError} */
 export function parseRoleClaimKey(value: SettingValue): string {
   const text = parseText(value);
   try {

@@ -95,9 +95,6 @@ const SET_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ].map((name) => [name, 'is set per process, not per tenant (see docs/configuration.md)'] as const),
 ]);
 
-/** Names of all settings a tenant may have, besides `app.settings.*`. */
-export const POSTGREST_SETTING_NAMES: readonly string[] = [...PARSERS.keys()];
-
 /**
  * Parses settings given by PostgREST's own names; what is absent has PostgREST's default, except `db-anon-role`, which is
  * `anon`.

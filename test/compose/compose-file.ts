@@ -42,7 +42,6 @@ const ComposeFile = z.strictObject({
 });
 
 export type ComposeFile = z.infer<typeof ComposeFile>;
-export type ComposeService = z.infer<typeof Service>;
 
 /** @throws {z.ZodError} when a service lacks a hardening option or a health check, or has something the checks do not know */
 export function parseComposeFile(text: string): ComposeFile {

@@ -149,7 +149,7 @@ describe('docker/make-secrets.sh', () => {
     try {
       const make = () => spawnSync('sh', [join(ROOT, 'docker/make-secrets.sh')], { cwd: folder });
       const content = async () => {
-        const names = (await readdir(join(folder, 'secrets'))).sort();
+        const names = (await readdir(join(folder, 'secrets'))).filter((name) => name !== '.gitignore').sort();
         return Object.fromEntries(
           await Promise.all(
             names.map(async (name) => [name, await readFile(join(folder, 'secrets', name), 'utf8')]),

@@ -132,4 +132,13 @@ export const BEHAVIOURS: Readonly<Record<string, string>> = {
 };
 
 /** Behaviours that no request to one endpoint can show, and the test that does. */
-export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {};
+export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {
+  H9: 'gateway/test/unit/errors/error-response.test.ts',
+  A2: 'gateway/test/unit/auth/authenticate.test.ts',
+  A6: 'gateway/test/unit/auth/authenticate.test.ts',
+  X3: 'gateway/test/integration/http-edge.test.ts',
+  X4: 'gateway/test/unit/schema-cache/schema-cache-store.test.ts',
+  X5: 'gateway/test/integration/execute/pool.test.ts',
+  X6: 'gateway/test/integration/execute/pool.test.ts',
+  X8: 'gateway/test/unit/platform/logger.test.ts',
+};

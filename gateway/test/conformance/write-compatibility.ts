@@ -14,7 +14,10 @@ export function renderCompatibility(): string {
   });
   const open = rows.filter(({ isOpen }) => isOpen);
   const table = rows.map(({ id, behaviour, cases, elsewhere, isOpen }) => {
-    const shownBy = [cases === 0 ? '' : cases === 1 ? '1 case' : `${cases} cases`, elsewhere ?? ''];
+    const shownBy = [
+      cases === 0 ? '' : cases === 1 ? '1 case' : `${cases} cases`,
+      elsewhere === undefined ? '' : `\`${elsewhere}\``,
+    ];
     return `| ${id} | ${behaviour} | ${isOpen ? '**open**' : shownBy.filter(Boolean).join('; ')} |`;
   });
   return `# Compatibility with PostgREST

@@ -73,7 +73,7 @@ describe('lexSql', () => {
     ["'open", ["string 'open"]],
     ['/* open', ['comment /* open']],
     ['$$ open', ['dollar $$ open']],
-    ['1.5e3 .5 1..2', ['number 1.5e3', 'number .5', 'number 1.', 'number .2']],
+    ['1.5e3 .5 1..2', ['number 1.5e3', 'number .5', 'number 1', 'punctuation .', 'number .2']],
   ])('%j', (text, expected) => {
     expect(kinds(text)).toEqual(expected);
   });

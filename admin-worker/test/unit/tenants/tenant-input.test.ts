@@ -74,7 +74,7 @@ describe('DSNs', () => {
   test.each([
     'postgres://u:p@h/d',
     'postgresql://u@h:5433/d?sslmode=require',
-    'postgres://u@/d?host=/run/postgresql',
+    'postgres://u@h/d?host=/run/postgresql',
   ])('%s is one', (dsn) => {
     expect(problemOfDsn(dsn)).toBeUndefined();
   });

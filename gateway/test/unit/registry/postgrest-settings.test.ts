@@ -115,7 +115,7 @@ describe('parsePostgrestSettings', () => {
       },
       {
         name: 'jwt-role-claim-key',
-        message: 'must be a path like .role or ."https://example.com/claims".role, not "role"',
+        message: 'must be a path like $.role or ."https://example.com/claims".role, not "role"',
       },
       { name: 'openapi-server-proxy-uri', message: 'must be an absolute http or https URL, not "ftp://x"' },
       { name: 'app.settings.bad name', message: 'is not a name PostgreSQL takes for a parameter' },
