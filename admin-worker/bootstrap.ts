@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { LOGINS, loginPassword, SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
 import { quoteIdent, quoteLiteral } from '../gateway/platform/sql.ts';
@@ -35,10 +36,10 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
   await withClient(
     { url: withDatabase(controlDatabaseUrl, sharedDatabase), applicationName: 'cascata-bootstrap' },
     async (client) => {
-      // Roles belong to the cluster, so this lock is the one that counts when there are several control databases.
+      // Roles belong to the cluster: this lock also counts for another control database with the same shared one.
       await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
       await client.query(PLACEHOLDER_ROLES);
-      await client.query(ourRoles(masterKey));
+      await changeRoles(client, ourRoles(masterKey));
       await client.query(sharedDatabaseRights(sharedDatabase));
       await client.query(AUTH_HELPERS);
       await client.query(EXTENSIONS);
@@ -49,6 +50,22 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
     await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
     await client.query(await registryRights(client));
   });
+}
+
+const ROLE_ATTEMPTS = 10;
+
+/** Two bootstraps on one cluster with shared databases of different names do not see each other's lock and may meet in one row. */
+async function changeRoles(client: ClientBase, text: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.query(text);
+      return;
+    } catch (error) {
+      const isRace = error instanceof Error && error.message.includes('concurrently updated');
+      if (!isRace || attempt === ROLE_ATTEMPTS) throw error;
+      await setTimeout(Math.random() * 50);
+    }
+  }
 }
 
 async function createDatabase(client: ClientBase, name: string): Promise<void> {

@@ -76,7 +76,9 @@ async function serveRest(http: HttpRequest, services: Services, trace: RequestTr
  */
 async function preflight(http: HttpRequest, services: Services, trace: RequestTrace): Promise<Response> {
   try {
-    trace.tenant = await services.resolveTenant(http);
+    const { schemaCaches } = services;
+    const registered = await services.resolveTenant(http);
+    trace.tenant = schemaCaches.withSettings(registered, schemaCaches.current(registered));
   } catch {
     // An unknown host or an unreachable registry is told by the request that follows.
   }
@@ -87,6 +89,7 @@ async function preflight(http: HttpRequest, services: Services, trace: RequestTr
 
 function failed(thrown: unknown, http: HttpRequest, services: Services, trace: RequestTrace): Response {
   const { tenant, auth, requestId } = trace;
+  const { serverHeader: hasServer } = services.config.gateway;
   const error = toGatewayError(thrown, {
     isAuthenticated: auth?.isAuthenticated ?? false,
     naming: tenant?.naming,
@@ -99,7 +102,7 @@ function failed(thrown: unknown, http: HttpRequest, services: Services, trace: R
   return errorResponse(error, {
     headersOnly: http.method === 'HEAD',
     verbosity: tenant?.settings.clientErrorVerbosity ?? 'verbose',
-    extraHeaders: gatewayHeaders(http, requestId, tenant),
+    extraHeaders: gatewayHeaders(http, { requestId, settings: tenant?.settings, hasServer }),
   });
 }
 

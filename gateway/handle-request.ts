@@ -1,15 +1,15 @@
 import { parseApiRequest } from './api-request/parse-api-request.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
+import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { ResultSet } from './execute/result-set.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
-import type { ActionPlan, DatabasePlan } from './plan/action-plan.ts';
+import type { DatabasePlan } from './plan/action-plan.ts';
 import { planOnSchema } from './plan-on-schema.ts';
-import { buildMainQuery } from './query/build-main-query.ts';
 import { buildTransactionRequest } from './query/build-transaction-request.ts';
 import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
-import type { Tenant } from './registry/tenant.ts';
+import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
 import { toResponse } from './respond/to-response.ts';
 import type { Services } from './services.ts';
@@ -27,27 +27,37 @@ export async function handleRequest(
   services: Services,
   trace: RequestTrace,
 ): Promise<Response> {
-  const tenant = await services.resolveTenant(http);
-  trace.tenant = tenant;
+  const found = services.resolveTenant(http);
+  const registered = found instanceof Promise ? await found : found;
+  trace.tenant = registered;
   trace.lap('tenant');
   const { headers } = http;
   const { apikey, rawQuery } = takeQueryApiKey(http.rawQuery);
   const credentials = { authorization: headers.authorization, apikey: headers.apikey ?? apikey };
-  const auth = await services.authenticator.authenticate(credentials, tenant);
-  trace.auth = auth;
-  trace.lap('jwt');
-  const { schemaCaches } = services;
-  const picture = await schemaCaches.get(tenant, http.signal);
-  trace.lap('cache');
-  const body = await readBody(http, tenant, services.config.gateway.maxBodyBytes);
+  const identified = authenticateOnSchema(credentials, registered, services, { http, trace });
+  const known = identified instanceof Promise ? await identified : identified;
+  const { auth, picture } = known;
+  const reading = readBody(http, registered, services.config.gateway.maxBodyBytes);
+  const body = reading === undefined ? undefined : await reading;
   trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
-  const request = parseApiRequest({ method: http.method, path, rawQuery, headers, body }, tenant.settings);
+  const request = parseApiRequest(
+    { method: http.method, path, rawQuery, headers, body },
+    known.tenant.settings,
+  );
   trace.lap('parse');
-  const { plan, cache } = await planOnSchema(request, picture, { tenant, schemaCaches, signal: http.signal });
-  const extraHeaders = gatewayHeaders(http, trace.requestId, tenant);
-  if (isDescription(plan)) return respondDescribe(plan, extraHeaders);
-  const query = buildMainQuery(plan, request, tenant);
+  const planning = planOnSchema(request, picture, { registered, services, http });
+  const planned = planning instanceof Promise ? await planning : planning;
+  const { cache, tenant } = planned;
+  trace.tenant = tenant;
+  const { settings } = tenant;
+  const { serverHeader: hasServer } = services.config.gateway;
+  const extraHeaders = gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer });
+  if (planned.query === undefined) {
+    trace.lap('plan');
+    return timed(respondDescribe(planned.plan, extraHeaders), settings, trace);
+  }
+  const { plan, query } = planned;
   const { statementTimeoutMs } = services.config.pools;
   const transaction = buildTransactionRequest({
     tenant,
@@ -59,21 +69,22 @@ export async function handleRequest(
     statementTimeoutMs,
   });
   trace.lap('plan');
-  const resultSet = await services.runTransaction(tenant, transaction, { signal: http.signal, trace });
+  const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace });
   trace.rows = rowCount(plan, query, resultSet);
   trace.lap('transaction');
-  const root = { cache, naming: tenant.naming, baseUrl: baseUrl(http, services) };
-  const { settings } = tenant;
+  const root =
+    plan.kind === 'inspect-root'
+      ? { cache, naming: tenant.naming, baseUrl: baseUrl(http, services) }
+      : undefined;
   const response = toResponse({ request, plan, query, resultSet, settings, extraHeaders, root });
+  return timed(response, settings, trace);
+}
+
+/** The last lap, and `Server-Timing` where it is wanted (H6): the stages that took place. */
+function timed(response: Response, settings: PostgrestSettings, trace: RequestTrace): Response {
   trace.lap('response');
   if (settings.serverTimingEnabled) response.headers.set('Server-Timing', trace.serverTiming());
   return response;
-}
-
-type DescribePlan = Exclude<ActionPlan, DatabasePlan>;
-
-function isDescription(plan: ActionPlan): plan is DescribePlan {
-  return plan.kind === 'options-root' || plan.kind === 'options-relation' || plan.kind === 'options-routine';
 }
 
 /** Only these methods carry a payload; a body elsewhere is ignored, as PostgREST does. */

@@ -1,7 +1,9 @@
-import type { ApiRequest } from './api-request/api-request.ts';
+import type { Action, ApiRequest } from './api-request/api-request.ts';
 import { GatewayError } from './errors/gateway-error.ts';
-import type { ActionPlan } from './plan/action-plan.ts';
+import type { DatabasePlan, DescribePlan } from './plan/action-plan.ts';
 import { planAction } from './plan/plan-action.ts';
+import { buildMainQuery } from './query/build-main-query.ts';
+import type { PlannedQuery, QueryTemplates } from './query/query-templates.ts';
 import type { Tenant } from './registry/tenant.ts';
 import type { SchemaCache } from './schema-cache/schema-cache.ts';
 import type { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
@@ -9,24 +11,69 @@ import type { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
 /** No relationship, function, column or relation of that name in the picture. */
 const MISSES: ReadonlySet<string> = new Set(['PGRST200', 'PGRST202', 'PGRST204', 'PGRST205']);
 
+/** A plan with its statements, or one that needs no database. */
+export type PlannedOnSchema = (PlannedQuery | { readonly plan: DescribePlan; readonly query: undefined }) & {
+  readonly cache: SchemaCache;
+  /** With the settings of that picture. */
+  readonly tenant: Tenant;
+};
+
 /**
- * Plans on the tenant's picture. What a request misses in it may be newer than the picture: then the request waits for one
+ * The stages `planAction` and `buildMainQuery`, on the tenant's picture. What a request misses in it may be newer than the picture: then the request waits for one
  * reading of the catalog and is planned again, so that a migration that has completed is seen at once.
  *
  * @throws {GatewayError} whatever `planAction` throws on the newest picture
  */
-export async function planOnSchema(
+export function planOnSchema(
   request: ApiRequest,
-  cache: SchemaCache,
-  context: { readonly tenant: Tenant; readonly schemaCaches: SchemaCacheStore; readonly signal: AbortSignal },
-): Promise<{ readonly plan: ActionPlan; readonly cache: SchemaCache }> {
-  const { tenant, schemaCaches, signal } = context;
+  picture: SchemaCache,
+  context: PlanningContext,
+): PlannedOnSchema | Promise<PlannedOnSchema> {
   try {
-    return { plan: planAction(request, cache, tenant.settings), cache };
+    return planOn(request, picture, context);
   } catch (error) {
     if (!(error instanceof GatewayError) || !MISSES.has(error.code)) throw error;
-    const newer = await schemaCaches.newerThan(cache, tenant, signal);
-    if (newer === undefined) throw error;
-    return { plan: planAction(request, newer, tenant.settings), cache: newer };
+    return planOnNewer(request, picture, { ...context, error });
   }
+}
+
+interface PlanningContext {
+  readonly registered: Tenant;
+  readonly services: { readonly schemaCaches: SchemaCacheStore; readonly templates: QueryTemplates };
+  readonly http: { readonly signal: AbortSignal };
+}
+
+async function planOnNewer(
+  request: ApiRequest,
+  picture: SchemaCache,
+  context: PlanningContext & { readonly error: GatewayError },
+): Promise<PlannedOnSchema> {
+  const { registered, services, http, error } = context;
+  const newer = await services.schemaCaches.newerThan(picture, registered, http.signal);
+  if (newer === undefined) throw error;
+  return planOn(request, newer, context);
+}
+
+function planOn(
+  request: ApiRequest,
+  cache: SchemaCache,
+  { registered, services }: PlanningContext,
+): PlannedOnSchema {
+  const tenant = services.schemaCaches.withSettings(registered, cache);
+  if (isDescription(request.action)) {
+    const plan = planAction(request, cache, tenant.settings) as DescribePlan;
+    return { plan, query: undefined, cache, tenant };
+  }
+  const { plan, query } = services.templates.prepare(request, { tenant, cache }, (asked) => {
+    const planned = planAction(asked, cache, tenant.settings) as DatabasePlan;
+    return { plan: planned, query: buildMainQuery(planned, asked, tenant) };
+  });
+  return { plan, query, cache, tenant };
+}
+
+/** OPTIONS: answered from the picture alone. */
+function isDescription(action: Action): boolean {
+  return (
+    action.kind === 'options-root' || action.kind === 'options-relation' || action.kind === 'options-routine'
+  );
 }

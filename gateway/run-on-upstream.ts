@@ -1,4 +1,5 @@
 import { GatewayError } from './errors/gateway-error.ts';
+import type { Abortable } from './execute/abortable.ts';
 import { InFlightLimit } from './execute/in-flight-limit.ts';
 import type { PoolCache } from './execute/pool-cache.ts';
 import type { ResultSet } from './execute/result-set.ts';
@@ -19,7 +20,7 @@ export type RunOnUpstream = (
 ) => Promise<ResultSet>;
 
 export interface RunOnUpstreamOptions {
-  readonly signal: AbortSignal;
+  readonly signal: Abortable;
   readonly trace: RequestTrace;
 }
 

@@ -6,9 +6,11 @@ import type { GatewayConfig } from './platform/config.ts';
 import { controlUrl, LOGINS } from './platform/derived-logins.ts';
 import type { Metrics } from './platform/metrics.ts';
 import type { Observe } from './platform/observation.ts';
+import { QueryTemplates } from './query/query-templates.ts';
 import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
 import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
+import { startSchemaReload } from './reload/start-schema-reload.ts';
 import { buildTopology } from './routing/topology.ts';
 import { createRunOnUpstream, type RunOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
@@ -25,6 +27,7 @@ export interface Services {
   readonly isTrustedProxy: IsTrustedProxy;
   readonly authenticator: Authenticator;
   readonly schemaCaches: SchemaCacheStore;
+  readonly templates: QueryTemplates;
   readonly runTransaction: RunOnUpstream;
   /** Why requests cannot be served; `undefined` when they can. Once ready, a control database that is down changes nothing. */
   readiness(): string | undefined;
@@ -59,8 +62,10 @@ export function createServices(
     maxBytes: caches.schemaCacheMaxBytes,
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
     observe,
-    load: createSchemaLoader({ pools, topology }),
+    load: createSchemaLoader({ pools, topology, observe }),
+    onPublished: () => schemaReload.picturesChanged(),
   });
+  const schemaReload = startSchemaReload(config, { schemaCaches, observe });
   const state = { isReached: false, isListening: false, isDraining: false };
   const closing = new AbortController();
   const reaching = reachRegistry(registry, closing.signal, observe).then(() => {
@@ -84,7 +89,7 @@ export function createServices(
       schemaCaches.invalidateAll();
     },
   });
-  addGauges(metrics, pools);
+  addGauges(metrics, { pools, settings: poolSettings, schemaCaches });
   return {
     config,
     observe,
@@ -97,6 +102,7 @@ export function createServices(
       maxTenants: caches.maxTenants,
     }),
     schemaCaches,
+    templates: new QueryTemplates(),
     runTransaction: createRunOnUpstream({ pools, topology, observe }),
     readiness() {
       if (state.isDraining) return 'shutting down';
@@ -110,7 +116,7 @@ export function createServices(
       closing.abort();
       schemaCaches.close();
       await reaching;
-      await Promise.all([listener.close(), pools.close()]);
+      await Promise.all([listener.close(), schemaReload.close(), pools.close()]);
       await registry.close();
     },
   };
@@ -133,7 +139,15 @@ async function reachRegistry(
   }
 }
 
-function addGauges(metrics: Metrics, pools: PoolCache): void {
+function addGauges(
+  metrics: Metrics,
+  parts: {
+    readonly pools: PoolCache;
+    readonly settings: GatewayConfig['pools'];
+    readonly schemaCaches: SchemaCacheStore;
+  },
+): void {
+  const { pools, settings, schemaCaches } = parts;
   const sum = (pick: (stats: ReturnType<PoolCache['stats']>[number]) => number) => () =>
     pools.stats().reduce((total, stats) => total + pick(stats), 0);
   metrics.gauge(
@@ -146,6 +160,18 @@ function addGauges(metrics: Metrics, pools: PoolCache): void {
     'Connections to PostgreSQL at rest.',
     sum(({ idle }) => idle),
   );
+  metrics.gauge(
+    'cascata_pool_max_connections',
+    'Connections to PostgreSQL that the open pools may have.',
+    () =>
+      pools
+        .stats()
+        .reduce(
+          (sum, { pooling }) => sum + (pooling === 'shared' ? settings.poolSize : settings.leasedPoolSize),
+          0,
+        ),
+  );
+  metrics.gauge('cascata_schema_caches', 'Schema caches in memory.', () => schemaCaches.held().length);
   metrics.gauge(
     'cascata_pool_waiting_requests',
     'Requests that wait for a connection.',

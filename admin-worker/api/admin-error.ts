@@ -9,7 +9,6 @@ export const ADMIN_ERROR_STATUS = {
   unreachable: 422,
   too_many_requests: 429,
   internal: 500,
-  not_implemented: 501,
   unavailable: 503,
 } as const;
 

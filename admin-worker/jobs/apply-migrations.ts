@@ -2,6 +2,7 @@ import { parsePostgrestSettings } from '../../gateway/registry/postgrest-setting
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { physicalSchema } from '../../gateway/registry/tenant.ts';
 import { withClient } from '../connections.ts';
+import { databaseSchemas } from '../provision/database-tenant.ts';
 import type { MigrationFile } from '../provision/migration-file.ts';
 import { MigrationError, type MigrationTarget, runMigrations } from '../provision/run-migrations.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
@@ -143,6 +144,13 @@ function targetOf(tenant: TenantRecord): MigrationTarget {
   }
   const logical = parsePostgrestSettings(tenant.postgrest).dbSchemas;
   const physical = logical.map((name) => physicalSchema(naming, name));
+  if (tenant.placement_kind === 'database') {
+    return {
+      schemaNames: new Map(),
+      searchPath: [...new Set([...logical.slice(0, 1), 'extensions'])],
+      tenant: { roles: tenantRoles(naming), schemas: databaseSchemas(logical) },
+    };
+  }
   return {
     schemaNames: new Map(logical.map((name, index) => [name, physical[index]!])),
     searchPath: [...new Set([...physical.slice(0, 1), 'extensions'])],

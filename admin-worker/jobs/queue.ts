@@ -62,8 +62,8 @@ export function openWorker(controlDatabaseUrl: Secret, onError: (cause: unknown)
     migrate: false,
     createSchema: false,
     useListenNotify: true,
-    monitorIntervalSeconds: 5,
-    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 2,
+    superviseIntervalSeconds: 2,
   });
   boss.on('error', onError);
   return boss;

@@ -3,14 +3,16 @@ import { loginUrl } from '../../gateway/platform/derived-logins.ts';
 import { unsealText } from '../../gateway/registry/sealing.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
-import { withClient, withPooled } from '../connections.ts';
+import { withClient, withDatabase, withPooled } from '../connections.ts';
 import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
 import type { MigrationTarget } from '../provision/run-migrations.ts';
+import { MIGRATOR_ROLE } from '../provision/tenant-names.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 
 /** DSN of the tenant's database with rights to look at it. */
 export function databaseUrlOf({ masterKey, sharedDatabaseUrl }: AdminServices, tenant: TenantRecord): Secret {
+  if (tenant.database_name !== null) return withDatabase(sharedDatabaseUrl, tenant.database_name);
   if (tenant.sealed_connection_string === null) return sharedDatabaseUrl;
   const context = tenantSealContext(tenant.id, 'connection_string');
   return new Secret(unsealText(tenant.sealed_connection_string, { masterKey, context }));
@@ -28,15 +30,23 @@ export async function withTenantConnection(
   { services, tenant, target, signal }: TenantConnection,
   work: (client: pg.Client) => Promise<void>,
 ): Promise<void> {
-  if (target.tenant === undefined) return withAbortableClient(databaseUrlOf(services, tenant), signal, work);
+  const url = databaseUrlOf(services, tenant);
+  if (target.tenant === undefined) return withAbortableClient(url, signal, work);
   const { owner } = target.tenant.roles;
-  const { name, password } = await withPooled(services.shared, (admin) => createMigrationLogin(admin, owner));
+  const isShared = tenant.placement_kind === 'shared';
+  // The owner of a database of its own may connect there; into the shared one no tenant's role may.
+  const memberOf = isShared ? [MIGRATOR_ROLE, owner] : [owner];
+  const withAdmin: WithAdmin = (use) =>
+    isShared ? withPooled(services.shared, use) : withClient({ url, applicationName: 'cascata-runner' }, use);
+  const { name, password } = await withAdmin((admin) => createMigrationLogin(admin, memberOf));
   try {
-    await withAbortableClient(loginUrl(services.sharedDatabaseUrl, { login: name, password }), signal, work);
+    await withAbortableClient(loginUrl(url, { login: name, password }), signal, work);
   } finally {
-    await withPooled(services.shared, (admin) => dropMigrationLogin(admin, name));
+    await withAdmin((admin) => dropMigrationLogin(admin, name));
   }
 }
+
+type WithAdmin = <T>(use: (admin: pg.ClientBase) => Promise<T>) => Promise<T>;
 
 /** An abort ends the connection, and with it the transaction. */
 async function withAbortableClient(

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { quoteIdent, quoteLiteral } from '../../gateway/platform/sql.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
-import { MIGRATOR_ROLE } from './tenant-names.ts';
+import { sqlStateOf } from '../connections.ts';
 
 const PREFIX = 'cascata_run_';
+const DEPENDENTS_EXIST = '2BP01';
 const LIFETIME_MS = 24 * 3_600_000;
 
 export interface MigrationLogin {
@@ -13,12 +14,16 @@ export interface MigrationLogin {
 }
 
 /**
- * Makes a login that can become the given owner role and nothing else, for one run: whatever the SQL of a migration does to
+ * Makes a login that can become the given roles and nothing else, for one run: whatever the SQL of a migration does to
  * its role or session, it stays within that tenant.
  *
  * @param client superuser connection to the database the migration runs in
+ * @param roles the tenant's owner, and whatever it takes to connect
  */
-export async function createMigrationLogin(client: ClientBase, ownerRole: string): Promise<MigrationLogin> {
+export async function createMigrationLogin(
+  client: ClientBase,
+  roles: readonly string[],
+): Promise<MigrationLogin> {
   const name = `${PREFIX}${randomBytes(9).toString('hex')}`;
   const password = randomBytes(24).toString('base64url');
   // After a crash of this process the login works no more once this time is over, and the next start drops it.
@@ -26,7 +31,7 @@ export async function createMigrationLogin(client: ClientBase, ownerRole: string
   await client.query(`
     CREATE ROLE ${quoteIdent(name)} LOGIN INHERIT CONNECTION LIMIT 1
       PASSWORD ${quoteLiteral(password)} VALID UNTIL ${quoteLiteral(validUntil)}
-      IN ROLE ${quoteIdent(MIGRATOR_ROLE)}, ${quoteIdent(ownerRole)}`);
+      IN ROLE ${roles.map((role) => quoteIdent(role)).join(', ')}`);
   return { name, password: new Secret(password) };
 }
 
@@ -44,5 +49,12 @@ export async function dropStaleMigrationLogins(client: ClientBase): Promise<void
     `SELECT r.rolname FROM pg_roles r WHERE starts_with(r.rolname, $1) AND r.rolvaliduntil < now()`,
     [PREFIX],
   );
-  for (const { rolname } of rows) await dropMigrationLogin(client, rolname);
+  for (const { rolname } of rows) {
+    try {
+      await dropMigrationLogin(client, rolname);
+    } catch (error) {
+      // It owns something (a large object, say) in a tenant's database. It cannot log in any more, and goes when that is gone.
+      if (sqlStateOf(error) !== DEPENDENTS_EXIST) throw error;
+    }
+  }
 }

@@ -44,7 +44,7 @@ export const PLACEHOLDER_ROLES: string = REQUEST_ROLES.map((role) =>
   createRole(role, 'NOLOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE'),
 ).join('\n');
 
-/** `CREATE ROLE` that two clusters-wide runs at once, and a second run, survive. */
+/** `CREATE ROLE` that may run again, and in two sessions at once. */
 export function createRole(name: string, options: string): string {
   return `DO $$ BEGIN
     CREATE ROLE ${quoteIdent(name)} ${options};

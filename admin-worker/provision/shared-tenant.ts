@@ -2,8 +2,8 @@ import type { ClientBase } from 'pg';
 import { LOGINS } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import { type Isolation, physicalSchema, type TenantNaming } from '../../gateway/registry/tenant.ts';
-import { createRole } from './shared-database.sql.ts';
-import { type TenantRoles, tenantRoles } from './tenant-names.ts';
+import { tenantRoles } from './tenant-names.ts';
+import { requestRolesText, tenantRolesSql, tenantSchemasSql } from './tenant-objects.sql.ts';
 
 export interface SharedTenantSpec {
   readonly naming: TenantNaming;
@@ -23,26 +23,12 @@ export class NameTakenError extends Error {
  */
 export function provisioningSql({ naming, logicalSchemas, isolation }: SharedTenantSpec): string {
   const roles = tenantRoles(naming);
-  const requestRoles = requestRolesText(roles);
-  const owner = quoteIdent(roles.owner);
-  const schemas = logicalSchemas.map((logical) => {
-    const schema = quoteIdent(physicalSchema(naming, logical));
-    const defaults = `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} IN SCHEMA ${schema} GRANT ALL ON`;
-    return `
-      CREATE SCHEMA IF NOT EXISTS ${schema} AUTHORIZATION ${owner};
-      GRANT USAGE ON SCHEMA ${schema} TO ${requestRoles};
-      ${defaults} TABLES TO ${requestRoles};
-      ${defaults} SEQUENCES TO ${requestRoles};
-      ${defaults} ROUTINES TO ${requestRoles};`;
-  });
-  const membership = isolation === 'trusted' ? `GRANT ${requestRoles} TO ${quoteIdent(LOGINS.trusted)};` : '';
+  const membership =
+    isolation === 'trusted' ? `GRANT ${requestRolesText(roles)} TO ${quoteIdent(LOGINS.trusted)};` : '';
   return `
-    ${createRole(roles.owner, 'NOLOGIN NOINHERIT')}
-    ${createRole(roles.anon, 'NOLOGIN NOINHERIT')}
-    ${createRole(roles.authenticated, 'NOLOGIN NOINHERIT')}
-    ${createRole(roles.serviceRole, 'NOLOGIN NOINHERIT BYPASSRLS')}
+    ${tenantRolesSql(roles)}
     ${membership}
-    ${schemas.join('')}`;
+    ${tenantSchemasSql(naming, logicalSchemas)}`;
 }
 
 /**
@@ -115,7 +101,3 @@ const TAKEN_NAMES = `
   FROM pg_roles r
   WHERE r.rolname = ANY ($2::text[]) AND (r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb)
   LIMIT 1`;
-
-function requestRolesText({ anon, authenticated, serviceRole }: TenantRoles): string {
-  return [anon, authenticated, serviceRole].map((role) => quoteIdent(role)).join(', ');
-}

@@ -37,7 +37,13 @@ const RESERVED_IDS: ReadonlySet<string> = new Set([
 const RESERVED_PREFIXES: readonly string[] = ['pg_', 'cascata', 'template', 'supabase_'];
 
 /** Logical schema names that mean something else inside a project's SQL. */
-const RESERVED_SCHEMAS: ReadonlySet<string> = new Set(['auth', 'extensions', 'gate', 'cascata']);
+const RESERVED_SCHEMAS: ReadonlySet<string> = new Set([
+  'auth',
+  'cascata',
+  'extensions',
+  'gate',
+  'information_schema',
+]);
 const SCHEMA_NAME = /^[a-z_][a-z0-9_]*$/;
 const MAX_NAME_BYTES = 63;
 

@@ -45,6 +45,8 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
         batchSize: 1,
         localConcurrency: CONCURRENCY,
         pollingIntervalSeconds: POLLING_SECONDS,
+        // A retry sends no notification.
+        notifyPollingIntervalSeconds: POLLING_SECONDS,
       },
       async ([job]: JobWithMetadata<unknown>[]) => {
         if (job === undefined) return;

@@ -4,21 +4,37 @@ import { AdminError, type InputProblem } from '../api/admin-error.ts';
 import { problemOfLogicalSchema } from '../provision/tenant-names.ts';
 import { problemOfConnecting } from './dsn.ts';
 import { givenDsns } from './placement-columns.ts';
+import { homeOf } from './tenant-home.ts';
 import type { PlacementInput } from './tenant-input.ts';
+import { namingOf, type TenantRecord } from './tenant-record.ts';
 
 /** @throws {AdminError} for what this version does not offer */
-export function refuseUnavailable(placement: PlacementInput, isolation: string | undefined): void {
+export function refuseUnavailable(isolation: string | undefined): void {
   if (isolation === 'sealed') {
     throw new AdminError('invalid_request', 'isolation "sealed" is not available in this version', {
       details: [{ path: 'isolation', message: 'only "trusted" is available' }],
-      hint: 'Use "trusted" for projects whose SQL you write yourself, or a remote placement',
+      hint: 'Use "trusted" for projects whose SQL you write yourself, or the placement "database" or "remote"',
     });
   }
-  if (placement.kind === 'database') {
-    throw new AdminError('not_implemented', 'placement "database" is not available in this version', {
-      hint: 'Use {"kind":"shared"}, or {"kind":"remote"} with the DSN of a database of its own',
-    });
-  }
+}
+
+/**
+ * A change of placement writes the registry and moves no data, so it may only lead to where the tenant's data can be: somewhere
+ * remote, which the operator vouches for, or back to what it was made with.
+ *
+ * @throws {AdminError} `conflict`
+ */
+export function refuseMove(before: TenantRecord, kind: PlacementInput['kind']): void {
+  if (kind === 'remote' || kind === before.placement_kind) return;
+  const home = homeOf(namingOf(before));
+  if (kind === home || (kind === 'shared' && home === 'none')) return;
+  throw new AdminError(
+    'conflict',
+    `The placement of the tenant '${before.id}' cannot become "${kind}": its data is not there, and PATCH moves none`,
+    {
+      hint: `Make a tenant with {"kind":"${kind}"}, apply the same migrations and copy the rows; the hosts can be given to it afterwards`,
+    },
+  );
 }
 
 /** @throws {AdminError} `unreachable` when a DSN that was given does not lead to a database */

@@ -1,14 +1,15 @@
 import type { ClientBase } from 'pg';
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError } from '../api/admin-error.ts';
-import { inTransaction, withPooled } from '../connections.ts';
-import { dropSharedTenant, NameTakenError, provisionSharedTenant } from '../provision/shared-tenant.ts';
+import { inTransaction } from '../connections.ts';
+import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
 import { exposedSchemas, refuseUnavailable, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { placementColumns } from './placement-columns.ts';
+import { dropHome, namingFor, provisionHome } from './tenant-home.ts';
 import type { CreateTenantInput } from './tenant-input.ts';
 import { readTenantKeys, replaceApiKeys, type TenantKeys } from './tenant-keys.ts';
 import { findTenant, type TenantRecord } from './tenant-record.ts';
@@ -27,13 +28,10 @@ export async function createTenant(
   input: CreateTenantInput,
   actor: Actor,
 ): Promise<{ tenant: TenantRecord; keys: TenantKeys }> {
-  const { control, shared, masterKey } = services;
-  refuseUnavailable(input.placement, input.isolation);
+  const { control, masterKey } = services;
+  refuseUnavailable(input.isolation);
   await tryConnections(input.placement);
-  const naming: TenantNaming =
-    input.placement.kind === 'remote'
-      ? { schemaPrefix: undefined, rolePrefix: undefined }
-      : { schemaPrefix: input.id, rolePrefix: input.id };
+  const naming = namingFor(input.placement.kind, input.id);
   const logicalSchemas = exposedSchemas(input.postgrest, naming);
   let isProvisioned = false;
   try {
@@ -51,16 +49,12 @@ export async function createTenant(
       });
       const keys = await readTenantKeys(client, tenant, masterKey);
       // Last, so that all that can fail of the registry has not failed; what is left is its COMMIT.
-      if (input.placement.kind === 'shared') {
-        await inTransaction(shared, (db) =>
-          provisionSharedTenant(db, { naming, logicalSchemas, isolation: 'trusted' }),
-        );
-        isProvisioned = true;
-      }
+      await provisionHome(services, { id: input.id, naming, logicalSchemas });
+      isProvisioned = true;
       return { tenant, keys };
     });
   } catch (error) {
-    if (isProvisioned) await withPooled(shared, (client) => dropSharedTenant(client, naming));
+    if (isProvisioned) await dropHome(services, { id: input.id, naming });
     if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });
     throw conflictOf(error, input) ?? error;
   }

@@ -1,12 +1,15 @@
 import { AdminError } from '../api/admin-error.ts';
-import { inTransaction, sqlStateOf, withPooled } from '../connections.ts';
-import { dropSharedTenant } from '../provision/shared-tenant.ts';
+import { inTransaction, sqlStateOf } from '../connections.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
+import { dropHome } from './tenant-home.ts';
 import { tenantLockKey } from './tenant-lock.ts';
 import { findTenant, namingOf } from './tenant-record.ts';
 import { tenantView } from './tenant-view.ts';
 import { tenantNotFound } from './update-tenant.ts';
+
+/** SQLSTATE of a lock that was not had in time, and of a database that cannot be cut off. */
+const IN_USE: ReadonlySet<string> = new Set(['55P03', '55006']);
 
 /**
  * Takes a tenant out of service, drops what it has on our cluster (a remote database is left alone), then its registry row.
@@ -15,9 +18,10 @@ import { tenantNotFound } from './update-tenant.ts';
  * @throws {AdminError} `not_found`; `conflict` while a migration or a long query of the tenant is running
  */
 export async function deleteTenant(
-  { control, shared }: AdminServices,
+  services: AdminServices,
   { id, actor }: { id: string; actor: Actor },
 ): Promise<void> {
+  const { control } = services;
   // Committed on its own: gateways stop sending requests before anything is dropped.
   const { rowCount } = await control.query(
     `UPDATE control.tenants SET status = 'suspended', updated_at = now() WHERE id = $1`,
@@ -28,14 +32,12 @@ export async function deleteTenant(
     await lockTenant(client, id);
     const record = await findTenant(client, id, 'lock');
     if (record === undefined) throw tenantNotFound(id);
-    const naming = namingOf(record);
     await client.query('DELETE FROM control.tenants WHERE id = $1', [id]);
     await recordAudit(client, { actor, action: 'tenant.delete', tenantId: id, before: tenantView(record) });
-    if (naming.rolePrefix === undefined) return;
     try {
-      await withPooled(shared, (db) => dropSharedTenant(db, naming));
+      await dropHome(services, { id, naming: namingOf(record) });
     } catch (error) {
-      if (sqlStateOf(error) !== '55P03') throw error;
+      if (!IN_USE.has(sqlStateOf(error) ?? '')) throw error;
       throw new AdminError('conflict', `Queries of the tenant '${id}' are still running; it is suspended`, {
         hint: 'Try again once they have ended',
         cause: error,

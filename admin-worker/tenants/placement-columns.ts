@@ -1,6 +1,7 @@
 import { seal } from '../../gateway/registry/sealing.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
+import { tenantDatabaseName } from '../provision/database-tenant.ts';
 import { displayDsn } from './dsn.ts';
 import type { PlacementInput } from './tenant-input.ts';
 import type { DisplayedPlace } from './tenant-record.ts';
@@ -24,7 +25,7 @@ export function placementColumns(
     plain === undefined ? null : seal(plain, { masterKey, context: tenantSealContext(tenantId, column) });
   return {
     placement_kind: placement.kind,
-    database_name: placement.kind === 'database' ? tenantId : null,
+    database_name: placement.kind === 'database' ? tenantDatabaseName(tenantId) : null,
     sealed_connection_string: sealed(primary, 'connection_string'),
     sealed_read_replica_url: sealed(replica, 'read_replica_url'),
     placement_display: {

@@ -1,20 +1,23 @@
 import type { ClientBase } from 'pg';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError } from '../api/admin-error.ts';
 import { inTransaction } from '../connections.ts';
-import { addSharedSchemas, NameTakenError } from '../provision/shared-tenant.ts';
+import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
-import { exposedSchemas, refuseUnavailable, tryConnections } from './check-placement.ts';
+import { exposedSchemas, refuseMove, refuseUnavailable, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { placementColumns } from './placement-columns.ts';
+import { addSchemas, namingFor } from './tenant-home.ts';
 import type { UpdateTenantInput } from './tenant-input.ts';
 import { findTenant, namingOf, type TenantRecord } from './tenant-record.ts';
 import { tenantView } from './tenant-view.ts';
 
 /**
- * Changes what the input names and leaves the rest. A change of placement raises the epoch; it moves no data.
+ * Changes what the input names and leaves the rest. A change of placement raises the epoch; it moves no data, and one that would need
+ * that is refused.
  *
  * @throws {AdminError} `not_found`; `conflict` when a host is taken; `unreachable` for a DSN that leads nowhere
  */
@@ -22,17 +25,14 @@ export async function updateTenant(
   services: AdminServices,
   { id, input, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
 ): Promise<TenantRecord> {
-  const { control, shared, masterKey } = services;
-  if (input.placement !== undefined) {
-    refuseUnavailable(input.placement, input.isolation);
-    await tryConnections(input.placement);
-  } else {
-    refuseUnavailable({ kind: 'shared' }, input.isolation);
-  }
+  const { control, masterKey } = services;
+  refuseUnavailable(input.isolation);
+  if (input.placement !== undefined) await tryConnections(input.placement);
   try {
     return await inTransaction(control, async (client) => {
       const before = await findTenant(client, id, 'lock');
       if (before === undefined) throw tenantNotFound(id);
+      if (input.placement !== undefined) refuseMove(before, input.placement.kind);
       const changes = changedColumns(before, input, masterKey);
       await updateRow(client, id, changes);
       if (input.hosts !== undefined) await replaceHosts(client, id, input.hosts);
@@ -47,12 +47,10 @@ export async function updateTenant(
         after: tenantView(after),
       });
       if (
-        after.placement_kind === 'shared' &&
+        after.placement_kind !== 'remote' &&
         (input.postgrest !== undefined || input.placement !== undefined)
       ) {
-        await inTransaction(shared, (db) =>
-          addSharedSchemas(db, { naming, logicalSchemas, isolation: after.isolation }),
-        );
+        await addSchemas(services, { id, naming, logicalSchemas });
       }
       return after;
     });
@@ -80,7 +78,7 @@ function changedColumns(before: TenantRecord, input: UpdateTenantInput, masterKe
           ...placementColumns(placement, sealing),
           epoch: before.epoch + 1,
           // Names are kept when a tenant moves away; one that comes from elsewhere gets them now.
-          ...(placement.kind === 'remote' ? {} : { schema_prefix: before.id, role_prefix: before.id }),
+          ...(placement.kind === 'remote' ? {} : namingColumns(namingFor(placement.kind, before.id))),
         }),
     ...(jwt === undefined ? {} : { ...jwtColumns(jwt, sealing), keys_issued_at: now() }),
     ...definedOf(limits),
@@ -110,6 +108,10 @@ function definedOf(limits: UpdateTenantInput['limits']): Columns {
 /** Whole seconds: tokens count in them. */
 function now(): string {
   return new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
+}
+
+function namingColumns({ schemaPrefix, rolePrefix }: TenantNaming): Columns {
+  return { schema_prefix: schemaPrefix ?? null, role_prefix: rolePrefix ?? null };
 }
 
 /** Column names are those of this file, never the client's. */

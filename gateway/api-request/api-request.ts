@@ -1,4 +1,5 @@
 import type { MediaType } from './media-type.ts';
+import type { OpenApiVersion } from './open-api-version.ts';
 import type { Payload } from './payload.ts';
 import type { Preferences } from './preferences.ts';
 import type { QueryParams } from './query-params.ts';
@@ -42,6 +43,8 @@ export interface ApiRequest {
   readonly range: ItemRange;
   /** `undefined` where the method carries none. */
   readonly payload: Payload | undefined;
+  /** What the root was asked for with `?openapi=`. */
+  readonly openApiVersion?: OpenApiVersion | undefined;
   /** Lower-case names; cookies left out, as `request.headers` shows them. */
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: Readonly<Record<string, string>>;

@@ -1,5 +1,6 @@
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import type { Action, ApiRequest } from './api-request.ts';
+import { takeOpenApiVersion } from './open-api-version.ts';
 import { decodeSegment, parseAction, parseResource } from './parse-action.ts';
 import { parseCookies } from './parse-cookies.ts';
 import { parseAccept } from './parse-media-type.ts';
@@ -21,6 +22,9 @@ export interface HttpInput {
   readonly body: Uint8Array | undefined;
 }
 
+/** What of a tenant's settings the reading of a request depends on. */
+export type RequestSettings = Pick<PostgrestSettings, 'dbSchemas' | 'dbTxEnd' | 'dbRootSpec' | 'openapiMode'>;
+
 const NO_COOKIES: Readonly<Record<string, string>> = {};
 
 /**
@@ -29,12 +33,14 @@ const NO_COOKIES: Readonly<Record<string, string>> = {};
  *
  * @throws {GatewayError} PGRST125, 106, 117 or 101, 100, 103 or 114, 102; GW108 for a query string that is not UTF-8
  */
-export function parseApiRequest(input: HttpInput, settings: PostgrestSettings): ApiRequest {
+export function parseApiRequest(input: HttpInput, settings: RequestSettings): ApiRequest {
   const { headers } = input;
   const resource = parseResource(input.path, settings);
   const { schema, hasProfile } = parseProfile(input.method, headers, settings.dbSchemas);
   const { method, action } = parseAction(resource, input.method);
-  const { params, limits } = parseQuery(input.rawQuery, takesArguments(action));
+  const { version, rawQuery } =
+    action.kind === 'inspect-root' ? takeOpenApiVersion(input.rawQuery) : { rawQuery: input.rawQuery };
+  const { params, limits } = parseQuery(rawQuery, takesArguments(action));
   const range = resolveRange(method, limits, headers.range);
   const { columns } = params;
   const payload = parsePayload({ action, contentType: headers['content-type'], body: input.body, columns });
@@ -50,6 +56,7 @@ export function parseApiRequest(input: HttpInput, settings: PostgrestSettings): 
     preferences: parsePreferences(headers.prefer, settings.dbTxEnd.endsWith('-allow-override')),
     range,
     payload,
+    openApiVersion: version,
     headers: cookie === undefined ? headers : otherHeaders,
     cookies: cookie === undefined ? NO_COOKIES : parseCookies(cookie),
   };

@@ -67,7 +67,7 @@ function callPayload(contentType: string | undefined, body: Uint8Array, columns:
     case 'json':
       return callJsonPayload(body, columns);
     case 'csv':
-      return csvPayload(body);
+      return { ...csvPayload(body), isCsv: true };
     case 'urlencoded':
       return { kind: 'form', params: formParams(body) };
     default:
@@ -146,7 +146,7 @@ function beginsArray(text: string): boolean {
   return text[at] === '[';
 }
 
-function csvPayload(body: Uint8Array): Payload {
+function csvPayload(body: Uint8Array): Extract<Payload, { kind: 'json' }> {
   return { kind: 'json', isArray: true, isUnchecked: false, ...csvToJson(decodeText(body)) };
 }
 

@@ -5,6 +5,7 @@ import { parseOrder } from './parse-order.ts';
 import { isLimited, type LimitParams, parseLimits } from './parse-range.ts';
 import { ALL_COLUMNS, isAllColumns, parseSelect } from './parse-select.ts';
 import type { Filter, Positioned, QueryParams } from './query-params.ts';
+import { hasShape, shapeOfArgument, shapeOfFilter, shapeOfPairs } from './query-shape.ts';
 import { canonicalQuery, parseQueryString, type QueryPair } from './query-string.ts';
 
 export interface ParsedQuery {
@@ -41,7 +42,7 @@ export function parseQuery(rawQuery: string, isCallByGet: boolean): ParsedQuery 
   const columns = given.columns === undefined ? undefined : parseColumns(given.columns);
   const parsed = given.select === undefined ? ALL_COLUMNS : parseSelect(given.select);
   const select = parsed.length === 0 ? ALL_COLUMNS : parsed;
-  const { filters, routineParams } = parseFilters(given.filters, isCallByGet);
+  const { filters, routineParams, shape } = parseFilters(given.filters, isCallByGet);
   const onConflict = given.onConflict === undefined ? undefined : parseOnConflict(given.onConflict);
   const limits = parseLimits(given.limits, given.offsets);
   const params: QueryParams = {
@@ -56,6 +57,7 @@ export function parseQuery(rawQuery: string, isCallByGet: boolean): ParsedQuery 
     onConflict,
     filterFields: [...new Set(given.filters.map(([name]) => name))],
     routineParams,
+    shape: hasShape(rawQuery) ? headOfShape(given) + shape : undefined,
     canonical: canonicalQuery(pairs),
   };
   return { params, limits };
@@ -64,17 +66,30 @@ export function parseQuery(rawQuery: string, isCallByGet: boolean): ParsedQuery 
 function parseFilters(
   pairs: readonly NamedValue[],
   isCallByGet: boolean,
-): Pick<QueryParams, 'filters' | 'routineParams'> {
-  if (!isCallByGet)
-    return { filters: pairs.map(([name, value]) => parseFilter(name, value)), routineParams: [] };
+): Pick<QueryParams, 'filters' | 'routineParams'> & { readonly shape: string } {
   const filters: Positioned<Filter>[] = [];
   const routineParams: NamedValue[] = [];
+  let shape = '';
   for (const [name, value] of pairs) {
-    const found = parseFilterOrArgument(name, value);
-    if ('argument' in found) routineParams.push([found.argument, value]);
-    else filters.push(found);
+    const found = isCallByGet ? parseFilterOrArgument(name, value) : parseFilter(name, value);
+    if ('argument' in found) {
+      routineParams.push([found.argument, value]);
+      shape += shapeOfArgument(name);
+    } else {
+      filters.push(found);
+      shape += shapeOfFilter(name, value, found);
+    }
   }
-  return { filters, routineParams };
+  return { filters, routineParams, shape };
+}
+
+function headOfShape(given: SortedPairs): string {
+  const { select, columns, onConflict, order, logic, limits, offsets } = given;
+  const named: NamedValue[] = [];
+  if (select !== undefined) named.push(['select', select]);
+  if (columns !== undefined) named.push(['columns', columns]);
+  if (onConflict !== undefined) named.push(['on_conflict', onConflict]);
+  return shapeOfPairs([...named, ...order, ...logic, ...limits, ...offsets]);
 }
 
 function sortPairs(pairs: readonly QueryPair[]): SortedPairs {

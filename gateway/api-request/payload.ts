@@ -12,6 +12,8 @@ export type Payload =
       readonly keys: readonly string[];
       /** `columns` was given, so that the text was not parsed here (W2); PostgreSQL does it. */
       readonly isUnchecked: boolean;
+      /** The body came as CSV, which no single unnamed parameter takes (C4). */
+      readonly isCsv?: true;
     }
   /** Parameters of a form-encoded RPC call; the last value of a repeated name wins unless it is variadic. */
   | { readonly kind: 'form'; readonly params: readonly (readonly [name: string, value: string])[] }

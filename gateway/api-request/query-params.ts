@@ -107,7 +107,7 @@ export interface OrderTerm {
 /** The query string, parsed. Everything positioned keeps the order in which it was given. */
 export interface QueryParams {
   readonly select: readonly SelectItem[];
-  /** `true` when `select` was absent or empty, i.e. means `*`. */
+  /** `true` when `select` was absent, empty or a lone `*`. */
   readonly isDefaultSelect: boolean;
   readonly filters: readonly Positioned<Filter>[];
   /** `and`/`or` trees; ANDed with `filters`. */
@@ -119,10 +119,15 @@ export interface QueryParams {
   readonly hasRootLimit: boolean;
   readonly columns: readonly string[] | undefined;
   readonly onConflict: readonly string[] | undefined;
-  /** Names of the root filters' columns, for PUT. Filters on RPC calls by GET are those that parse as `op.value` (C1). */
+  /** Distinct names of all filter parameters as given, paths and quotes included; PUT compares them with the key. */
   readonly filterFields: readonly string[];
   /** GET/HEAD RPC: arguments, i.e. parameters that do not parse as an operation, in order; names may repeat. */
   readonly routineParams: readonly (readonly [name: string, value: string])[];
+  /**
+   * Everything the query string says but the operands of plain comparisons and the arguments of a function: queries of one
+   * shape differ in values only. `undefined` when it holds a NUL, which would make shapes ambiguous.
+   */
+  readonly shape: string | undefined;
   /** All parameters sorted by name and re-encoded, for `Content-Location` (H2); empty without parameters. */
   readonly canonical: string;
 }

@@ -34,8 +34,13 @@ export const SUPPORTED_ALGORITHMS: ReadonlySet<string> = new Set([
 // A set is searched for each new token, and the one from a URL is not ours to trust with our time.
 const MAX_KEYS = 64;
 
-/** A plain secret signs with HS256 alone (POSTGREST.md A2) and carries no `kid`. */
+/**
+ * A secret is a JWK, a JWK Set or, when it is no JSON of that form, a key for HS256 alone without a `kid` (POSTGREST.md A2). What is a
+ * JWK is never taken for a plain secret as well: a public key is no secret.
+ */
 export function keySetFromSecret(secret: Uint8Array): KeySet {
+  const jwks = jwksText(secret);
+  if (jwks !== undefined) return keySetFromJwks(jwks);
   return { keys: [{ kid: undefined, algorithms: ['HS256'], import: async () => secret }] };
 }
 
@@ -60,6 +65,19 @@ export function keySetFromJwks(text: string): KeySet {
     if (key !== undefined) keys.push(key);
   }
   return { keys };
+}
+
+const OPENING_BRACE = 0x7b;
+
+function jwksText(secret: Uint8Array): string | undefined {
+  if (secret[0] !== OPENING_BRACE) return undefined;
+  const text = Buffer.from(secret).toString('utf8');
+  try {
+    const json: unknown = JSON.parse(text);
+    return isObject(json) && (Array.isArray(json.keys) || typeof json.kty === 'string') ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function verificationKey(jwk: Record<string, unknown>): VerificationKey | undefined {

@@ -44,7 +44,11 @@ export function isFramingHeader(name: string): boolean {
  * The body to give to `Response` beside these header values. Node writes a text and the headers before it as one UTF-8 string, which
  * would encode the bytes of `headerText` a second time; given bytes, it writes the headers one byte a character.
  */
-export function bodyBesideHeaders(body: string, values: Iterable<string>): string | Uint8Array<ArrayBuffer> {
+export function bodyBesideHeaders(
+  body: string | Uint8Array<ArrayBuffer>,
+  values: Iterable<string>,
+): string | Uint8Array<ArrayBuffer> {
+  if (typeof body !== 'string') return body;
   for (const value of values) if (!PLAIN_TEXT.test(value)) return new TextEncoder().encode(body);
   return body;
 }

@@ -5,14 +5,18 @@ import type { Tenant, TenantId } from '../registry/tenant.ts';
 export class InFlightLimit {
   readonly #running = new Map<TenantId, number>();
 
-  /** @throws {GatewayError} `GW301` (429) when the tenant already has as many transactions under way as it may */
-  async run<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
-    const { id, limits } = tenant;
-    if (limits.maxInFlight === undefined) return work();
+  /** Rejects with `GW301` (429) when the tenant already has as many transactions under way as it may */
+  run<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
+    return tenant.limits.maxInFlight === undefined
+      ? work()
+      : this.#runCounted(tenant, tenant.limits.maxInFlight, work);
+  }
+
+  async #runCounted<T>({ id }: Tenant, maxInFlight: number, work: () => Promise<T>): Promise<T> {
     const running = this.#running.get(id) ?? 0;
-    if (running >= limits.maxInFlight) {
+    if (running >= maxInFlight) {
       throw new GatewayError('GW301', {
-        message: `Too many requests: this project may run ${limits.maxInFlight} at once`,
+        message: `Too many requests: this project may run ${maxInFlight} at once`,
         hint: 'Wait and try again, or ask the operator for a higher limit.',
         headers: { 'Retry-After': '1' },
       });

@@ -1,6 +1,7 @@
 import { LeasedLru } from '../platform/leased-lru.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Upstream } from '../routing/upstream.ts';
+import type { Abortable } from './abortable.ts';
 import { connectOptions } from './connect-options.ts';
 import type { Connection } from './connection.ts';
 import { Pool, type PoolStats } from './pool.ts';
@@ -89,7 +90,7 @@ export class PoolCache {
   /** @throws {GatewayError} see `Pool.acquire` */
   waitForConnection(
     pool: Pool,
-    { signal, deadlineMs }: { signal: AbortSignal | undefined; deadlineMs: number },
+    { signal, deadlineMs }: { signal: Abortable | undefined; deadlineMs: number },
   ): Promise<Connection> {
     const timeoutMs = Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
     return pool.acquire({ timeoutMs, signal });

@@ -1,5 +1,6 @@
 import type { ClientConfig } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { Abortable } from './abortable.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
 import { openWithRetry } from './open-with-retry.ts';
@@ -25,13 +26,19 @@ export interface PoolStats {
 export interface AcquireOptions {
   /** Longest wait for a connection. */
   readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Abortable | undefined;
 }
 
 interface Waiter {
-  give(connection: Connection): void;
-  fail(error: Error): void;
+  readonly give: (connection: Connection) => void;
+  readonly fail: (error: Error) => void;
+  /** As `Date.now()` counts. */
+  readonly untilMs: number;
+  readonly signal: Abortable | undefined;
 }
+
+/** How often those who wait are looked at: under load most requests wait a little, and a timer each would cost more than the wait. */
+const WAIT_TICK_MS = 50;
 
 /**
  * Connections to one upstream. Handing out one that is at rest is a plain call without a promise, which is what nearly every request
@@ -50,6 +57,7 @@ export class Pool {
   readonly #waiters = new Set<Waiter>();
   #opening = 0;
   #idleTimer: NodeJS.Timeout | undefined;
+  #waitTimer: NodeJS.Timeout | undefined;
   #closed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(config: ClientConfig, options: PoolOptions) {
@@ -83,26 +91,9 @@ export class Pool {
   acquire({ timeoutMs, signal }: AcquireOptions): Promise<Connection> {
     if (this.#closed !== undefined) return Promise.reject(new GatewayError('GW201'));
     if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#waiters.delete(waiter);
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const waiter: Waiter = {
-        give(connection) {
-          leave();
-          resolve(connection);
-        },
-        fail(error) {
-          leave();
-          reject(error);
-        },
-      };
-      const onAbort = (): void => waiter.fail(new GatewayError('GW902'));
-      const timer = setTimeout(() => waiter.fail(new GatewayError('PGRST003')), timeoutMs);
-      signal?.addEventListener('abort', onAbort);
-      this.#waiters.add(waiter);
+    return new Promise((give, fail) => {
+      this.#waiters.add({ give, fail, untilMs: Date.now() + timeoutMs, signal });
+      this.#waitTimer ??= setInterval(() => this.#sendAwayWaiters(), WAIT_TICK_MS);
       this.#serveWaiters();
     });
   }
@@ -136,11 +127,31 @@ export class Pool {
     return this.#closed.promise;
   }
 
+  /** Those who have waited long enough, and those who have gone. The timer stands still when nobody waits. */
+  #sendAwayWaiters(): void {
+    const now = Date.now();
+    for (const waiter of this.#waiters) {
+      if (waiter.signal?.aborted) this.#fail(waiter, new GatewayError('GW902'));
+      else if (now >= waiter.untilMs) this.#fail(waiter, new GatewayError('PGRST003'));
+    }
+    if (this.#waiters.size > 0) return;
+    clearInterval(this.#waitTimer);
+    this.#waitTimer = undefined;
+    this.#finishIfDrained();
+  }
+
+  #fail(waiter: Waiter, error: Error): void {
+    this.#waiters.delete(waiter);
+    waiter.fail(error);
+  }
+
   #serveWaiters(): void {
     for (const waiter of this.#waiters) {
       const connection = this.#idle.pop();
       if (connection === undefined) break;
-      if (connection.isOpen) waiter.give(connection);
+      if (!connection.isOpen) continue;
+      this.#waiters.delete(waiter);
+      waiter.give(connection);
     }
     const room = this.#options.maxConnections - this.#open.size - this.#opening;
     const wanted = this.#waiters.size - this.#opening;
@@ -165,7 +176,7 @@ export class Pool {
       this.#opening--;
       // With other connections alive the waiters get one of those; without any, waiting longer would only pile up requests.
       if (this.#open.size === 0) {
-        for (const waiter of this.#waiters) waiter.fail(new GatewayError('PGRST000', { cause }));
+        for (const waiter of this.#waiters) this.#fail(waiter, new GatewayError('PGRST000', { cause }));
       }
       this.#finishIfDrained();
     }

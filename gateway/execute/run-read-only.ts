@@ -8,11 +8,12 @@ export interface ReadOnlyOptions extends RunOptions {
   /** Physical role to read as. */
   readonly role: string;
   readonly statementTimeoutMs?: number | undefined;
+  /** Quoted; by default empty, so that every name is found where the query says. */
+  readonly searchPath?: string | undefined;
 }
 
 /**
- * Runs catalog queries in one read-only transaction, one round trip, with an empty `search_path`, so that every name is found where the
- * query says. One result for each statement.
+ * Runs catalog queries in one read-only transaction, one round trip. One result for each statement.
  *
  * @throws as `runTransaction`
  */
@@ -20,7 +21,7 @@ export async function runReadOnly(
   pools: PoolCache,
   upstream: Upstream,
   statements: readonly SqlStatement[],
-  { role, statementTimeoutMs, signal, deadlineMs }: ReadOnlyOptions,
+  { role, statementTimeoutMs, searchPath = '', signal, deadlineMs }: ReadOnlyOptions,
 ): Promise<readonly StatementResult[]> {
   const { results } = await runTransaction(
     pools,
@@ -30,7 +31,7 @@ export async function runReadOnly(
       role,
       isolationLevel: undefined,
       end: 'commit',
-      variables: [['search_path', '']],
+      variables: [['search_path', searchPath]],
       statements,
       statementTimeoutMs,
     },

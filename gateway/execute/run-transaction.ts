@@ -2,6 +2,7 @@ import { DatabaseError } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { TransactionRequest } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
+import type { Abortable } from './abortable.ts';
 import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
@@ -20,7 +21,7 @@ const PROBE: BatchStatements = housekeeping('RESET ALL');
 
 export interface RunOptions {
   /** Aborted when the client has gone: what is running is cancelled. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: Abortable | undefined;
   /** Absolute, as `Date.now()` counts: covers the wait for a connection and the transaction. */
   readonly deadlineMs?: number | undefined;
 }

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { Abortable } from './abortable.ts';
 import type { Connection } from './connection.ts';
 
 /** How often what is running is looked at. A statement that ends sooner costs neither a timer nor a listener. */
@@ -9,7 +10,7 @@ const CANCEL_GRACE_MS = 2_000;
 /** One transaction under way. */
 export interface RunningTransaction {
   readonly connection: Connection;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Abortable | undefined;
   readonly deadlineMs: number;
   /** Why it was stopped; the cause of whatever error follows. */
   stopReason: GatewayError | undefined;
@@ -31,7 +32,7 @@ export class RunningTransactions {
   }
 
   /** @param deadlineMs as `Date.now()` counts */
-  start(connection: Connection, signal: AbortSignal | undefined, deadlineMs: number): RunningTransaction {
+  start(connection: Connection, signal: Abortable | undefined, deadlineMs: number): RunningTransaction {
     const running: RunningTransaction = {
       connection,
       signal,

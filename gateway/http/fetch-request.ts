@@ -33,6 +33,10 @@ export class FetchRequest implements HttpRequest {
     return this.#raw.url.startsWith('https:') ? 'https' : 'http';
   }
 
+  get aborted(): boolean {
+    return this.#raw.signal.aborted;
+  }
+
   get signal(): AbortSignal {
     return this.#raw.signal;
   }

@@ -11,7 +11,9 @@ export interface HttpRequest {
   readonly host: string | undefined;
   readonly scheme: 'http' | 'https';
   readonly remoteAddress: string | undefined;
-  /** Aborts when the client goes away. */
+  /** Whether the client has gone away. */
+  readonly aborted: boolean;
+  /** Aborts when the client goes away; made when first asked for. */
   readonly signal: AbortSignal;
 
   /**

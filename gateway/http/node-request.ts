@@ -52,6 +52,10 @@ export class NodeRequest implements HttpRequest {
     return this.#node.incoming.socket.remoteAddress;
   }
 
+  get aborted(): boolean {
+    return this.#node.outgoing.destroyed;
+  }
+
   get signal(): AbortSignal {
     return this.#raw.signal;
   }

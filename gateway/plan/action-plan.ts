@@ -1,4 +1,5 @@
 import type { MediaType } from '../api-request/media-type.ts';
+import type { OpenApiVersion } from '../api-request/open-api-version.ts';
 import type { MediaHandler, Relation, Routine } from '../schema-cache/schema-cache.ts';
 import type { CallPlan } from './call-plan.ts';
 import type { MutatePlan } from './mutate-plan.ts';
@@ -51,8 +52,16 @@ export type DatabasePlan =
   | {
       readonly kind: 'inspect-root';
       readonly headersOnly: boolean;
+      readonly document: RootDocument;
       readonly transaction: TransactionPlan;
     };
+
+/** Which document the root is, and as what it is sent. */
+export interface RootDocument {
+  readonly version: OpenApiVersion;
+  /** Without charset. */
+  readonly mediaType: string;
+}
 
 /** OPTIONS: answered from the schema cache alone (R5, R6). */
 export type DescribePlan =

@@ -48,12 +48,15 @@ export function notAvailable(accept: readonly MediaType[]): GatewayError {
 const ANY_TYPE = '*/*';
 
 function findHandler(media: MediaType, context: MediaContext): BodyHandler | undefined {
+  // Hardly any database has handlers of its own, and the type's text is only needed to look for one.
+  if (context.cache.mediaHandlers.length === 0 && context.routine === undefined) return builtin(media);
   const name = media.kind === 'any' ? ANY_TYPE : mediaTypeToText(media);
   return routineHandler(name, media, context) ?? aggregateHandler(name, media, context) ?? builtin(media);
 }
 
 /** A routine that returns the media type's domain makes the body itself. */
 function routineHandler(name: string, media: MediaType, context: MediaContext): BodyHandler | undefined {
+  if (isVendored(media) || !context.isDefaultSelect) return undefined;
   const returns = context.routine?.returns;
   if (returns?.kind !== 'scalar' || returns.mediaType === undefined) return undefined;
   if (returns.mediaType === name || returns.mediaType === ANY_TYPE) return { kind: 'routine', media };
@@ -61,7 +64,7 @@ function routineHandler(name: string, media: MediaType, context: MediaContext): 
 }
 
 function aggregateHandler(name: string, media: MediaType, context: MediaContext): BodyHandler | undefined {
-  if (media.kind === 'object' || media.kind === 'array') return undefined;
+  if (isVendored(media)) return undefined;
   const { mediaHandlers } = context.cache;
   if (mediaHandlers.length === 0) return undefined;
   const handler =
@@ -69,6 +72,11 @@ function aggregateHandler(name: string, media: MediaType, context: MediaContext)
     mediaHandlers.find((h) => isForRelation(h, context) && h.mediaType === name) ??
     mediaHandlers.find((h) => h.relation === undefined && h.mediaType === name);
   return handler === undefined ? undefined : { kind: 'aggregate', media, handler };
+}
+
+/** PostgREST's own types mean the same in every database. */
+function isVendored(media: MediaType): boolean {
+  return media.kind === 'object' || media.kind === 'array';
 }
 
 function isForRelation(handler: MediaHandler, context: MediaContext): boolean {

@@ -6,7 +6,8 @@ import { findRoutine } from '../schema-cache/find-routine.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { ActionPlan, DatabasePlan } from './action-plan.ts';
 import { checkPreferences } from './check-preferences.ts';
-import { negotiateMedia, notAvailable } from './negotiate-media.ts';
+import { negotiateMedia } from './negotiate-media.ts';
+import { negotiateRoot } from './negotiate-root.ts';
 import { planCall } from './plan-call.ts';
 import { planMutate } from './plan-mutate.ts';
 import { planRead } from './plan-read.ts';
@@ -91,14 +92,12 @@ function planRelationRead(
 
 function planRoot(request: ApiRequest, headersOnly: boolean, { settings }: PlanContext): DatabasePlan {
   if (settings.openapiMode === 'disabled') throw new GatewayError('PGRST126');
-  const isAcceptable = request.accept.some(
-    (m) => m.kind === 'openapi' || m.kind === 'json' || m.kind === 'any',
-  );
-  if (!isAcceptable) throw notAvailable(request.accept);
+  const document = negotiateRoot(request);
   checkPreferences(request.preferences);
   return {
     kind: 'inspect-root',
     headersOnly,
+    document,
     transaction: { accessMode: 'read only', isolationLevel: undefined, end: 'commit', settings: {} },
   };
 }

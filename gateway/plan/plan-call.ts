@@ -2,7 +2,7 @@ import type { ApiRequest } from '../api-request/api-request.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { arrayLiteral } from '../platform/sql.ts';
 import type { PostgrestSettings } from '../registry/tenant.ts';
-import { findRoutine } from '../schema-cache/find-routine.ts';
+import { findRoutine, type RoutinePayloadKind } from '../schema-cache/find-routine.ts';
 import {
   type Routine,
   type RoutineParam,
@@ -96,9 +96,10 @@ function argumentNames(request: ApiRequest): string[] {
   }
 }
 
-function payloadKind(request: ApiRequest): 'none' | 'json' | 'form' | 'text' | 'xml' | 'octet-stream' {
+function payloadKind(request: ApiRequest): RoutinePayloadKind {
   const { payload } = request;
   if (payload === undefined) return 'none';
+  if (payload.kind === 'json' && payload.isCsv) return 'csv';
   return payload.kind === 'raw' ? payload.contentType : payload.kind;
 }
 

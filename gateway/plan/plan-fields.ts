@@ -73,9 +73,8 @@ export function planSelectTerms(
       });
       continue;
     }
-    const usesRepresentation = item.cast === undefined && aggregate === undefined;
     terms.push({
-      field: planField(field, relation, usesRepresentation ? toJson : noRepresentation),
+      field: planField(field, relation, aggregate === undefined ? toJson : noRepresentation),
       alias: item.alias ?? aggregate?.fn ?? lastKey(field) ?? field.name,
       cast: item.cast,
       aggregate,

@@ -154,7 +154,7 @@ function finish(node: Node, context: ReadContext, isLifted: boolean): ReadPlan {
     name: shownName(item),
     join: item.join ?? 'left',
     isSpread: item.kind === 'spread',
-    isEmpty: item.select.length === 0,
+    isEmpty: isEmptySelect(item.select),
     read: finish(child, context, item.kind === 'spread'),
   }));
   checkAggregates({ fields: node.fields, embeds, settings: context.settings });
@@ -168,6 +168,11 @@ function finish(node: Node, context: ReadContext, isLifted: boolean): ReadPlan {
     range: context.capsRows ? capRange(node.range, context.settings.dbMaxRows) : node.range,
     embeds,
   };
+}
+
+/** Nothing is selected, or only embeds of which this is true. */
+function isEmptySelect(select: readonly SelectItem[]): boolean {
+  return select.every((item) => item.kind !== 'field' && isEmptySelect(item.select));
 }
 
 function isToOne(relationship: Relationship): boolean {

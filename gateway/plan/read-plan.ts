@@ -77,7 +77,7 @@ export interface EmbedPlan {
   readonly name: string;
   readonly join: JoinKind;
   readonly isSpread: boolean;
-  /** `rel()`: joins, but shows nothing. */
+  /** `rel()`, or `rel(sub())`: joins, but shows nothing. */
   readonly isEmpty: boolean;
   readonly read: ReadPlan;
 }

@@ -27,6 +27,7 @@ const SETTINGS = {
       requestTimeoutMs: milliseconds,
       keepAliveTimeoutMs: milliseconds,
       drainTimeoutMs: milliseconds,
+      serverHeader: z.boolean(),
       trustedProxies: z.array(cidr).readonly(),
     })
     .partial()
@@ -50,6 +51,7 @@ const SETTINGS = {
       tenantTtlMs: milliseconds,
       schemaCacheMaxBytes: bytes,
       maxVerifiedTokens: count,
+      maxSchemaListeners: z.int().min(0),
     })
     .partial()
     .optional(),

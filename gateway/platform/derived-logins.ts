@@ -15,6 +15,11 @@ export const LOGINS = {
   sealed: 'cascata_sealed',
 } as const;
 
+/** Login of a tenant with a database of its own on the local cluster. */
+export function tenantLogin(tenantId: string): string {
+  return `${tenantId}_login`;
+}
+
 /** The database that holds all `shared` tenants, in the cluster of the control database. */
 export const SHARED_DATABASE = 'cascata_shared';
 

@@ -63,9 +63,11 @@ function levelOf(observation: Observation): Level | undefined {
     case 'schema-cache-loaded':
       return 'info';
     case 'registry-listener':
+    case 'schema-listener':
       return observation.state === 'lost' ? 'warn' : 'info';
     case 'registry-unreachable':
     case 'schema-cache-failed':
+    case 'settings-ignored':
     case 'upstream-failed':
       return 'warn';
     case 'request-failed':

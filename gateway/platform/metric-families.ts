@@ -3,12 +3,18 @@
  * than planning the request does; here a series is found by one string.
  */
 
+/** A count to be raised. */
+export interface CounterSeries {
+  readonly labels: string;
+  value: number;
+}
+
 /** A Prometheus counter with a fixed list of labels. */
 export class CounterFamily {
   readonly #head: string;
   readonly #name: string;
   readonly #labels: readonly string[];
-  readonly #series = new Map<string, { readonly labels: string; value: number }>();
+  readonly #series = new Map<string, CounterSeries>();
 
   constructor(name: string, help: string, labels: readonly string[]) {
     this.#name = name;
@@ -18,10 +24,18 @@ export class CounterFamily {
 
   /** @param values one per label, in order */
   increment(...values: readonly string[]): void {
-    const key = values.length === 1 ? values[0]! : values.join('\0');
-    const series = this.#series.get(key);
-    if (series !== undefined) series.value++;
-    else this.#series.set(key, { labels: renderLabels(this.#labels, values), value: 1 });
+    this.series(...values).value++;
+  }
+
+  /** One series, to be kept by whoever counts on every request. @param values one per label, in order */
+  series(...values: readonly string[]): CounterSeries {
+    const key = values.join('\0');
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = { labels: renderLabels(this.#labels, values), value: 0 };
+      this.#series.set(key, series);
+    }
+    return series;
   }
 
   render(): string {
@@ -32,11 +46,26 @@ export class CounterFamily {
   }
 }
 
-interface HistogramSeries {
+/** One series of a histogram. */
+export class HistogramSeries {
   readonly labels: string;
   /** Observations per bucket, not cumulated; the last is beyond all bounds. */
   readonly counts: number[];
-  sum: number;
+  readonly #bounds: readonly number[];
+  sum = 0;
+
+  constructor(labels: string, bounds: readonly number[]) {
+    this.labels = labels;
+    this.#bounds = bounds;
+    this.counts = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(amount: number): void {
+    let bucket = 0;
+    while (bucket < this.#bounds.length && amount > this.#bounds[bucket]!) bucket++;
+    this.counts[bucket]!++;
+    this.sum += amount;
+  }
 }
 
 /** A Prometheus histogram with a fixed list of labels. */
@@ -57,17 +86,18 @@ export class HistogramFamily {
 
   /** @param values one per label, in order */
   observe(amount: number, ...values: readonly string[]): void {
-    const key = values.length === 1 ? values[0]! : values.join('\0');
+    this.series(...values).observe(amount);
+  }
+
+  /** One series, to be kept by whoever observes on every request. @param values one per label, in order */
+  series(...values: readonly string[]): HistogramSeries {
+    const key = values.join('\0');
     let series = this.#series.get(key);
     if (series === undefined) {
-      const counts = new Array<number>(this.#bounds.length + 1).fill(0);
-      series = { labels: renderLabels(this.#labels, values), counts, sum: 0 };
+      series = new HistogramSeries(renderLabels(this.#labels, values), this.#bounds);
       this.#series.set(key, series);
     }
-    let bucket = 0;
-    while (bucket < this.#bounds.length && amount > this.#bounds[bucket]!) bucket++;
-    series.counts[bucket]!++;
-    series.sum += amount;
+    return series;
   }
 
   render(): string {

@@ -39,6 +39,19 @@ export type Observation =
       readonly relations: number;
     }
   | { readonly kind: 'schema-cache-failed'; readonly tenantId: string; readonly cause: unknown }
+  | {
+      /** What a tenant's database says of settings that cannot be used. */
+      readonly kind: 'settings-ignored';
+      readonly tenantId: string;
+      readonly problems: readonly { readonly name: string; readonly message: string }[];
+    }
+  | {
+      readonly kind: 'schema-listener';
+      /** `undefined`: the shared database. */
+      readonly tenantId: string | undefined;
+      readonly state: 'connected' | 'lost';
+      readonly cause?: unknown;
+    }
   | { readonly kind: 'jwt-cache'; readonly outcome: 'hit' | 'miss' }
   | { readonly kind: 'pool-opened'; readonly upstream: string }
   | { readonly kind: 'pool-closed'; readonly upstream: string; readonly reason: string }

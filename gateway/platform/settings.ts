@@ -24,6 +24,8 @@ export interface Settings {
     readonly requestTimeoutMs: number;
     readonly keepAliveTimeoutMs: number;
     readonly drainTimeoutMs: number;
+    /** Whether responses name a `Server`. */
+    readonly serverHeader: boolean;
     /** Addresses and CIDR ranges whose `X-Forwarded-Host` and `X-Forwarded-For` are believed. */
     readonly trustedProxies: readonly string[];
   };
@@ -46,6 +48,8 @@ export interface Settings {
     readonly tenantTtlMs: number;
     readonly schemaCacheMaxBytes: number;
     readonly maxVerifiedTokens: number;
+    /** Connections that hear `NOTIFY pgrst` of tenants with a database of their own. */
+    readonly maxSchemaListeners: number;
   };
   readonly admin: {
     readonly host: string;
@@ -75,6 +79,7 @@ export function defaultSettings(): FileSettings {
       requestTimeoutMs: 60_000,
       keepAliveTimeoutMs: 65_000,
       drainTimeoutMs: 10_000,
+      serverHeader: true,
       trustedProxies: [],
     },
     pools: {
@@ -92,6 +97,7 @@ export function defaultSettings(): FileSettings {
       tenantTtlMs: 60_000,
       schemaCacheMaxBytes: 256 * 1024 * 1024,
       maxVerifiedTokens: 10_000,
+      maxSchemaListeners: 20,
     },
     admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000 },
   };

@@ -55,11 +55,15 @@ export function ident(...parts: readonly string[]): SqlFragment {
 
 /** Quotes an identifier as text. A NUL cannot occur in PostgreSQL names and is dropped. */
 export function quoteIdent(...parts: readonly string[]): string {
-  let text = '';
-  for (const part of parts) {
-    text += `${text === '' ? '' : '.'}"${part.replaceAll('\0', '').replaceAll('"', '""')}"`;
-  }
+  let text = quoteName(parts[0] ?? '');
+  for (let i = 1; i < parts.length; i++) text += `.${quoteName(parts[i]!)}`;
   return text;
+}
+
+function quoteName(name: string): string {
+  // Looking is much cheaper than replacing, and hardly any name has either.
+  if (!name.includes('"') && !name.includes('\0')) return `"${name}"`;
+  return `"${name.replaceAll('\0', '').replaceAll('"', '""')}"`;
 }
 
 /** A string literal as text, for DDL and names of configuration parameters, where the protocol takes no parameters. */

@@ -1,6 +1,7 @@
 import type { BodyHandler } from '../plan/action-plan.ts';
+import { isBinaryBody } from '../plan/binary-body.ts';
 import { ident, raw, type SqlFragment, sql } from '../platform/sql.ts';
-import type { RoutineReturn } from '../schema-cache/schema-cache.ts';
+import type { RelationRef, RoutineReturn } from '../schema-cache/schema-cache.ts';
 
 /** Alias of the rows that a body is made of. */
 export const ROWS = raw('_postgrest_t');
@@ -15,13 +16,12 @@ export type RowShape =
  * the bytes are the same (M10).
  */
 export function bodySql(handler: BodyHandler, shape: RowShape): SqlFragment {
-  if (handler.kind === 'routine') return sql`pg_catalog.min(${ROWS}.pgrst_scalar::text)`;
+  const isBinary = isBinaryBody(handler, shape.kind === 'routine' ? shape.returns : undefined);
+  if (handler.kind === 'routine') return sql`pg_catalog.min(${bodyText(SCALAR, isBinary)})`;
   if (handler.kind === 'aggregate') {
     const { aggregate, relation } = handler.handler;
     const name = ident(aggregate.physicalSchema, aggregate.name);
-    const row =
-      relation === undefined ? ROWS : sql`${ROWS}::${ident(relation.physicalSchema, relation.name)}`;
-    return sql`${name}(${row})::text`;
+    return bodyText(sql`${name}(${aggregated(relation, shape)})`, isBinary);
   }
   const { media } = handler;
   switch (media.kind) {
@@ -38,6 +38,19 @@ export function bodySql(handler: BodyHandler, shape: RowShape): SqlFragment {
     default:
       return json(shape, { isObject: false, nullsStripped: false });
   }
+}
+
+const SCALAR = sql`${ROWS}.pgrst_scalar`;
+
+/** What an aggregate is given: rows of the type it takes, or what a routine returned. */
+function aggregated(relation: RelationRef | undefined, shape: RowShape): SqlFragment {
+  if (relation !== undefined) return sql`${ROWS}::${ident(relation.physicalSchema, relation.name)}`;
+  return shape.kind === 'routine' && shape.returns.kind === 'scalar' ? SCALAR : ROWS;
+}
+
+/** Rows travel as text, in which bytes would be doubled and written as the role's `bytea_output` says: base64 is a third more. */
+function bodyText(value: SqlFragment, isBinary: boolean): SqlFragment {
+  return isBinary ? sql`pg_catalog.encode(${value}::bytea, 'base64')` : sql`${value}::text`;
 }
 
 function json(

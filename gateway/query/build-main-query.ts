@@ -19,6 +19,7 @@ import { bodySql, type RowShape } from './body-sql.ts';
 import { callSql } from './call-sql.ts';
 import { countSql } from './count-sql.ts';
 import { explainOf } from './explain-sql.ts';
+import { hookStatement } from './hook-sql.ts';
 import type { MainQuery } from './main-query.ts';
 import { INSERTED_COUNT, mutateSql } from './mutate-sql.ts';
 import { rangeSql, readSql } from './read-sql.ts';
@@ -33,7 +34,7 @@ export interface QueryContext {
 export function buildMainQuery(plan: DatabasePlan, request: ApiRequest, context: QueryContext): MainQuery {
   const statements: SqlStatement[] = [];
   const { dbPreRequest } = context.settings;
-  if (dbPreRequest !== undefined) statements.push(preRequest(dbPreRequest, context.naming));
+  if (dbPreRequest !== undefined) statements.push(hookStatement(dbPreRequest, context.naming));
   const main = statements.length;
   if (plan.kind === 'inspect-root') {
     const { dbSchemas } = context.settings;
@@ -47,13 +48,6 @@ export function buildMainQuery(plan: DatabasePlan, request: ApiRequest, context:
   if (count === undefined || plan.explain !== undefined) return { statements, main, explain: undefined };
   statements.push(compileSql(sql`EXPLAIN (FORMAT JSON) ${count}`));
   return { statements, main, explain: statements.length - 1 };
-}
-
-function preRequest(name: string, naming: TenantNaming): SqlStatement {
-  const dot = name.indexOf('.');
-  const fn =
-    dot === -1 ? ident(name) : ident(physicalSchema(naming, name.slice(0, dot)), name.slice(dot + 1));
-  return compileSql(sql`SELECT ${fn}()`);
 }
 
 type RowsPlan = Exclude<DatabasePlan, { kind: 'inspect-root' }>;
@@ -133,22 +127,28 @@ function typedSource({ relation }: ReadPlan): RowSource {
 
 const NO_TOTAL = raw('NULL::bigint');
 
-/** O7: exact counts all, estimated no further than one row past `db-max-rows`, planned asks the planner. */
+/**
+ * O7: exact counts all, estimated no further than one row past `db-max-rows`, planned asks the planner. There is no plan
+ * of a function's rows, so a call counts all for an estimate, and nothing for a plan.
+ */
 function countParts(
   plan: Extract<DatabasePlan, { kind: 'read' | 'call' }>,
   request: ApiRequest,
   { settings, from }: { readonly settings: PostgrestSettings; readonly from: From },
 ): { readonly cte: SqlFragment; readonly total: SqlFragment; readonly explain: SqlFragment | undefined } {
   const { count } = request.preferences;
-  if (count === undefined) return { cte: raw(''), total: NO_TOTAL, explain: undefined };
+  const isCall = plan.kind === 'call';
+  if (count === undefined || (isCall && count === 'planned')) {
+    return { cte: raw(''), total: NO_TOTAL, explain: undefined };
+  }
   const read: ReadPlan =
     plan.kind === 'call' && plan.routine.returns.kind !== 'composite'
       ? { ...plan.read, where: [], embeds: [] }
       : plan.read;
-  const explain = count === 'exact' || plan.kind === 'call' ? undefined : countSql(read, from, undefined);
+  const explain = count === 'exact' || isCall ? undefined : countSql(read, from, undefined);
   if (count === 'planned' && explain !== undefined) return { cte: raw(''), total: NO_TOTAL, explain };
   const limit =
-    count === 'estimated' && settings.dbMaxRows !== undefined ? settings.dbMaxRows + 1 : undefined;
+    count === 'estimated' && !isCall && settings.dbMaxRows !== undefined ? settings.dbMaxRows + 1 : undefined;
   return {
     cte: sql`, pgrst_source_count AS (${countSql(read, from, limit)})`,
     total: raw('(SELECT pg_catalog.count(*) FROM pgrst_source_count)'),

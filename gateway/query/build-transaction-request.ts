@@ -8,7 +8,7 @@ import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
 import type { TransactionRequest, TransactionVariable } from './transaction-request.ts';
 
-/** Schema of the shared database that holds extensions for every tenant; harmless where it does not exist. */
+/** Schema that holds the extensions in databases we made; harmless where it does not exist. */
 const EXTENSIONS_SCHEMA = 'extensions';
 
 /** Settings of a role or routine that are not `set_config`ed as they are, but decide the transaction itself. */
@@ -58,10 +58,10 @@ export function buildTransactionRequest(input: {
 }
 
 /** The schema asked for, then `db-extra-search-path`, each once. */
-function searchPath(tenant: Tenant, schema: string): string {
+export function searchPath(tenant: Tenant, schema: string): string {
   const { naming, settings } = tenant;
   const names = [schema, ...settings.dbExtraSearchPath].map((name) => physicalSchema(naming, name));
-  if (naming.schemaPrefix !== undefined) names.push(EXTENSIONS_SCHEMA);
+  if (naming.rolePrefix !== undefined) names.push(EXTENSIONS_SCHEMA);
   return [...new Set(names)].map((name) => quoteIdent(name)).join(', ');
 }
 

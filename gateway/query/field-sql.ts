@@ -18,7 +18,7 @@ function jsonStepSql(of: SqlFragment, step: JsonStep): SqlFragment {
   const arrow = raw(step.arrow);
   return step.operand.kind === 'index'
     ? sql`${of}${arrow}${step.operand.index}::integer`
-    : sql`${of}${arrow}${step.operand.key}::text`;
+    : sql`${of}${arrow}${step.operand.key}`;
 }
 
 /** One output column of a select list. */
@@ -36,8 +36,9 @@ export function termValueSql(term: SelectTerm, source: RowSource): SqlFragment {
 /** The term's value before any aggregate: what a to-one spread hands to its parent. */
 export function plainValueSql(term: SelectTerm, source: RowSource): SqlFragment {
   const field = fieldSql(term.field, source);
-  if (term.cast !== undefined) return castSql(field, term.cast);
-  return term.field.representation === undefined ? field : sql`${raw(term.field.representation)}(${field})`;
+  const { representation } = term.field;
+  const shown = representation === undefined ? field : sql`${raw(representation)}(${field})`;
+  return term.cast === undefined ? shown : castSql(shown, term.cast);
 }
 
 export function aggregateSql(

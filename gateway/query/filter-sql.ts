@@ -84,9 +84,11 @@ function operationSql(field: PlannedField, operation: Operation, source: RowSour
       const isPattern = operation.operator === 'like' || operation.operator === 'ilike';
       const value = isPattern ? operation.value.replaceAll('*', '%') : operation.value;
       const operator = raw(COMPARISONS[operation.operator]);
-      if (operation.quantifier === undefined) return sql`${column} ${operator} ${boundValue(field, value)}`;
+      // A pattern is no value of the column's type, so a domain's cast has no business with it (X1).
+      const typed = isPattern ? { ...field, representation: undefined } : field;
+      if (operation.quantifier === undefined) return sql`${column} ${operator} ${boundValue(typed, value)}`;
       const quantifier = raw(operation.quantifier === 'any' ? 'ANY' : 'ALL');
-      return sql`${column} ${operator} ${quantifier} (${boundArray(field, value)})`;
+      return sql`${column} ${operator} ${quantifier} (${boundArray(typed, value)})`;
     }
     case 'simple':
       return sql`${column} ${raw(SIMPLE[operation.operator])} ${boundValue(field, operation.value)}`;
@@ -95,7 +97,8 @@ function operationSql(field: PlannedField, operation: Operation, source: RowSour
     case 'is':
       return sql`${column} ${raw(IS[operation.value])}`;
     case 'isdistinct':
-      return sql`${column} IS DISTINCT FROM ${boundValue(field, operation.value)}`;
+      // Unlike the comparisons, PostgREST's takes the value as it is, past a domain's cast (X1).
+      return sql`${column} IS DISTINCT FROM ${operation.value}`;
     case 'full-text':
       return fullTextSql(field, column, operation);
     default:

@@ -54,7 +54,7 @@ function insertSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment)
   const conflict = conflictSql(plan);
   if (columns.length === 0) {
     if (!plan.body?.isArray) return sql`INSERT INTO ${table} DEFAULT VALUES${conflict}${returning}`;
-    return sql`INSERT INTO ${table} SELECT FROM json_array_elements(${plan.body.text}::json)${where}${conflict}${returning}`;
+    return sql`INSERT INTO ${table} SELECT FROM json_array_elements(${plan.body.text}::json) pgrst_body${where}${conflict}${returning}`;
   }
   const names = raw(columns.map((column) => quoteIdent(column.name)).join(', '));
   const values = joinSql(columns.map(payloadValue), ', ');
@@ -108,7 +108,8 @@ function bodyRows(plan: MutatePlan): SqlFragment {
   const { columns } = plan;
   const body = plan.body!;
   const hasDefaults = plan.appliesDefaults && columns.some((column) => column.default !== undefined);
-  const json = hasDefaults ? 'jsonb' : 'json';
+  // `missing=default` reads jsonb even where no column has a default: of keys given twice the last counts then.
+  const json = plan.appliesDefaults ? 'jsonb' : 'json';
   const list = raw(columns.map((column) => quoteIdent(column.name)).join(', '));
   const record = raw(columns.map((column) => `${quoteIdent(column.name)} ${column.type}`).join(', '));
   const toRows = raw(`${json}_to_record${body.isArray ? 'set' : ''}`);

@@ -88,7 +88,9 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const where = whereSql([...level.conditions, ...conditions]);
   const groupBy = isGrouped && grouped.length > 0 ? raw(` GROUP BY ${grouped.join(', ')}`) : EMPTY_SQL;
   const orderBy = orderSql(plan.order, source, joined);
-  const list = columns.length === 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
+  // An embed that shows nothing must still tell a row from none; a root without columns gives empty objects.
+  const list =
+    columns.length === 0 && level.depth > 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
   return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${where}${groupBy}${orderBy}${rangeSql(plan.range)}`;
 }
 

@@ -45,6 +45,8 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ['db-extra-search-path', (v) => ({ dbExtraSearchPath: parseList(v) })],
   ['db-anon-role', (v) => ({ dbAnonRole: parseText(v) })],
   ['db-max-rows', (v) => ({ dbMaxRows: parseCount(v) })],
+  ['db-config', (v) => ({ dbConfig: parseBoolean(v) })],
+  ['db-pre-config', (v) => ({ dbPreConfig: parseText(v) })],
   ['db-pre-request', (v) => ({ dbPreRequest: parseText(v) })],
   ['db-root-spec', (v) => ({ dbRootSpec: parseText(v) })],
   ['db-tx-end', (v) => ({ dbTxEnd: parseOneOf(v, TX_ENDS) })],
@@ -69,8 +71,6 @@ const SET_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['db-uri', "is the tenant's placement here"],
   ['jwt-secret', 'is set with "jwt": {"secret": …} here'],
   ['jwt-secret-is-base64', 'is set with "jwt": {"secret_base64": …} here'],
-  ['db-config', 'is not read from the database: the registry holds the settings of every tenant'],
-  ['db-pre-config', 'is not read from the database: the registry holds the settings of every tenant'],
   ...[
     'admin-server-host',
     'admin-server-port',
@@ -95,6 +95,9 @@ const SET_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ].map((name) => [name, 'is set per process, not per tenant (see docs/configuration.md)'] as const),
 ]);
 
+/** Names of all settings a tenant may have, besides `app.settings.*`. */
+export const POSTGREST_SETTING_NAMES: readonly string[] = [...PARSERS.keys()];
+
 /**
  * Parses settings given by PostgREST's own names; what is absent has PostgREST's default, except `db-anon-role`, which is
  * `anon`.
@@ -111,6 +114,24 @@ export function parsePostgrestSettings(record: PostgrestRecord): PostgrestSettin
   }
   if (problems.length > 0) throw new PostgrestSettingsError(problems);
   return settings;
+}
+
+/**
+ * Puts a second record over settings that were parsed. Nothing is thrown: what is wrong in it is left out and told.
+ *
+ * @example overlayPostgrestSettings(settings, { 'db-max-rows': '10' }).settings.dbMaxRows // 10
+ */
+export function overlayPostgrestSettings(
+  base: PostgrestSettings,
+  record: PostgrestRecord,
+): { readonly settings: PostgrestSettings; readonly problems: readonly SettingProblem[] } {
+  const settings: MutableSettings = { ...base, appSettings: { ...base.appSettings } };
+  const problems: SettingProblem[] = [];
+  for (const [name, value] of Object.entries(record)) {
+    const message = assign(settings, name, value);
+    if (message !== undefined) problems.push({ name, message });
+  }
+  return { settings, problems };
 }
 
 function assign(settings: MutableSettings, name: string, value: SettingValue): string | undefined {
@@ -145,6 +166,8 @@ function defaultSettings(): MutableSettings {
     dbExtraSearchPath: ['public'],
     dbAnonRole: 'anon',
     dbMaxRows: undefined,
+    dbConfig: true,
+    dbPreConfig: undefined,
     dbPreRequest: undefined,
     dbRootSpec: undefined,
     dbTxEnd: 'commit',

@@ -60,6 +60,10 @@ export interface PostgrestSettings {
   /** Logical role of requests without a token; `undefined`: such requests are refused (PGRST302). */
   readonly dbAnonRole: string | undefined;
   readonly dbMaxRows: number | undefined;
+  /** Whether settings of the login's role and of `dbPreConfig` are read from the tenant's database. */
+  readonly dbConfig: boolean;
+  /** Optionally schema-qualified logical name of the function that sets `pgrst.*` when the schema cache is read. */
+  readonly dbPreConfig: string | undefined;
   /** Optionally schema-qualified logical name of the function called before each main query. */
   readonly dbPreRequest: string | undefined;
   readonly dbRootSpec: string | undefined;

@@ -8,7 +8,7 @@ export interface ResponseParts {
   /** Owned by the callee from here on. */
   readonly headers: Record<string, string>;
   /** `undefined`: HEAD, no body and no `Content-Length`. An empty text is a body of length 0. */
-  readonly body: string | undefined;
+  readonly body: string | Uint8Array<ArrayBuffer> | undefined;
 }
 
 /** What the database wants of the response (G3), as read from its settings. */

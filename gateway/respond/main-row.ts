@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ResultSet } from '../execute/result-set.ts';
+import { isBinaryBody } from '../plan/binary-body.ts';
 import { MAIN_COLUMNS, type MainQuery } from '../query/main-query.ts';
+import type { RowsAction } from './response-input.ts';
 
 /** The main query's one row by name; texts as PostgreSQL wrote them. */
 export interface MainRow {
@@ -26,6 +28,12 @@ export function mainRow(query: MainQuery, resultSet: ResultSet): MainRow {
     location: row[MAIN_COLUMNS.location] || null,
     insertedCount: toCount(row[MAIN_COLUMNS.insertedCount]),
   };
+}
+
+/** The body to send: the text, or the bytes of a media type over `bytea` (M8). */
+export function rowBody(plan: RowsAction, { body }: MainRow): string | Uint8Array<ArrayBuffer> {
+  const returns = plan.kind === 'call' ? plan.routine.returns : undefined;
+  return body !== '' && isBinaryBody(plan.body, returns) ? new Uint8Array(Buffer.from(body, 'base64')) : body;
 }
 
 function toCount(text: string | null | undefined): number | undefined {

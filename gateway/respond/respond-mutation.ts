@@ -4,7 +4,7 @@ import { contentRange } from './content-range.ts';
 import { bodyContentType } from './content-type.ts';
 import { finishResponse } from './finish-response.ts';
 import { locationHeader } from './location.ts';
-import { type MainRow, mainRow } from './main-row.ts';
+import { type MainRow, mainRow, rowBody } from './main-row.ts';
 import { addPreferenceApplied, addProfile } from './respond-rows.ts';
 import type { MutateAction, ResponseInput } from './response-input.ts';
 
@@ -28,7 +28,11 @@ export function respondMutation(input: ResponseInput, plan: MutateAction): Respo
     addProfile(headers, request);
   }
   const status = mutationStatus(plan.mutate, row, hasBody);
-  return finishResponse({ status, headers, body: hasBody ? row.body : '' }, row, input.extraHeaders);
+  return finishResponse(
+    { status, headers, body: hasBody ? rowBody(plan, row) : '' },
+    row,
+    input.extraHeaders,
+  );
 }
 
 /** `Content-Range` (O6): only updates say which rows, inserts and deletes only how many, PUT nothing. */

@@ -1,32 +1,41 @@
+import type { OpenApiVersion } from '../api-request/open-api-version.ts';
+import type { DatabasePlan } from '../plan/action-plan.ts';
 import { parseAccessibleObjects } from '../query/accessible-objects.sql.ts';
 import { finishResponse } from './finish-response.ts';
-import { documentedSchema, openApiDocument } from './openapi/open-api-document.ts';
+import { documentedSchema, type OpenApiInput, openApiDocument } from './openapi/open-api-document.ts';
+import { openApi31Document } from './openapi31/document.ts';
 import { addProfile } from './respond-rows.ts';
 import type { ResponseInput } from './response-input.ts';
 
 const NO_WISHES = { responseHeaders: null, responseStatus: null };
-const OPENAPI_CONTENT_TYPE = 'application/openapi+json; charset=utf-8';
 
 /**
  * The root document (X2). With `openapi-mode=follow-privileges` the main query says what the role may use; else everything is
  * shown.
  */
-export function respondRoot(input: ResponseInput, headersOnly: boolean): Response {
+export function respondRoot(input: ResponseInput, { headersOnly, document }: RootPlan): Response {
   const { request } = input;
-  const headers: Record<string, string> = { 'Content-Type': OPENAPI_CONTENT_TYPE };
+  const headers: Record<string, string> = { 'Content-Type': `${document.mediaType}; charset=utf-8` };
   const schema = documentedSchema(request, input.settings);
   addProfile(headers, { ...request, schema });
-  const body = headersOnly ? undefined : rootDocument(input, schema);
+  const body = headersOnly ? undefined : rootDocument(input, schema, document.version);
   return finishResponse({ status: 200, headers, body }, NO_WISHES, input.extraHeaders);
 }
 
-function rootDocument({ settings, query, resultSet, root }: ResponseInput, schema: string): string {
+type RootPlan = Extract<DatabasePlan, { kind: 'inspect-root' }>;
+
+function rootDocument(
+  { settings, query, resultSet, root }: ResponseInput,
+  schema: string,
+  version: OpenApiVersion,
+): string {
   if (root === undefined) throw new TypeError('The root document was asked for without what it is made from');
   const followsPrivileges = settings.openapiMode === 'follow-privileges';
-  return openApiDocument({
+  const input: OpenApiInput = {
     ...root,
     settings,
     schema,
     allowed: followsPrivileges ? parseAccessibleObjects(resultSet.results[query.main]) : undefined,
-  });
+  };
+  return version === '3.1' ? openApi31Document(input) : openApiDocument(input);
 }

@@ -4,7 +4,7 @@ import { headerTextOrSpaces } from '../errors/header-text.ts';
 import { pageStatus } from './content-range.ts';
 import { bodyContentType } from './content-type.ts';
 import { finishResponse } from './finish-response.ts';
-import { mainRow } from './main-row.ts';
+import { mainRow, rowBody } from './main-row.ts';
 import { type PreferenceContext, preferenceApplied } from './preference-applied.ts';
 import type { CallAction, ReadAction, ResponseInput } from './response-input.ts';
 import { totalCount } from './total-count.ts';
@@ -22,7 +22,8 @@ export function respondRead(input: ResponseInput, plan: ReadAction): Response {
   };
   addProfile(headers, request);
   addPreferenceApplied(headers, request, { kind: 'read' });
-  const body = page.error === undefined ? row.body : errorBody(page.error, settings.clientErrorVerbosity);
+  const body =
+    page.error === undefined ? rowBody(plan, row) : errorBody(page.error, settings.clientErrorVerbosity);
   return finishResponse(
     { status: page.status, headers, body: plan.headersOnly ? undefined : body },
     row,
@@ -42,7 +43,8 @@ export function respondCall(input: ResponseInput, plan: CallAction): Response {
   }
   headers['Content-Type'] = bodyContentType(plan);
   addProfile(headers, request);
-  const body = page.error === undefined ? row.body : errorBody(page.error, settings.clientErrorVerbosity);
+  const body =
+    page.error === undefined ? rowBody(plan, row) : errorBody(page.error, settings.clientErrorVerbosity);
   return finishResponse(
     { status: page.status, headers, body: plan.headersOnly ? undefined : body },
     row,

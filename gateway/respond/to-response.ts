@@ -12,7 +12,7 @@ import type { ResponseInput } from './response-input.ts';
  */
 export function toResponse(input: ResponseInput): Response {
   const { plan } = input;
-  if (plan.kind === 'inspect-root') return respondRoot(input, plan.headersOnly);
+  if (plan.kind === 'inspect-root') return respondRoot(input, plan);
   if (plan.explain !== undefined) return respondExplain(input, plan.explain);
   switch (plan.kind) {
     case 'read':

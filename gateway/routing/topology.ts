@@ -1,5 +1,5 @@
 import type { GatewayConfig } from '../platform/config.ts';
-import { LOGINS, localDatabaseUrl, sharedUrl } from '../platform/derived-logins.ts';
+import { LOGINS, localDatabaseUrl, sharedUrl, tenantLogin } from '../platform/derived-logins.ts';
 import type { Secret } from '../registry/secrets.ts';
 import type { Tenant } from '../registry/tenant.ts';
 import { ReplicaHealth } from './replica-health.ts';
@@ -50,18 +50,13 @@ export function buildTopology(config: TopologyConfig): Topology {
   };
 }
 
-/** Login of a tenant with a database of its own on the local cluster. */
-function tenantLogin(tenant: Pick<Tenant, 'id'>): string {
-  return `${tenant.id}_login`;
-}
-
 function ownUpstreams(tenant: Tenant, config: TopologyConfig): TenantUpstreams {
   const { placement } = tenant;
   if (placement.kind === 'shared') throw new TypeError('a shared tenant has no upstream of its own');
   const connectionString =
     placement.kind === 'remote'
       ? placement.remoteConnectionString
-      : localDatabaseUrl(config, { login: tenantLogin(tenant), database: placement.databaseName });
+      : localDatabaseUrl(config, { login: tenantLogin(tenant.id), database: placement.databaseName });
   return {
     primary: leased(tenant, placement.kind, 'primary', connectionString),
     replica:

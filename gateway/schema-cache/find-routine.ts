@@ -4,7 +4,7 @@ import { FuzzyMatcher } from './fuzzy.ts';
 import { type Routine, relationKey, type SchemaCache } from './schema-cache.ts';
 
 /** What a call's arguments come in; `none` for GET and HEAD, whose arguments are query parameters. */
-export type RoutinePayloadKind = 'none' | 'json' | 'form' | 'text' | 'xml' | 'octet-stream';
+export type RoutinePayloadKind = 'none' | 'json' | 'csv' | 'form' | 'text' | 'xml' | 'octet-stream';
 
 export interface RoutineCall {
   /** Logical. */
@@ -32,6 +32,7 @@ export function findRoutine(cache: SchemaCache, call: RoutineCall): Routine {
 
 const WHOLE_BODY_TYPES: Readonly<Record<RoutinePayloadKind, readonly string[]>> = {
   none: [],
+  csv: [],
   form: [],
   json: ['json', 'jsonb'],
   text: ['text'],

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { StatementResult } from '../execute/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
+import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
 import { physicalSchema, type TenantNaming } from '../registry/tenant.ts';
 import { constraintsFromRows, type Oid } from './catalog.ts';
 import { mediaHandlersFromRows } from './media-handlers.ts';
@@ -31,6 +32,8 @@ export interface LoadOptions {
   readonly extraSearchPath: readonly string[];
   /** Names of function settings to hoist (C9). */
   readonly hoistedSettings: readonly string[];
+  /** Kept in the picture as they are. */
+  readonly databaseSettings?: PostgrestRecord;
 }
 
 /** Runs all statements in one read-only transaction whose `search_path` is empty, so that types print qualified. */
@@ -46,13 +49,17 @@ export type CatalogQuery = (statements: readonly SqlStatement[]) => Promise<read
  * @throws {GatewayError} `PGRSTX00` when an answer has not the expected shape; whatever `query` throws
  */
 export async function loadSchemaCache(query: CatalogQuery, options: LoadOptions): Promise<SchemaCache> {
+  return buildSchemaCache(await query(catalogStatements(options)), options);
+}
+
+/** Catalog queries; all of them in one transaction give what `buildSchemaCache` takes. */
+export function catalogStatements(options: LoadOptions): readonly SqlStatement[] {
   const { naming } = options;
-  const logicalSchemas = new Map(options.schemas.map((schema) => [physicalSchema(naming, schema), schema]));
-  const exposed = [...logicalSchemas.keys()];
+  const exposed = options.schemas.map((schema) => physicalSchema(naming, schema));
   const searched = [
     ...new Set([...exposed, ...options.extraSearchPath.map((s) => physicalSchema(naming, s))]),
   ];
-  const results = await query([
+  return [
     schemasQuery(exposed),
     relationsQuery(exposed),
     columnsQuery(exposed),
@@ -61,8 +68,17 @@ export async function loadSchemaCache(query: CatalogQuery, options: LoadOptions)
     routinesQuery(exposed),
     mediaHandlersQuery(exposed),
     representationsQuery(exposed),
-    roleSettingsQuery(options.naming.rolePrefix),
-  ]);
+    roleSettingsQuery(naming.rolePrefix),
+  ];
+}
+
+/** @throws {GatewayError} `PGRSTX00` when an answer has not the expected shape */
+export async function buildSchemaCache(
+  results: readonly StatementResult[],
+  options: LoadOptions,
+): Promise<SchemaCache> {
+  const { naming } = options;
+  const logicalSchemas = new Map(options.schemas.map((schema) => [physicalSchema(naming, schema), schema]));
   if (results.length !== 9) throw new GatewayError('PGRSTX00');
   const [
     schemaRows,
@@ -103,6 +119,7 @@ export async function loadSchemaCache(query: CatalogQuery, options: LoadOptions)
     ),
     timezones: new Set(),
     roleSettings: roleSettingsFromRows(roleRows),
+    databaseSettings: options.databaseSettings ?? {},
     schemaDescriptions: schemaDescriptions(schemaRows, logicalSchemas),
     serverVersion: Number(schemaRows.rows[0]?.[2] ?? 0),
     sizeBytes: estimateSize([relationRows, columnRows, constraintRows, routineRows]),

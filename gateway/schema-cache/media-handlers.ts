@@ -1,7 +1,7 @@
 import type { StatementResult } from '../execute/result-set.ts';
 import type { Oid } from './catalog.ts';
 import { parseMediaTypeName } from './media-type-name.ts';
-import { readOptional, readText } from './row-reader.ts';
+import { readFlag, readOptional, readText } from './row-reader.ts';
 import type { MediaHandler, Relation } from './schema-cache.ts';
 
 /** Aggregates over an exposed relation's rows, or over any, that make a media type (M8). */
@@ -28,6 +28,7 @@ export function mediaHandlersFromRows(
         physicalSchema,
         name: readText(row, 1),
       },
+      ...(readFlag(row, 4) ? { isBinary: true } : {}),
     });
   }
   return handlers;

@@ -74,7 +74,9 @@ function returnFromRow(row: CatalogRow, relations: ReadonlyMap<Oid, Relation>): 
   }
   if (type === 'void') return { isSet, kind: 'void' };
   // a set of bodies is no body
-  return { isSet, kind: 'scalar', type, mediaType: isSet ? undefined : parseMediaTypeName(readText(row, 7)) };
+  const mediaType = isSet ? undefined : parseMediaTypeName(readText(row, 7));
+  const scalar = { isSet, kind: 'scalar', type, mediaType } as const;
+  return mediaType !== undefined && readFlag(row, 15) ? { ...scalar, isBinary: true } : scalar;
 }
 
 function toRef(relation: Relation | undefined): RelationRef | undefined {

@@ -2,28 +2,39 @@ import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
 import { SingleFlight } from '../platform/single-flight.ts';
+import { overlayPostgrestSettings, type PostgrestRecord } from '../registry/postgrest-settings.ts';
 import { physicalRole, type Tenant, type TenantId } from '../registry/tenant.ts';
 import type { SchemaCache } from './schema-cache.ts';
 
 export interface SchemaCacheStoreOptions {
   /** Reads a tenant's catalog; its deadline is its own, `signal` cuts it when the catalog changes meanwhile. */
-  readonly load: (tenant: Tenant, signal: AbortSignal) => Promise<SchemaCache>;
+  readonly load: (tenant: Tenant, signal: AbortSignal, previous?: SchemaCache) => Promise<SchemaCache>;
   /** Bound of all pictures together, by `SchemaCache.sizeBytes`; the least recently used go first. */
   readonly maxBytes: number;
   /** A picture older than this is read again in the background, in case a notification was lost. */
   readonly maxAgeMs: number;
   readonly observe: Observe;
+  /** Called when there is a new picture, also of a tenant that had one. */
+  readonly onPublished?: () => void;
 }
 
-interface Entry {
-  readonly cache: SchemaCache;
-  /** The tenant that the picture was made for, and what of it the picture depends on. */
+/** What is known of a picture from outside. */
+export interface HeldPicture {
+  /** The tenant that the picture was made for. */
   readonly tenant: Tenant;
-  readonly fingerprint: string;
   /** Milliseconds since the epoch. */
   readonly loadedAt: number;
+  /** Milliseconds since the epoch of the last request. */
+  readonly usedAt: number;
+}
+
+interface Entry extends HeldPicture {
+  readonly cache: SchemaCache;
+  /** What of the tenant the picture depends on. */
+  readonly fingerprint: string;
   /** Milliseconds since the epoch at which to read again; earlier after a change, later after a failure. */
   refreshAt: number;
+  usedAt: number;
   failures: number;
 }
 
@@ -47,6 +58,7 @@ export class SchemaCacheStore {
   readonly #timers = new Map<TenantId, NodeJS.Timeout>();
   /** Tenants are immutable, and every request asks. */
   readonly #fingerprints = new WeakMap<Tenant, string>();
+  readonly #merged = new WeakMap<SchemaCache, { readonly registered: Tenant; readonly merged: Tenant }>();
 
   constructor(options: SchemaCacheStoreOptions) {
     this.#options = options;
@@ -65,19 +77,39 @@ export class SchemaCacheStore {
    * @throws {GatewayError} `PGRST002` (503) or the connection's own error, when there is none yet and it cannot be read
    */
   async get(tenant: Tenant, signal: AbortSignal): Promise<SchemaCache> {
-    const entry = this.#entries.get(tenant.id);
-    if (entry !== undefined && entry.fingerprint === this.#fingerprint(tenant)) {
-      if (Date.now() >= entry.refreshAt) this.#refresh(tenant);
-      return entry.cache;
-    }
+    const current = this.current(tenant);
+    if (current !== undefined) return current;
+    const older = this.#entries.peek(tenant.id)?.cache;
     try {
       return await untilAborted(this.#load(tenant), signal);
     } catch (error) {
       if (signal.aborted) throw error;
       // settings changed but the catalog cannot be read: what was exposed before is the best answer there is
-      if (entry !== undefined) return entry.cache;
+      if (older !== undefined) return older;
       throw toFirstLoadError(error);
     }
+  }
+
+  /** The tenant's picture if there is one for what the tenant is now, without a promise; every request asks. */
+  current(tenant: Tenant): SchemaCache | undefined {
+    const entry = this.#entries.get(tenant.id);
+    if (entry === undefined || entry.fingerprint !== this.#fingerprint(tenant)) return undefined;
+    entry.usedAt = Date.now();
+    if (entry.usedAt >= entry.refreshAt) this.#refresh(tenant);
+    return entry.cache;
+  }
+
+  /**
+   * The tenant with the settings that hold for it: the registry's, and over them those of its database (X7). The same object each
+   * time, and the tenant itself where its database says nothing.
+   */
+  withSettings(tenant: Tenant, cache: SchemaCache | undefined): Tenant {
+    if (cache === undefined) return tenant;
+    const known = this.#merged.get(cache);
+    if (known?.registered === tenant) return known.merged;
+    const merged = mergeSettings(tenant, cache.databaseSettings);
+    this.#merged.set(cache, { registered: tenant, merged });
+    return merged;
   }
 
   /**
@@ -116,6 +148,24 @@ export class SchemaCacheStore {
     }, DEBOUNCE_MS);
     timer.unref();
     this.#timers.set(tenantId, timer);
+  }
+
+  /** The pictures there are, most recently used first. */
+  held(): readonly HeldPicture[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Reads a tenant's picture again now, where there is one. Never rejects: a failure is observed, and the old one stays. */
+  async reload(tenantId: TenantId): Promise<void> {
+    this.#flights.invalidate(tenantId);
+    const entry = this.#entries.peek(tenantId);
+    if (entry !== undefined) await this.#load(entry.tenant).catch(() => undefined);
+  }
+
+  /** A picture may be out of date: it is read again when it is next asked for. */
+  expire(tenantId: TenantId): void {
+    const entry = this.#entries.peek(tenantId);
+    if (entry !== undefined) entry.refreshAt = 0;
   }
 
   /** Changes may have been missed: each picture is read again when it is next asked for. */
@@ -157,7 +207,7 @@ export class SchemaCacheStore {
     const { load, observe } = this.#options;
     const startedAt = performance.now();
     try {
-      const cache = await load(tenant, signal);
+      const cache = await load(tenant, signal, this.#entries.peek(tenant.id)?.cache);
       const durationMs = performance.now() - startedAt;
       observe({
         kind: 'schema-cache-loaded',
@@ -198,17 +248,27 @@ export class SchemaCacheStore {
       fingerprint: this.#fingerprint(tenant),
       loadedAt: Date.now(),
       refreshAt: Date.now() + this.#options.maxAgeMs,
+      usedAt: Date.now(),
       failures: 0,
     });
+    this.#options.onPublished?.();
   }
 }
 
 /** What a picture depends on besides the catalog. */
 function fingerprint(tenant: Tenant): string {
   const { naming, settings, epoch } = tenant;
-  const { dbSchemas, dbExtraSearchPath, dbHoistedTxSettings, dbAnonRole } = settings;
+  const { dbSchemas, dbExtraSearchPath, dbHoistedTxSettings, dbAnonRole, dbConfig, dbPreConfig } = settings;
   const anonRole = dbAnonRole === undefined ? null : physicalRole(naming, dbAnonRole);
-  return JSON.stringify([epoch, naming, dbSchemas, dbExtraSearchPath, dbHoistedTxSettings, anonRole]);
+  const catalog = [dbSchemas, dbExtraSearchPath, dbHoistedTxSettings, anonRole];
+  return JSON.stringify([epoch, naming, ...catalog, dbConfig, dbPreConfig ?? null]);
+}
+
+function mergeSettings(tenant: Tenant, record: PostgrestRecord): Tenant {
+  if (Object.keys(record).length === 0) return tenant;
+  const { settings } = overlayPostgrestSettings(tenant.settings, record);
+  // What is remembered of a token depends on the settings it was accepted under.
+  return { ...tenant, settings, revision: `${tenant.revision} ${JSON.stringify(record)}` };
 }
 
 /** Errors that already say what is wrong with the connection pass as they are. */

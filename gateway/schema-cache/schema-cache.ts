@@ -1,3 +1,5 @@
+import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
+
 /**
  * The picture of a tenant's exposed schemas. Plain immutable data, built once per load from the catalog queries.
  * All `schema` fields hold logical names unless called `physicalSchema`.
@@ -17,6 +19,8 @@ export interface SchemaCache {
   readonly timezones: ReadonlySet<string>;
   /** `SET`tings of roles to apply per request, already limited to the allow-list: physical role → name → value. */
   readonly roleSettings: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** Settings by PostgREST's names that the tenant's database puts over the registry's (X7); each was checked. */
+  readonly databaseSettings: PostgrestRecord;
   /** Comment of each exposed schema, by logical name (for the OpenAPI title and description). */
   readonly schemaDescriptions: ReadonlyMap<string, string>;
   /** `server_version_num`, e.g. 170010. */
@@ -156,6 +160,8 @@ export type RoutineReturn = {
       readonly type: string;
       /** Lower-case media type when the type is a domain named like one (M8), the any-type `*` + `/*` included. */
       readonly mediaType: string | undefined;
+      /** That domain is one over `bytea`: the body is these bytes. */
+      readonly isBinary?: true;
     }
   /** A row type: of a relation in an exposed schema (`relation`), of another type, or a record from OUT/TABLE parameters. */
   | {
@@ -178,6 +184,8 @@ export interface MediaHandler {
   readonly relation: RelationRef | undefined;
   /** The aggregate. A function that returns the domain itself is found through its own return type instead. */
   readonly aggregate: RelationRef;
+  /** The domain is one over `bytea`: the body is these bytes. */
+  readonly isBinary?: true;
 }
 
 export interface DataRepresentation {

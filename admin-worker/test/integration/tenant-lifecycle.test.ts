@@ -225,8 +225,6 @@ describe('creating a tenant', () => {
       400,
       'isolation "sealed" is not available in this version',
     ]);
-    const { answer: database } = await create({ placement: { kind: 'database' } });
-    expect([database.status, database.body.code]).toEqual([501, 'not_implemented']);
   });
 });
 

@@ -144,8 +144,13 @@ export async function startAdminHarness(): Promise<AdminHarness> {
   return harness;
 }
 
-/** Roles belong to the whole server, so they would outlive the databases. */
+/** Roles and databases belong to the whole server, so they would outlive the harness. */
 async function dropTenantRoles(shared: pg.Pool, run: string): Promise<void> {
+  const databases = await shared.query<{ datname: string }>(
+    `SELECT datname FROM pg_database WHERE datname LIKE 'cascata_t_%' || $1 || '%'`,
+    [run],
+  );
+  for (const { datname } of databases.rows) await shared.query(`DROP DATABASE "${datname}" WITH (FORCE)`);
   const { rows } = await shared.query<{ rolname: string }>(
     `SELECT rolname FROM pg_roles WHERE rolname LIKE '%' || $1 || '%' ORDER BY rolname LIKE '%owner' DESC`,
     [run],

@@ -50,7 +50,12 @@ function columnProperty(column: Column, relation: Relation, context: DocumentCon
   );
 }
 
-function columnDescription(column: Column, relation: Relation, cache: SchemaCache): string | undefined {
+/** A column's comment, with the notes of its keys. */
+export function columnDescription(
+  column: Column,
+  relation: Relation,
+  cache: SchemaCache,
+): string | undefined {
   const notes: string[] = [];
   if (relation.primaryKey.includes(column.name)) notes.push('This is a Primary Key.<pk/>');
   const target = foreignKeyTarget(column, relation, cache);

@@ -1,4 +1,5 @@
 import type { ApiRequest } from '../../api-request/api-request.ts';
+import { COMPATIBLE_VERSION } from '../../platform/compatible-version.ts';
 import type { AccessibleObjects } from '../../query/accessible-objects.sql.ts';
 import type { PostgrestSettings, TenantNaming } from '../../registry/tenant.ts';
 import {
@@ -13,9 +14,6 @@ import { sharedParameters } from './parameters.ts';
 import { relationPath } from './relation-path.ts';
 import { routinePath } from './routine-path.ts';
 import { type PathItem, splitComment } from './swagger.ts';
-
-/** The PostgREST version whose behaviour is matched; tools read it off the document. */
-export const COMPATIBLE_VERSION = '16.2';
 
 /** Supabase keeps accounts and sessions there. Editors build screens from what this document shows, so it never does. */
 const HIDDEN_SCHEMA = 'auth';
@@ -84,7 +82,7 @@ function documentPaths(
   return paths;
 }
 
-function shownRelations({ cache, schema, allowed }: OpenApiInput): readonly Relation[] {
+export function shownRelations({ cache, schema, allowed }: OpenApiInput): readonly Relation[] {
   if (schema === HIDDEN_SCHEMA) return [];
   return [...cache.relations.values()]
     .filter((relation) => relation.schema === schema && isAllowed(allowed?.relations, relation))
@@ -92,14 +90,16 @@ function shownRelations({ cache, schema, allowed }: OpenApiInput): readonly Rela
 }
 
 /** One of each name: a path has room for one, so the last overload stands for all. */
-function shownRoutines({ cache, schema, allowed }: OpenApiInput): readonly Routine[] {
+function shownRoutines(input: OpenApiInput): readonly Routine[] {
+  return shownOverloads(input).map((overloads) => overloads.at(-1)!);
+}
+
+/** The overloads of each routine, by name; none of the lists is empty. */
+export function shownOverloads({ cache, schema, allowed }: OpenApiInput): readonly (readonly Routine[])[] {
   if (schema === HIDDEN_SCHEMA) return [];
-  const shown: Routine[] = [];
-  for (const overloads of cache.routines.values()) {
-    const routine = overloads.at(-1);
-    if (routine?.schema === schema && isAllowed(allowed?.routines, routine)) shown.push(routine);
-  }
-  return shown.sort(byName);
+  return [...cache.routines.values()]
+    .filter(([routine]) => routine?.schema === schema && isAllowed(allowed?.routines, routine))
+    .sort(([a], [b]) => byName(a!, b!));
 }
 
 function isAllowed(

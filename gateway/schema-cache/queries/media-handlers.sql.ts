@@ -2,7 +2,7 @@ import { arrayLiteral, type SqlStatement } from '../../platform/sql.ts';
 
 /**
  * One row an aggregate that makes a domain named like a media type: schema, name, domain's name, relation whose rows it
- * takes (oid; NULL for `anyelement`).
+ * takes (oid; NULL for `anyelement`), makes bytes.
  */
 export function mediaHandlersQuery(physicalSchemas: readonly string[]): SqlStatement {
   return { text: MEDIA_HANDLERS_SQL, values: [arrayLiteral(physicalSchemas)] };
@@ -13,7 +13,9 @@ SELECT
   n.nspname,
   p.proname,
   media.typname,
-  NULLIF(arg.typrelid, 0)
+  NULLIF(arg.typrelid, 0),
+  -- a domain has the output function of the type behind it
+  media.typoutput = 'pg_catalog.byteaout'::pg_catalog.regproc
 FROM pg_catalog.pg_namespace n
 JOIN pg_catalog.pg_depend member
   ON member.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass

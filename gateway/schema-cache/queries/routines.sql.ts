@@ -4,7 +4,7 @@ import { arrayLiteral, type SqlStatement } from '../../platform/sql.ts';
  * One row a function: schema, name, comment, input parameters (JSON: `[name, type, cast type, is required, is variadic]`),
  * is set, returns one row at most, return type, its name, kind of the type behind its domains, that type's
  * relation (oid or 0), has OUT or TABLE parameters, volatility, is variadic, `proconfig` (JSON or NULL), relation of the
- * only parameter's row type (oid or NULL).
+ * only parameter's row type (oid or NULL), returns bytes or a domain over them.
  */
 export function routinesQuery(physicalSchemas: readonly string[]): SqlStatement {
   return { text: ROUTINES_SQL, values: [arrayLiteral(physicalSchemas)] };
@@ -30,6 +30,8 @@ return_type AS MATERIALIZED (
   SELECT
     t.oid,
     t.typname,
+    -- a domain has the output function of the type behind it
+    t.typoutput = 'pg_catalog.byteaout'::pg_catalog.regproc AS is_binary,
     COALESCE(base.typtype, t.typtype) AS base_kind,
     COALESCE(base.typrelid, t.typrelid) AS base_relation
   FROM (SELECT DISTINCT prorettype FROM routine) used
@@ -94,7 +96,8 @@ SELECT
   pg_catalog.array_to_json(p.proconfig),
   CASE WHEN p.pronargs = 1 THEN (
     SELECT NULLIF(arg_type.typrelid, 0) FROM pg_catalog.pg_type arg_type WHERE arg_type.oid = p.proargtypes[0]
-  ) END
+  ) END,
+  t.is_binary
 FROM routine p
 JOIN return_type t ON t.oid = p.prorettype
 LEFT JOIN pg_catalog.pg_description comment

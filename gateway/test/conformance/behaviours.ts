@@ -102,7 +102,7 @@ export const BEHAVIOURS: Readonly<Record<string, string>> = {
   H2: 'Headers: `Content-Location`',
   H3: 'Headers: `Content-Length`',
   H4: 'Headers: `Vary`',
-  H5: 'Headers: trace header',
+  H5: 'Headers: `Server` and trace header',
   H6: 'Headers: `Server-Timing`',
   H7: 'Headers: errors',
   H8: 'Headers: CORS',
@@ -131,14 +131,84 @@ export const BEHAVIOURS: Readonly<Record<string, string>> = {
   X8: 'Logging',
 };
 
-/** Behaviours that no request to one endpoint can show, and the test that does. */
-export const SHOWN_ELSEWHERE: Readonly<Record<string, string>> = {
-  H9: 'gateway/test/unit/errors/error-response.test.ts',
-  A2: 'gateway/test/unit/auth/authenticate.test.ts',
-  A6: 'gateway/test/unit/auth/authenticate.test.ts',
-  X3: 'gateway/test/integration/http-edge.test.ts',
-  X4: 'gateway/test/unit/schema-cache/schema-cache-store.test.ts',
-  X5: 'gateway/test/integration/execute/pool.test.ts',
-  X6: 'gateway/test/integration/execute/pool.test.ts',
-  X8: 'gateway/test/unit/platform/logger.test.ts',
+/** A test outside the cases: its file, from the root, and its name as it stands there. */
+export interface OtherTest {
+  readonly file: string;
+  readonly name: string;
+}
+
+const GATEWAY_TESTS = 'gateway/test';
+
+/** What requests to one endpoint cannot show, or not all of it, and the tests that do. */
+export const SHOWN_ELSEWHERE: Readonly<Record<string, readonly OtherTest[]>> = {
+  M7: [
+    {
+      file: `${GATEWAY_TESTS}/integration/media-bytes.test.ts`,
+      name: 'M8: %s answers the bytes as they are',
+    },
+  ],
+  H5: [{ file: `${GATEWAY_TESTS}/integration/process-endpoints.test.ts`, name: 'can be switched off' }],
+  H9: [
+    { file: `${GATEWAY_TESTS}/unit/errors/error-response.test.ts`, name: 'every 503 says when to come back' },
+  ],
+  A2: [
+    {
+      file: `${GATEWAY_TESTS}/unit/auth/jwt-secret.test.ts`,
+      name: 'that is %s verifies what its keys signed',
+    },
+    { file: `${GATEWAY_TESTS}/unit/auth/authenticate.test.ts`, name: 'a symmetric JWK verifies %s' },
+  ],
+  A6: [
+    {
+      file: `${GATEWAY_TESTS}/unit/auth/authenticate.test.ts`,
+      name: 'the times of a verified token are checked on each use',
+    },
+  ],
+  X2: [
+    { file: `${GATEWAY_TESTS}/unit/respond/open-api-document.test.ts`, name: "is PostgREST's, key for key" },
+  ],
+  X3: [
+    {
+      file: `${GATEWAY_TESTS}/integration/process-endpoints.test.ts`,
+      name: '/metrics has a row for each of PostgREST’s: pool, schema cache, queries, tokens',
+    },
+  ],
+  X4: [
+    { file: `${GATEWAY_TESTS}/integration/schema-reload.test.ts`, name: 'with %j reads the picture again' },
+    {
+      file: `${GATEWAY_TESTS}/unit/reload/shared-sweep.test.ts`,
+      name: 'pictures in use are read again one after another, the others when they are next used',
+    },
+  ],
+  X5: [
+    {
+      file: `${GATEWAY_TESTS}/integration/schema-reload.test.ts`,
+      name: 'goes on after the connection was lost',
+    },
+    {
+      file: `${GATEWAY_TESTS}/integration/execute/pool.test.ts`,
+      name: 'that comes back within a moment is reached by the same request',
+    },
+    {
+      file: `${GATEWAY_TESTS}/unit/schema-cache/schema-cache-store.test.ts`,
+      name: 'a failed reload leaves the old picture in place and is tried again later, each time later',
+    },
+  ],
+  X6: [
+    {
+      file: `${GATEWAY_TESTS}/integration/execute/pool.test.ts`,
+      name: 'gives 504 PGRST003 when no connection comes free in time, and the others are served',
+    },
+  ],
+  X7: [
+    { file: `${GATEWAY_TESTS}/integration/database-settings.test.ts`, name: 'win over the registry’s' },
+    { file: `${GATEWAY_TESTS}/integration/database-settings.test.ts`, name: 'wins over the role’s settings' },
+    { file: `${GATEWAY_TESTS}/unit/registry/postgrest-settings.test.ts`, name: 'every problem is named' },
+  ],
+  X8: [
+    {
+      file: `${GATEWAY_TESTS}/unit/platform/logger.test.ts`,
+      name: 'a request is one JSON line, its times to the microsecond',
+    },
+  ],
 };

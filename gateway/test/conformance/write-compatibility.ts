@@ -9,14 +9,14 @@ export function renderCompatibility(): string {
   const all = [...CASE_GROUPS.values()].flat();
   const rows = Object.entries(BEHAVIOURS).map(([id, behaviour]) => {
     const cases = all.filter(({ ids }) => ids.includes(id)).length;
-    const elsewhere = SHOWN_ELSEWHERE[id];
-    return { id, behaviour, cases, elsewhere, isOpen: cases === 0 && elsewhere === undefined };
+    const elsewhere = SHOWN_ELSEWHERE[id] ?? [];
+    return { id, behaviour, cases, elsewhere, isOpen: cases === 0 && elsewhere.length === 0 };
   });
   const open = rows.filter(({ isOpen }) => isOpen);
   const table = rows.map(({ id, behaviour, cases, elsewhere, isOpen }) => {
     const shownBy = [
       cases === 0 ? '' : cases === 1 ? '1 case' : `${cases} cases`,
-      elsewhere === undefined ? '' : `\`${elsewhere}\``,
+      ...elsewhere.map(({ file, name }) => `\`${file}\`: ${name}`),
     ];
     return `| ${id} | ${behaviour} | ${isOpen ? '**open**' : shownBy.filter(Boolean).join('; ')} |`;
   });

@@ -1,113 +1,17 @@
-import { Client } from 'pg';
-import { bootstrap } from '../../../admin-worker/bootstrap.ts';
 import { createTestDatabase } from '../../../test/support/database.ts';
-import { createApp } from '../../app.ts';
-import { createHttpServer } from '../../http/http-server.ts';
-import { type Config, loadConfig } from '../../platform/config.ts';
-import { createMetrics } from '../../platform/metrics.ts';
-import type { Observation } from '../../platform/observation.ts';
-import { combineObservers } from '../../platform/observer.ts';
-import { seal } from '../../registry/sealing.ts';
-import { Secret } from '../../registry/secrets.ts';
-import { tenantSealContext } from '../../registry/tenant-row.ts';
-import { createServices } from '../../services.ts';
+import { serveTenant, type TestGateway, type TestGatewayOptions } from './serve-tenant.ts';
 
-export interface TestGatewayOptions {
-  /** DSN of the tenant's database, with the login requests run under. */
-  readonly databaseUrl: string;
-  /** By PostgREST's own names; `null` unsets one that has a default. */
-  readonly postgrest: Readonly<Record<string, string | number | boolean | null>>;
-  /** HS256, at least 32 characters. */
-  readonly jwtSecret: string;
-}
+export type { TestGateway, TestGatewayOptions } from './serve-tenant.ts';
 
-export interface TestGateway {
-  /** `http://127.0.0.1:…`; send `host` as the Host header. */
-  readonly url: string;
-  readonly host: string;
-  /** Everything told so far, in order. */
-  readonly observations: readonly Observation[];
-  close(): Promise<void>;
-}
-
-const TENANT_ID = 'subject';
-const HOST = 'subject.localhost';
-/** One for all test gateways: the passwords of the cluster's logins follow from it. */
-const MASTER_KEY = 'master-key-of-the-test-gateways-0123456789';
-const READY_POLLS = 200;
-
-/**
- * Serves one `remote` tenant in this process: a control database of its own, the real registry, real sockets. The names in the
- * tenant's database are used as they are.
- */
+/** `serveTenant` with a control database of its own. */
 export async function startGateway(options: TestGatewayOptions): Promise<TestGateway> {
   const control = await createTestDatabase();
-  const config = testConfig(control.url);
-  await bootstrap({ controlDatabaseUrl: config.controlDatabaseUrl, masterKey: config.masterKey });
-  await registerTenant(control.url, options);
-  const observations: Observation[] = [];
-  const metrics = createMetrics({ withProcessMetrics: false });
-  const observe = combineObservers(metrics.observe, (observation) => void observations.push(observation));
-  const services = createServices(config, { observe, metrics });
-  const server = createHttpServer({ fetch: createApp(services).fetch, settings: config.gateway, observe });
-  const port = await server.listen();
-  await untilReady(() => services.readiness());
+  const gateway = await serveTenant(control.url, options);
   return {
-    url: `http://127.0.0.1:${port}`,
-    host: HOST,
-    observations,
+    ...gateway,
     async close() {
-      await server.drain(AbortSignal.timeout(2_000));
-      await services.close();
+      await gateway.close();
       await control.drop();
     },
   };
-}
-
-function testConfig(controlDatabaseUrl: string): Config {
-  return loadConfig(
-    {
-      CASCATA_ENV: 'test',
-      CASCATA_MASTER_KEY: MASTER_KEY,
-      ADMIN_TOKEN: 'unused',
-      CONTROL_DATABASE_URL: controlDatabaseUrl,
-      GATEWAY_PORT: '0',
-    },
-    {},
-  );
-}
-
-async function registerTenant(controlUrl: string, options: TestGatewayOptions): Promise<void> {
-  const masterKey = new Secret(MASTER_KEY);
-  const sealed = (column: 'jwt' | 'connection_string', value: string) =>
-    seal(value, { masterKey, context: tenantSealContext(TENANT_ID, column) });
-  const client = new Client({ connectionString: controlUrl });
-  await client.connect();
-  try {
-    await client.query(
-      `INSERT INTO control.tenants
-         (id, placement_kind, sealed_connection_string, isolation, jwt_kind, sealed_jwt, postgrest)
-       VALUES ($1, 'remote', $2, 'trusted', 'secret', $3, $4)`,
-      [
-        TENANT_ID,
-        sealed('connection_string', options.databaseUrl),
-        sealed('jwt', options.jwtSecret),
-        JSON.stringify(options.postgrest),
-      ],
-    );
-    await client.query('INSERT INTO control.tenant_hosts (host, tenant_id) VALUES ($1, $2)', [
-      HOST,
-      TENANT_ID,
-    ]);
-  } finally {
-    await client.end();
-  }
-}
-
-async function untilReady(readiness: () => string | undefined): Promise<void> {
-  for (let poll = 0; poll < READY_POLLS; poll++) {
-    if (readiness() === undefined) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`The gateway is not ready: ${readiness()}`);
 }

@@ -80,6 +80,7 @@ export function aSchemaCache(spec: CacheSpec): SchemaCache {
     representations: spec.representations ?? [],
     timezones: new Set(),
     roleSettings: new Map(),
+    databaseSettings: {},
     schemaDescriptions: new Map(),
     serverVersion: 170000,
     sizeBytes: 0,

@@ -12,6 +12,7 @@ import { INSERT_RESULTS } from './insert-results.ts';
 import { INSERTS } from './inserts.ts';
 import { JSON_AND_NAMES } from './json-and-names.ts';
 import { LOGIC_AND_EMBED_FILTERS } from './logic-and-embed-filters.ts';
+import { MEDIA_HANDLERS } from './media-handlers.ts';
 import { PAGING } from './paging.ts';
 import { PREFERENCES } from './preferences.ts';
 import { RESOURCES } from './resources.ts';
@@ -28,6 +29,7 @@ export const CASE_GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new 
   ['resources', RESOURCES],
   ['paging', PAGING],
   ['formats', FORMATS],
+  ['media handlers', MEDIA_HANDLERS],
   ['filters', FILTERS],
   ['json and names', JSON_AND_NAMES],
   ['logic and embed filters', LOGIC_AND_EMBED_FILTERS],

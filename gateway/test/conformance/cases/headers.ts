@@ -197,6 +197,34 @@ export const HEADERS: readonly ConformanceCase[] = [
   },
   {
     ids: ['H6'],
+    name: 'stages are timed in order, in milliseconds with one decimal',
+    since: 13,
+    variant: 'hooked',
+    path: '/halls?id=eq.1',
+    responseHeaders: {
+      'server-timing':
+        /^jwt;dur=\d+\.\d, parse;dur=\d+\.\d, plan;dur=\d+\.\d, transaction;dur=\d+\.\d, response;dur=\d+\.\d$/,
+    },
+  },
+  {
+    ids: ['H6', 'R5'],
+    name: 'OPTIONS is timed without a transaction',
+    since: 13,
+    variant: 'hooked',
+    method: 'OPTIONS',
+    path: '/halls',
+    responseHeaders: {
+      'server-timing': /^jwt;dur=[\d.]+, parse;dur=[\d.]+, (plan;dur=[\d.]+, )?response;dur=[\d.]+$/,
+    },
+  },
+  {
+    ids: ['H5'],
+    name: 'the server names itself and its version',
+    path: '/halls?id=eq.1',
+    responseHeaders: { server: /^postgrest\/\d+\.\d+/ },
+  },
+  {
+    ids: ['H6'],
     name: 'stages are not timed unless asked for',
     path: '/halls?id=eq.1',
     responseHeaders: { 'server-timing': null },

@@ -5,6 +5,7 @@ export const VARIANTS: readonly Variant[] = ['main', 'bare', 'hooked'];
 
 const HOOKED = {
   'db-pre-request': 'public.check_request',
+  'db-root-spec': 'front_page',
   'server-trace-header': 'X-Trace',
   'server-timing-enabled': true,
 } as const;

@@ -29,6 +29,7 @@ describe('parseApiRequest', () => {
         onConflict: undefined,
         filterFields: ['id'],
         routineParams: [],
+        shape: '\0id\0eq\0\0',
         canonical: 'id=eq.5',
       },
       accept: [{ kind: 'json' }],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
+import { type HttpInput, parseApiRequest } from '../../../api-request/parse-api-request.ts';
 import { parseFilter } from '../../../api-request/parse-filter.ts';
 import { parseLogic } from '../../../api-request/parse-logic.ts';
 import { parseOrder } from '../../../api-request/parse-order.ts';
@@ -91,25 +91,67 @@ const input = fc.record({
   ),
 });
 
+function expectResultOrGatewayError(request: HttpInput): void {
+  try {
+    parseApiRequest(request, SETTINGS);
+  } catch (error) {
+    expect(error).toBeInstanceOf(GatewayError);
+  }
+}
+
 describe('any request', () => {
   it('gives an ApiRequest or a GatewayError', () => {
     fc.assert(
       fc.property(input, (given) => {
-        try {
-          parseApiRequest(anInput(given), SETTINGS);
-        } catch (error) {
-          expect(error).toBeInstanceOf(GatewayError);
-        }
+        expectResultOrGatewayError(anInput(given));
       }),
       { numRuns: 3000 },
     );
   });
 });
 
+describe('20 kB of one token', () => {
+  const tokens = [
+    '(',
+    'a(',
+    '(and',
+    'not.',
+    '"',
+    '\\',
+    '{',
+    '"\\"',
+    '->',
+    '->a',
+    'a,',
+    'a.',
+    'a-',
+    'a:',
+    '!',
+    ' ',
+    '.',
+    '%',
+    '+',
+    ';',
+    '&',
+  ];
+  const names = ['select', 'order', 'or', 'columns', 'on_conflict', 'id', 'limit', ''];
+
+  it.each(names)('as the value of %j gives an ApiRequest or a GatewayError', (name) => {
+    for (const token of tokens) {
+      for (const prefix of ['', '(', 'eq.', 'in.(', '(id.eq.', 'id,', 'rel(']) {
+        const value = prefix + token.repeat(20_000 / token.length);
+        expectResultOrGatewayError(anInput({ rawQuery: name === '' ? value : `${name}=${value}` }));
+      }
+    }
+  });
+});
+
 describe('what is printed is read back', () => {
   it('select', () => {
     fc.assert(
-      fc.property(arbitrarySelect, (select) => expect(parseSelect(printSelect(select))).toEqual(select)),
+      fc.property(arbitrarySelect, (select) => {
+        expect(parseSelect(printSelect(select))).toEqual(select);
+      }),
     );
   });
 
@@ -135,9 +177,9 @@ describe('what is printed is read back', () => {
 
   it('orders', () => {
     fc.assert(
-      fc.property(arbitraryOrder, (terms) =>
-        expect(parseOrder('order', printOrder(terms))).toEqual({ path: [], value: terms }),
-      ),
+      fc.property(arbitraryOrder, (terms) => {
+        expect(parseOrder('order', printOrder(terms))).toEqual({ path: [], value: terms });
+      }),
     );
   });
 });

@@ -1,39 +1,24 @@
 import type { ApiRequest } from '../../../api-request/api-request.ts';
-import { type HttpInput, parseApiRequest } from '../../../api-request/parse-api-request.ts';
+import {
+  type HttpInput,
+  parseApiRequest,
+  type RequestSettings,
+} from '../../../api-request/parse-api-request.ts';
 import type { Field, Filter, Operation, SelectItem } from '../../../api-request/query-params.ts';
 import { GatewayError } from '../../../errors/gateway-error.ts';
-import type { PostgrestSettings } from '../../../registry/tenant.ts';
 
-export const SETTINGS: PostgrestSettings = {
+export const SETTINGS: RequestSettings = {
   dbSchemas: ['public'],
-  dbExtraSearchPath: [],
-  dbAnonRole: 'anon',
-  dbMaxRows: undefined,
-  dbPreRequest: undefined,
-  dbRootSpec: undefined,
   dbTxEnd: 'commit',
-  dbPlanEnabled: false,
-  dbAggregatesEnabled: true,
-  dbHoistedTxSettings: [],
-  dbPreparedStatements: true,
-  clientErrorVerbosity: 'verbose',
-  jwtAud: undefined,
-  jwtRoleClaimKey: '$.role',
+  dbRootSpec: undefined,
   openapiMode: 'follow-privileges',
-  openapiSecurityActive: false,
-  openapiServerProxyUri: undefined,
-  serverCorsAllowedOrigins: [],
-  serverTraceHeader: undefined,
-  serverTimingEnabled: false,
-  urlUseLegacyTargetNames: true,
-  appSettings: {},
 };
 
 export function anInput(input: Partial<HttpInput> = {}): HttpInput {
   return { method: 'GET', path: '/items', rawQuery: '', headers: {}, body: undefined, ...input };
 }
 
-export function parse(input: Partial<HttpInput> = {}, settings: Partial<PostgrestSettings> = {}): ApiRequest {
+export function parse(input: Partial<HttpInput> = {}, settings: Partial<RequestSettings> = {}): ApiRequest {
   return parseApiRequest(anInput(input), { ...SETTINGS, ...settings });
 }
 

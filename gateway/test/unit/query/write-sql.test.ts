@@ -17,7 +17,7 @@ describe('inserts', () => {
       'INSERT INTO "acme"."films" DEFAULT VALUES RETURNING 1',
     );
     expect(source('POST /films', { body: '[{},{}]' }).text).toBe(
-      'INSERT INTO "acme"."films" SELECT FROM json_array_elements($1::json) RETURNING 1',
+      'INSERT INTO "acme"."films" SELECT FROM json_array_elements($1::json) pgrst_body RETURNING 1',
     );
   });
 

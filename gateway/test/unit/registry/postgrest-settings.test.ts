@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  overlayPostgrestSettings,
   type PostgrestRecord,
   PostgrestSettingsError,
   parsePostgrestSettings,
@@ -22,6 +23,8 @@ describe('parsePostgrestSettings', () => {
       dbExtraSearchPath: ['public'],
       dbAnonRole: 'anon',
       dbMaxRows: undefined,
+      dbConfig: true,
+      dbPreConfig: undefined,
       dbPreRequest: undefined,
       dbRootSpec: undefined,
       dbTxEnd: 'commit',
@@ -130,5 +133,32 @@ describe('parsePostgrestSettings', () => {
     expect(problemsOf({ 'db-schemas': `public, ${schema}` })).toEqual([
       { name: 'db-schemas', message: `may not hold '${schema}'` },
     ]);
+  });
+});
+
+describe('overlayPostgrestSettings', () => {
+  test('what the second record says wins, the rest stays', () => {
+    const base = parsePostgrestSettings({ 'db-max-rows': 5, 'db-tx-end': 'rollback', 'app.settings.a': 1 });
+    const { settings, problems } = overlayPostgrestSettings(base, {
+      'db-max-rows': '10',
+      'app.settings.b': 2,
+    });
+    expect(problems).toEqual([]);
+    expect(settings).toEqual({
+      ...base,
+      dbMaxRows: 10,
+      appSettings: { 'app.settings.a': '1', 'app.settings.b': '2' },
+    });
+    expect(base.appSettings).toEqual({ 'app.settings.a': '1' });
+  });
+
+  test('what is wrong in it is told and left out', () => {
+    const base = parsePostgrestSettings({});
+    const { settings, problems } = overlayPostgrestSettings(base, {
+      'db-max-rows': 'many',
+      'jwt-secret': 'x',
+    });
+    expect(settings).toEqual(base);
+    expect(problems.map(({ name }) => name)).toEqual(['db-max-rows', 'jwt-secret']);
   });
 });

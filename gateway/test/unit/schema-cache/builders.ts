@@ -71,6 +71,7 @@ export function aSchemaCache(changes: {
     representations: [],
     timezones: new Set(),
     roleSettings: new Map(),
+    databaseSettings: {},
     schemaDescriptions: new Map(),
     serverVersion: 170000,
     sizeBytes: 1_000,

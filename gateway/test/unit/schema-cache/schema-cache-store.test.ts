@@ -13,6 +13,8 @@ const SETTINGS: PostgrestSettings = {
   dbExtraSearchPath: [],
   dbAnonRole: 'anon',
   dbMaxRows: undefined,
+  dbConfig: true,
+  dbPreConfig: undefined,
   dbPreRequest: undefined,
   dbRootSpec: undefined,
   dbTxEnd: 'commit',

@@ -1,0 +1,85 @@
+import type { TenantNaming } from '../../gateway/registry/tenant.ts';
+import { inTransaction, withPooled } from '../connections.ts';
+import {
+  addDatabaseSchemas,
+  type Cluster,
+  dropDatabaseTenant,
+  provisionDatabaseTenant,
+} from '../provision/database-tenant.ts';
+import { addSharedSchemas, dropSharedTenant, provisionSharedTenant } from '../provision/shared-tenant.ts';
+import type { AdminServices } from './admin-services.ts';
+import type { PlacementInput } from './tenant-input.ts';
+
+/** What a tenant has, or had before it moved away, on our own cluster. */
+export type TenantHome = 'shared' | 'database' | 'none';
+
+export interface HomeSpec {
+  readonly id: string;
+  readonly naming: TenantNaming;
+}
+
+/** Names follow from where a tenant was made and stay for ever. */
+export function namingFor(kind: PlacementInput['kind'], id: string): TenantNaming {
+  switch (kind) {
+    case 'shared':
+      return { schemaPrefix: id, rolePrefix: id };
+    case 'database':
+      return { schemaPrefix: undefined, rolePrefix: id };
+    case 'remote':
+      return { schemaPrefix: undefined, rolePrefix: undefined };
+    default:
+      return kind satisfies never;
+  }
+}
+
+export function homeOf({ schemaPrefix, rolePrefix }: TenantNaming): TenantHome {
+  if (rolePrefix === undefined) return 'none';
+  return schemaPrefix === undefined ? 'database' : 'shared';
+}
+
+/**
+ * Makes what a tenant of these names needs on our cluster; all of it or nothing.
+ *
+ * @throws {NameTakenError}
+ */
+export async function provisionHome(
+  services: AdminServices,
+  { id, naming, logicalSchemas }: HomeSpec & { readonly logicalSchemas: readonly string[] },
+): Promise<void> {
+  const home = homeOf(naming);
+  if (home === 'shared') {
+    await inTransaction(services.shared, (db) =>
+      provisionSharedTenant(db, { naming, logicalSchemas, isolation: 'trusted' }),
+    );
+  } else if (home === 'database') {
+    const { masterKey } = services;
+    await provisionDatabaseTenant(clusterOf(services), { id, naming, logicalSchemas, masterKey });
+  }
+}
+
+/** Adds schemas that a tenant exposes and does not have yet. @throws {NameTakenError} */
+export async function addSchemas(
+  services: AdminServices,
+  { id, naming, logicalSchemas }: HomeSpec & { readonly logicalSchemas: readonly string[] },
+): Promise<void> {
+  const home = homeOf(naming);
+  if (home === 'shared') {
+    await inTransaction(services.shared, (db) =>
+      addSharedSchemas(db, { naming, logicalSchemas, isolation: 'trusted' }),
+    );
+  } else if (home === 'database') {
+    const { masterKey } = services;
+    await addDatabaseSchemas(clusterOf(services), { id, naming, logicalSchemas, masterKey });
+  }
+}
+
+/** Drops all that a tenant has on our cluster; a remote database is left alone. */
+export async function dropHome(services: AdminServices, { id, naming }: HomeSpec): Promise<void> {
+  const home = homeOf(naming);
+  if (home === 'shared') await withPooled(services.shared, (db) => dropSharedTenant(db, naming));
+  else if (home === 'database') await dropDatabaseTenant(clusterOf(services), { id, naming });
+}
+
+function clusterOf({ shared, sharedDatabaseUrl }: AdminServices): Cluster {
+  return { pool: shared, url: sharedDatabaseUrl };
+}

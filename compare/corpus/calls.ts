@@ -1,0 +1,92 @@
+import { type CorpusRequest, corpusRequest } from './corpus-request.ts';
+
+/** Function → query strings of GET, then bodies of POST. */
+const CALLS: Readonly<Record<string, readonly [readonly string[], readonly unknown[]]>> = {
+  add_them: [['a=1&b=2', 'a=1', '', 'a=1&b=2&c=3', 'a=x&b=2', 'a=1&b=2&select=x', 'a=1&b=2&limit=1', 'a=1&b=2&a=5', 'a=eq.1&b=2', 'A=1&B=2', 'a=&b=2', 'a=1&b', 'a=1&b=2&order=x'], [{ a: 1, b: 2 }, { a: 1 }, {}, { a: 1, b: 2, c: 3 }, { a: 'x', b: 2 }, [{ a: 1, b: 2 }, { a: 3, b: 4 }], [], { a: null, b: 2 }, { a: 1.5, b: 2 }]],
+  sayhello: [['name=Ada', 'name=', 'name=eq.Ada', 'name=not.Ada', 'name=in.(a)', 'name=is.null', 'name=a.b', 'name=fts.x', 'name=a%26b', 'name=a+b', 'nam=x', 'name=a&name=b'], [{ name: 'Ada' }, { name: null }, { name: 1 }, { name: { a: 1 } }, { name: ['a'] }, { nam: 'x' }, { Name: 'x' }]],
+  with_defaults: [['required=a', 'required=a&optional=1', 'optional=1', 'required=a&other=true&optional=2', 'required=a&nosuch=1', 'required=a&other=x'], [{ required: 'a' }, { required: 'a', optional: null }, { optional: 1 }, { required: 'a', other: 'true' }]],
+  no_parameters: [['', 'x=1', 'select=x'], [{}, { x: 1 }, '', '[]', 'null']],
+  overloaded: [['', 'a=1&b=2', 'a=a&b=b&c=c', 'a=1', 'a=1&b=2&c=3&d=4', 'order=x', 'limit=1', 'select=overloaded'], [{}, { a: 1, b: 2 }, { a: 'a', b: 'b', c: 'c' }, { a: 1 }]],
+  ambiguous: [['a=1', ''], [{ a: 1 }, {}]],
+  unnamed_json: [['', 'x=1'], [{ a: 1 }, [1, 2], '"x"', '1', 'null', '', '{bad']],
+  unnamed_jsonb: [[''], [{ b: 1, a: 2 }, [], '']],
+  unnamed_int: [['', 'x=1'], [{ a: 1 }, '1']],
+  unnamed_or_named: [['x=1', ''], [{ x: 1 }, { y: 1 }, {}]],
+  variadic_param: [['', 'v=a', 'v=a&v=b', 'v={a,b}', 'v=a,b', 'v='], [{}, { v: ['a', 'b'] }, { v: 'a' }, { v: '{a,b}' }, { v: [] }, { v: null }]],
+  echo_bits: [['b=101&bs={1,0}&c=abc&cs={ab,c}'], [{ b: '101', bs: ['1', '10'], c: 'abc', cs: ['ab', 'c'] }]],
+  echo_array: [['items={1,2}', 'items=1', 'items=[1,2]', 'items='], [{ items: [1, 2] }, { items: '{1,2}' }, { items: [] }, { items: null }, { items: ['x'] }]],
+  echo_color: [['color=red', 'color=pink'], [{ color: 'red' }, { color: 'pink' }]],
+  echo_size: [['size=(1,2)', 'size={"width":1}', 'size=(1,2)&select=width'], [{ size: { width: 1, height: 2 } }, { size: '(1,2)' }, { size: null }]],
+  quoted_params: [['Mixed Case=1&with space=x', '"Mixed Case"=1'], [{ 'Mixed Case': 1, 'with space': 'x' }]],
+  ret_void: [['', 'select=x'], [{}, '']],
+  ret_null: [[''], [{}]],
+  ret_setof_integers: [['', 'limit=1', 'limit=1&offset=1', 'order=ret_setof_integers.desc', 'select=ret_setof_integers', 'offset=5', 'ret_setof_integers=gt.1'], [{}]],
+  ret_json: [['', 'select=a'], [{}]],
+  ret_domain: [['v=1', 'v=-1'], [{ v: 1 }]],
+  ret_out: [['a=2', 'a=2&select=twice', 'a=2&twice=eq.4', 'a=2&twice=eq.5'], [{ a: 2 }]],
+  ret_one_out: [['a=2', 'a=2&select=twice'], [{ a: 2 }]],
+  ret_out_first: [['a=1&b=2'], [{ a: 1, b: 2 }]],
+  ret_inout: [['n=1'], [{ n: 1 }]],
+  ret_table: [['up_to=3', 'up_to=3&select=n', 'up_to=3&n=gt.1', 'up_to=3&order=n.desc', 'up_to=3&limit=1', 'up_to=3&select=n.sum()', 'up_to=3&select=nosuch', 'up_to=3&select=n,x:square::text', 'up_to=3&or=(n.eq.1,n.eq.3)', 'up_to=0', 'up_to=3&n=eq.9'], [{ up_to: 3 }]],
+  ret_record: [['', 'select=id', 'id=eq.1'], [{}]],
+  ret_setof_record: [['', 'select=id', 'id=eq.1', 'limit=1'], [{}]],
+  ret_composite: [['', 'select=width', 'width=eq.3', 'width=eq.4'], [{}]],
+  ret_null_composite: [['', 'select=width'], [{}]],
+  ret_client: [['id=1', 'id=99', 'id=1&select=name', 'id=1&select=id,projects(id)'], [{ id: 1 }]],
+  getallprojects: [['', 'id=gt.2', 'select=id,clients(name)', 'order=id.desc', 'limit=2', 'client_id=is.null', 'select=count()', 'id=1', 'clients.id=eq.1&select=id,clients!inner(id)'], [{}, { id: 1 }]],
+  getproject: [['id=1', 'id=eq.1', 'id=1&id=eq.1', 'id=1&name=eq.x', 'id=1&select=id'], [{ id: 1 }]],
+  getallusers_volatile: [['', 'limit=1'], [{}]],
+  ret_domain_over_row: [['', 'select=name'], [{}]],
+  ret_private: [['', 'select=name', 'select=films(*)'], [{}]],
+  write_log: [['entry=x'], [{ entry: 'x' }]],
+  delete_items: [['', 'id=gt.10'], [{}]],
+  with_settings: [[''], [{}]],
+  serializable_call: [[''], [{}]],
+  get_setting: [['name=request.path', 'name=request.method', 'name=app.settings.colour', 'name=search_path', 'name=request.headers', 'name=transaction_read_only', 'name=statement_timeout', 'name=timezone', 'name=request.cookies', 'name=request.jwt.claims', 'name=role', 'name=transaction_isolation'], [{ name: 'request.path' }, { name: 'transaction_read_only' }, { name: 'request.method' }]],
+  raise_pt402: [[''], [{}]],
+  raise_pgrst: [[''], [{}]],
+  raise_bad_pgrst: [[''], [{}]],
+  raise_plain: [[''], [{}]],
+  set_response: [[''], [{}]],
+  bad_headers: [[''], [{}]],
+  bad_status: [[''], [{}]],
+  a_procedure: [[''], [{}]],
+  a_trigger: [[''], [{}]],
+  an_aggregate: [['x=1', ''], [{}]],
+  hello_page: [['', 'select=x'], [{}]],
+  some_bytes: [[''], [{}]],
+  any_media: [[''], [{}]],
+  nosuch: [['', 'a=1'], [{}, { a: 1 }]],
+  add_the: [['a=1&b=2'], [{ a: 1, b: 2 }]],
+  ADD_THEM: [['a=1&b=2'], [{ a: 1, b: 2 }]],
+  shouted: [[''], [{}]],
+};
+
+const SQLSTATES = ['08000', '08P01', '09000', '0L000', '0P000', '23503', '23505', '23502', '23514', '25006', '25000', '21000', '22023', '22P02', '28000', '2D000', '38000', '39000', '3B000', '40001', '40P01', '42P01', '42P17', '42501', '42883', '42703', '53000', '53400', '54000', '55000', '57014', '57P01', '58000', 'F0000', 'HV000', 'P0001', 'P0002', 'P0003', 'XX000', 'XX001', 'PT404', 'PT999', 'PTABC', 'PT200', 'PT204', 'PT300', 'ZZ999'];
+
+export function callRequests(): CorpusRequest[] {
+  const plain = Object.entries(CALLS).flatMap(([name, [queries, bodies]]) => [
+    ...queries.map((query) => corpusRequest('calls', `/rpc/${name}?${query}`)),
+    ...bodies.map((body) => corpusRequest('calls', `/rpc/${name}`, { body, name: `POST ${name} ${JSON.stringify(body)}` })),
+    corpusRequest('calls', `/rpc/${name}?${queries[0]}`, { method: 'HEAD' }),
+    corpusRequest('calls', `/rpc/${name}?${queries[0]}`, { method: 'OPTIONS' }),
+    corpusRequest('calls', `/rpc/${name}?${queries[0]}`, { headers: { accept: 'application/vnd.pgrst.object+json' } }),
+    corpusRequest('calls', `/rpc/${name}?${queries[0]}`, { headers: { accept: 'text/csv' } }),
+    corpusRequest('calls', `/rpc/${name}?${queries[0]}`, { headers: { prefer: 'count=exact' } }),
+    corpusRequest('calls', `/rpc/${name}`, { body: bodies[0], headers: { prefer: 'return=minimal' }, name: `POST ${name} minimal` }),
+    corpusRequest('calls', `/rpc/${name}?select=*&limit=1`, { body: bodies[0], headers: { prefer: 'count=exact', accept: 'application/vnd.pgrst.object+json' }, name: `POST ${name} one of many` }),
+  ]);
+  const states = SQLSTATES.flatMap((state) => [
+    corpusRequest('errors', '/rpc/raise_state', { body: { state }, name: `SQLSTATE ${state}` }),
+    corpusRequest('errors', '/rpc/raise_state', { body: { state }, as: 'authenticated', name: `SQLSTATE ${state} with a token` }),
+  ]);
+  const sent = [
+    corpusRequest('calls', '/rpc/echo_header?name=x-colour', { headers: { 'X-Colour': 'grün?'.replace('ü', 'u') } }),
+    corpusRequest('calls', '/rpc/echo_header?name=host'),
+    corpusRequest('calls', '/rpc/echo_header?name=prefer', { headers: { prefer: 'count=exact' } }),
+    corpusRequest('calls', '/rpc/echo_header?name=authorization', { as: 'authenticated' }),
+    corpusRequest('calls', '/rpc/get_setting?name=request.cookies', { headers: { cookie: 'a=1; b="2"; c; =d; a=3' } }),
+    corpusRequest('calls', '/rpc/get_setting?name=request.headers', { headers: { 'x-a': '1', 'X-B': 'two' } }),
+  ];
+  return [...plain, ...states, ...sent];
+}

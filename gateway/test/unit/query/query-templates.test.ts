@@ -1,0 +1,161 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
+import type { DatabasePlan } from '../../../plan/action-plan.ts';
+import { planAction } from '../../../plan/plan-action.ts';
+import { buildMainQuery } from '../../../query/build-main-query.ts';
+import { type BuildQuery, QueryTemplates } from '../../../query/query-templates.ts';
+import { aTenant } from '../../support/tenant-builder.ts';
+import { CINEMA } from './cinema.ts';
+
+const tenant = aTenant({});
+const context = { tenant, cache: CINEMA };
+
+const build: BuildQuery = (request) => {
+  const plan = planAction(request, CINEMA, tenant.settings) as DatabasePlan;
+  return { plan, query: buildMainQuery(plan, request, tenant) };
+};
+
+function get(target: string, headers: Readonly<Record<string, string>> = {}) {
+  const [path = '', rawQuery = ''] = target.split(/\?(.*)/s);
+  return parseApiRequest({ method: 'GET', path, rawQuery, headers, body: undefined }, tenant.settings);
+}
+
+/** How often `build` ran for these requests, in order; each answer must be what `build` itself gives. */
+function builds(targets: readonly string[], headers: Readonly<Record<string, string>> = {}): number[] {
+  const templates = new QueryTemplates();
+  return targets.map((target) => {
+    let count = 0;
+    const counted: BuildQuery = (request) => {
+      count++;
+      return build(request);
+    };
+    const request = get(target, headers);
+    expect(templates.prepare(request, context, counted).query).toEqual(build(request).query);
+    return count;
+  });
+}
+
+describe('a shape that comes again', () => {
+  test('is learnt at the second request and not planned from the third on', () => {
+    expect(builds(['/films?id=eq.1', '/films?id=eq.2', '/films?id=eq.3', '/films?id=eq.4'])).toEqual([
+      1, 2, 0, 0,
+    ]);
+  });
+
+  test.each([
+    ['/films?title=like.*a*', '/films?title=like.b**', '/films?title=like.%25'],
+    [
+      '/films?select=id,directors(name)&directors.name=eq.x',
+      '/films?select=id,directors(name)&directors.name=eq.y',
+      '/films?select=id,directors(name)&directors.name=eq.',
+    ],
+    [
+      '/films?year=not.gt.1&id=lt.2&year=neq.3',
+      '/films?year=not.gt.4&id=lt.5&year=neq.6',
+      '/films?year=not.gt.7&id=lt.7&year=neq.7',
+    ],
+    ['/rpc/add?a=1&b=2', '/rpc/add?a=3&b=4', '/rpc/add?a=5&b=5'],
+    [
+      '/films?search=plfts(english).cat&id=eq.1',
+      '/films?search=plfts(english).cat&id=eq.2',
+      '/films?search=plfts(english).cat&id=eq.3',
+    ],
+  ])('with other operands: %s', (first, second, third) => {
+    expect(builds([first, second, third])).toEqual([1, 2, 0]);
+  });
+
+  test('a count takes its operands twice', () => {
+    expect(builds(['/films?id=gt.1', '/films?id=gt.2', '/films?id=gt.3'], { prefer: 'count=exact' })).toEqual(
+      [1, 2, 0],
+    );
+    expect(
+      builds(['/films?id=gt.1', '/films?id=gt.2', '/films?id=gt.3'], { prefer: 'count=planned' }),
+    ).toEqual([1, 2, 0]);
+  });
+});
+
+describe('what no template can serve is planned each time', () => {
+  test('values inside an array of several', () => {
+    expect(builds(['/rpc/sum_all?n=1&n=2', '/rpc/sum_all?n=3&n=4', '/rpc/sum_all?n=5&n=6'])).toEqual([
+      1, 2, 1,
+    ]);
+  });
+
+  test('a query string with a NUL in it', () => {
+    expect(builds(['/films?id=eq.%00', '/films?id=eq.%00', '/films?id=eq.%00'])).toEqual([1, 1, 1]);
+  });
+});
+
+test.each([
+  ['/films?id=eq.1', '/films?id=gt.1'],
+  ['/films?id=eq.1', '/films?id=not.eq.1'],
+  ['/films?id=in.(1,2)', '/films?id=in.(1,3)'],
+  ['/films?id=eq.1&limit=1', '/films?id=eq.1&limit=2'],
+  ['/films?id=eq.1&order=id', '/films?id=eq.1&order=id.desc'],
+  ['/films?select=id&id=eq.1', '/films?select=title&id=eq.1'],
+  ['/films?id=eq.1', '/films?year=eq.1'],
+  ['/films?id=is.null', '/films?id=is.true'],
+  ['/films?or=(id.eq.1,id.eq.2)', '/films?or=(id.eq.1,id.eq.3)'],
+])('%s and %s are different shapes', (a, b) => {
+  expect(builds([a, a, b, b, a, b])).toEqual([1, 2, 1, 2, 0, 0]);
+});
+
+test('another picture or another form of the tenant is planned anew', () => {
+  const templates = new QueryTemplates();
+  const request = get('/films?id=eq.1');
+  for (let i = 0; i < 3; i++) templates.prepare(request, context, build);
+  let count = 0;
+  const counted: BuildQuery = (asked) => {
+    count++;
+    return build(asked);
+  };
+  templates.prepare(request, { tenant, cache: { ...CINEMA } }, counted);
+  templates.prepare(request, { tenant: { ...tenant }, cache: CINEMA }, counted);
+  expect(count).toBeGreaterThanOrEqual(2);
+});
+
+test('whatever is asked, the statements are those of planning it', () => {
+  const templates = new QueryTemplates();
+  const operand = fc.oneof(
+    fc.constantFrom('1', '*', '%', 'a,b', '"', ')', '{1}', 'operand 0'),
+    fc.string({ maxLength: 6 }),
+  );
+  const filter = fc.tuple(
+    fc.constantFrom('id', 'title', 'year', 'info->>a', 'directors.name'),
+    fc.constantFrom('eq', 'not.eq', 'like', 'ilike', 'gt', 'cs', 'is.null', 'neq'),
+    operand,
+  );
+  fc.assert(
+    fc.property(
+      fc.array(filter, { maxLength: 3 }),
+      fc.constantFrom('', '&limit=2', '&order=id'),
+      (filters, rest) => {
+        const query = filters.map(
+          ([name, op, value]) =>
+            `${encodeURIComponent(name)}=${op === 'is.null' ? op : `${op}.${encodeURIComponent(value)}`}`,
+        );
+        const request = get(`/films?select=id,directors(name)&${query.join('&')}${rest}`);
+        expect(templates.prepare(request, context, build).query).toEqual(build(request).query);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test('writes are never served from a template', () => {
+  const templates = new QueryTemplates();
+  let count = 0;
+  for (const relation of ['films', 'actors', 'films']) {
+    const request = parseApiRequest(
+      { method: 'DELETE', path: `/${relation}`, rawQuery: 'id=eq.1', headers: {}, body: undefined },
+      tenant.settings,
+    );
+    const { query } = templates.prepare(request, context, (asked) => {
+      count++;
+      return build(asked);
+    });
+    expect(query.statements[0]?.text).toContain(`DELETE FROM "${tenant.naming.schemaPrefix ?? 'acme'}"."${relation}"`);
+  }
+  expect(count).toBe(3);
+});
