@@ -21,3 +21,11 @@ $$;
 CREATE FUNCTION raise_bad_pgrst() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN RAISE SQLSTATE 'PGRST' USING MESSAGE = 'not json', DETAIL = '{"status": 333, "headers": {}}'; END
 $$;
+
+-- What advances while requests are answered, back to what it was after loading: between two requests.
+CREATE TABLE private.sequence_values AS
+  SELECT schemaname, sequencename, last_value FROM pg_sequences;
+CREATE FUNCTION private.reset_sequences() RETURNS void LANGUAGE sql AS $$
+  SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, coalesce(last_value, 1), last_value IS NOT NULL)
+  FROM private.sequence_values
+$$;

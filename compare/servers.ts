@@ -25,6 +25,8 @@ export interface Servers {
   readonly theirs: Server;
   /** Of the PostgREST: `12.0.2-2`. */
   readonly version: string;
+  /** Puts the sequences of both databases back, so that one server's refusal does not show in later rows. */
+  resetSequences(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,8 @@ export async function startServers(): Promise<Servers> {
       jwtSecret: COMPARE_JWT_SECRET,
     });
     closers.push(() => gateway.close());
+    const cleaners = [await connect(postgres, 'ours'), await connect(postgres, 'theirs')];
+    closers.push(() => Promise.all(cleaners.map((client) => client.end())));
     const theirs = await startPostgrest(binary.path, loginUrl(postgres, 'theirs'));
     closers.push(() => theirs.stop());
     return {
@@ -65,6 +69,9 @@ export async function startServers(): Promise<Servers> {
       // The same name, since SQL can see it.
       theirs: { url: theirs.url, host: gateway.host },
       version: binary.version,
+      resetSequences: async () => {
+        await Promise.all(cleaners.map((client) => client.query('SELECT private.reset_sequences()')));
+      },
       close,
     };
   } catch (error) {
@@ -96,7 +103,16 @@ function loginUrl(postgres: EmbeddedPostgres, whose: 'ours' | 'theirs'): string 
   return url.href;
 }
 
-async function startPostgrest(path: string, databaseUrl: string): Promise<{ url: string; stop(): Promise<void> }> {
+async function connect(postgres: EmbeddedPostgres, whose: 'ours' | 'theirs'): Promise<Client> {
+  const client = new Client({ connectionString: postgres.url(databaseName(whose)).reveal() });
+  await client.connect();
+  return client;
+}
+
+async function startPostgrest(
+  path: string,
+  databaseUrl: string,
+): Promise<{ url: string; stop(): Promise<void> }> {
   const [port, adminPort] = [await freePort(), await freePort()];
   const child = await startChild({
     name: 'PostgREST',

@@ -1,7 +1,7 @@
 import { parseApiRequest } from './api-request/parse-api-request.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
-import type { ResultSet } from './execute/result-set.ts';
+import type { ResultSet } from './platform/result-set.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';

@@ -2,7 +2,7 @@ import { GatewayError } from './errors/gateway-error.ts';
 import type { Abortable } from './execute/abortable.ts';
 import { InFlightLimit } from './execute/in-flight-limit.ts';
 import type { PoolCache } from './execute/pool-cache.ts';
-import type { ResultSet } from './execute/result-set.ts';
+import type { ResultSet } from './platform/result-set.ts';
 import { runTransaction } from './execute/run-transaction.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import type { Observe } from './platform/observation.ts';

@@ -53,8 +53,9 @@ export function jwtColumns(
   if (input === null) return { jwt_kind: 'none', sealed_jwt: null, jwks_url: null };
   if (input?.jwks_url !== undefined)
     return { jwt_kind: 'jwks-url', sealed_jwt: null, jwks_url: input.jwks_url };
-  if (input?.jwks !== undefined) {
-    const set = 'keys' in input.jwks ? input.jwks : { keys: [input.jwks] };
+  const jwks = input?.jwks ?? keySetIn(input?.secret);
+  if (jwks !== undefined) {
+    const set = 'keys' in jwks ? jwks : { keys: [jwks] };
     return { jwt_kind: 'jwks', sealed_jwt: sealed(JSON.stringify(set)), jwks_url: null };
   }
   const secret =
@@ -62,6 +63,16 @@ export function jwtColumns(
       ? (input?.secret ?? randomBytes(48).toString('base64url'))
       : new Uint8Array(Buffer.from(input.secret_base64, 'base64'));
   return { jwt_kind: 'secret', sealed_jwt: sealed(secret), jwks_url: null };
+}
+
+/** PostgREST's `jwt-secret` may be the text of a JWK or of a JWK Set (A2). */
+function keySetIn(secret: string | undefined): z.output<typeof Jwks> | undefined {
+  if (secret === undefined || !secret.trimStart().startsWith('{')) return undefined;
+  try {
+    return Jwks.safeParse(JSON.parse(secret)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 function isAllowedJwksUrl(text: string): boolean {

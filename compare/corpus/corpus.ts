@@ -8,7 +8,13 @@ import { readRequests } from './reads.ts';
 import { writeRequests } from './writes.ts';
 
 /** All requests, the same ones for the same seed. */
-export function makeCorpus({ seed, mixed }: { readonly seed: number; readonly mixed: number }): CorpusRequest[] {
+export function makeCorpus({
+  seed,
+  mixed,
+}: {
+  readonly seed: number;
+  readonly mixed: number;
+}): CorpusRequest[] {
   return [
     ...readRequests(),
     ...filterRequests(),

@@ -10,7 +10,11 @@ interface Kind {
 const CLIENT: Kind = { table: 'clients', columns: ['id', 'name'], embeds: [] };
 const TASK: Kind = { table: 'tasks', columns: ['id', 'name', 'project_id'], embeds: [] };
 const USER: Kind = { table: 'users', columns: ['id', 'name'], embeds: [TASK] };
-const PROJECT: Kind = { table: 'projects', columns: ['id', 'name', 'client_id'], embeds: [CLIENT, TASK, USER] };
+const PROJECT: Kind = {
+  table: 'projects',
+  columns: ['id', 'name', 'client_id'],
+  embeds: [CLIENT, TASK, USER],
+};
 const KINDS: readonly Kind[] = [
   PROJECT,
   { ...CLIENT, embeds: [PROJECT] },
@@ -19,8 +23,19 @@ const KINDS: readonly Kind[] = [
 ];
 const VALUES = ['1', '2', '3', 'IOS', 'Windows 7', 'null', '', 'x', '-1'];
 const COMPARISONS = ['eq', 'neq', 'gt', 'gte', 'lt', 'lte', 'like', 'ilike', 'match', 'isdistinct'];
-const ACCEPTS = ['application/json', 'text/csv', 'application/vnd.pgrst.object+json', 'application/vnd.pgrst.array+json;nulls=stripped'];
-const READ_PREFERENCES = ['count=exact', 'count=planned', 'count=estimated', 'handling=strict', 'timezone=Asia/Tokyo'];
+const ACCEPTS = [
+  'application/json',
+  'text/csv',
+  'application/vnd.pgrst.object+json',
+  'application/vnd.pgrst.array+json;nulls=stripped',
+];
+const READ_PREFERENCES = [
+  'count=exact',
+  'count=planned',
+  'count=estimated',
+  'handling=strict',
+  'timezone=Asia/Tokyo',
+];
 
 /** `count` requests put together at random from the parts of the grammar. */
 export function mixedRequests(seed: number, count: number): CorpusRequest[] {
@@ -45,12 +60,23 @@ function mixedRequest(random: SeededRandom, i: number): CorpusRequest {
   const verb = random.below(8);
   if (verb === 0) return corpusRequest('mixed', `/${kind.table}${query}`, { name, method: 'HEAD', headers });
   if (verb === 1 || verb === 2) return change(random, kind, query, { name, headers });
-  if (verb === 3 && kind.table === 'projects') return corpusRequest('mixed', `/rpc/getallprojects${query}`, { name, headers });
+  if (verb === 3 && kind.table === 'projects')
+    return corpusRequest('mixed', `/rpc/getallprojects${query}`, { name, headers });
   return corpusRequest('mixed', `/${kind.table}${query}`, { name, headers });
 }
 
-function change(random: SeededRandom, kind: Kind, query: string, rest: { name: string; headers: Record<string, string> }): CorpusRequest {
-  rest.headers.prefer = random.pick(['return=representation', 'return=representation,count=exact', 'return=minimal', 'return=headers-only']);
+function change(
+  random: SeededRandom,
+  kind: Kind,
+  query: string,
+  rest: { name: string; headers: Record<string, string> },
+): CorpusRequest {
+  rest.headers.prefer = random.pick([
+    'return=representation',
+    'return=representation,count=exact',
+    'return=minimal',
+    'return=headers-only',
+  ]);
   const path = `/${kind.table}${query}`;
   const method = random.pick(['POST', 'PATCH', 'DELETE']);
   if (method === 'DELETE') return corpusRequest('mixed', path, { ...rest, method });
@@ -61,7 +87,9 @@ function change(random: SeededRandom, kind: Kind, query: string, rest: { name: s
 }
 
 function select(random: SeededRandom, kind: Kind, depth: number, parts: string[], prefix: string): string {
-  const items: string[] = random.once(4) ? ['*'] : random.some(kind.columns, 3).map((column) => decorate(random, column));
+  const items: string[] = random.once(4)
+    ? ['*']
+    : random.some(kind.columns, 3).map((column) => decorate(random, column));
   if (depth < 3 && kind.embeds.length > 0 && random.once(2)) {
     const embed = random.pick(kind.embeds);
     const path = `${prefix}${embed.table}.`;

@@ -15,7 +15,8 @@ export interface CsvAsJson {
 
 /**
  * Turns CSV (RFC 4180, first line: names) into JSON (W3): all values are strings, but for `NULL`. Blank lines do not
- * count; of a repeated name the last column counts.
+ * count; of a repeated name the last column counts. Lines may be shorter than the header, but all alike; what is beyond it does not
+ * count.
  *
  * @throws {GatewayError} PGRST102 for text that is no CSV and for lines of unequal length
  */
@@ -25,11 +26,15 @@ export function csvToJson(csv: string): CsvAsJson {
   // A header must be a whole line.
   if (header === undefined || !reader.endedWithNewline) throw csvError('not enough input', '');
   const names = header.map((name) => JSON.stringify(name));
-  const columns = header.map((_, i) => i).filter((i) => header.lastIndexOf(header[i]!) === i);
+  let columns: readonly number[] = [];
+  let width: number | undefined;
   const objects: string[] = [];
   for (let record = reader.next(); record !== undefined; record = reader.next()) {
     if (record.length === 1 && record[0] === '') continue;
-    if (record.length !== header.length) {
+    const ownWidth = Math.min(record.length, header.length);
+    if (width === undefined) columns = lastOfEachName(header.slice(0, ownWidth));
+    width ??= ownWidth;
+    if (ownWidth !== width) {
       throw new GatewayError('PGRST102', { message: 'All lines must have same number of fields' });
     }
     let object = '';
@@ -38,6 +43,11 @@ export function csvToJson(csv: string): CsvAsJson {
   }
   if (objects.length === 0) return { text: '[]', keys: [] };
   return { text: `[${objects.join(',')}]`, keys: columns.map((i) => header[i]!).sort() };
+}
+
+/** Positions of the names, but for those that come again. */
+function lastOfEachName(names: readonly string[]): number[] {
+  return names.map((_, i) => i).filter((i) => names.lastIndexOf(names[i]!) === i);
 }
 
 function jsonValue(field: string): string {

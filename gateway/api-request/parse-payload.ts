@@ -84,9 +84,10 @@ function callPayload(contentType: string | undefined, body: Uint8Array, columns:
   }
 }
 
-/** A call without a body has no arguments. */
+/** A call without a body has no arguments; a single unnamed parameter gets the empty text as it is. */
 function callJsonPayload(body: Uint8Array, columns: Columns): Payload {
-  return jsonPayload(body.length === 0 && columns === undefined ? '{}' : decodeJson(body), columns);
+  if (body.length > 0 || columns !== undefined) return jsonPayload(decodeJson(body), columns);
+  return { kind: 'json', text: '', isArray: false, keys: [], isUnchecked: true };
 }
 
 function isJson(contentType: string | undefined): contentType is undefined | 'application/json' {
@@ -111,11 +112,23 @@ function jsonPayload(text: string, columns: Columns): Payload {
 }
 
 function parseJson(text: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw invalidJson();
   }
+  if (SURROGATE_ESCAPE.test(text) && !isWellFormed(value)) throw invalidJson();
+  return value;
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+/** Half a surrogate pair is no character, though JavaScript takes it for one. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, member]) => key.isWellFormed() && isWellFormed(member));
 }
 
 /** The keys that all rows share; `undefined` when they differ or a row is no object. */
@@ -151,7 +164,8 @@ function csvPayload(body: Uint8Array): Extract<Payload, { kind: 'json' }> {
 }
 
 function formParams(body: Uint8Array): readonly (readonly [name: string, value: string])[] {
-  return parseQueryString(decodeText(body)).map(([name, value = '']) => [name, value] as const);
+  // A form may begin as a query string does.
+  return parseQueryString(decodeText(body).replace(/^\?/, '')).map(([name, value = '']) => [name, value] as const);
 }
 
 function decodeJson(body: Uint8Array): string {

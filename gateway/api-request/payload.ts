@@ -10,7 +10,7 @@ export type Payload =
       readonly isArray: boolean;
       /** Keys of the objects, sorted, all alike; with `columns` given these are the columns instead. */
       readonly keys: readonly string[];
-      /** `columns` was given, so that the text was not parsed here (W2); PostgreSQL does it. */
+      /** The text was not parsed here, since `columns` was given (W2) or a call has no body; PostgreSQL does it. */
       readonly isUnchecked: boolean;
       /** The body came as CSV, which no single unnamed parameter takes (C4). */
       readonly isCsv?: true;

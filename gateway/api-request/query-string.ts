@@ -14,7 +14,7 @@ const SEMICOLON = 59;
  */
 export function parseQueryString(text: string): readonly QueryPair[] {
   const pairs: QueryPair[] = [];
-  let from = text.startsWith('?') ? 1 : 0;
+  let from = 0;
   while (from < text.length) {
     let end = from;
     let equals = -1;

@@ -1,7 +1,8 @@
+import type { StatementResult } from '../platform/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
+import type { TransactionVariable } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { PoolCache } from './pool-cache.ts';
-import type { StatementResult } from './result-set.ts';
 import { type RunOptions, runTransaction } from './run-transaction.ts';
 
 export interface ReadOnlyOptions extends RunOptions {
@@ -10,6 +11,8 @@ export interface ReadOnlyOptions extends RunOptions {
   readonly statementTimeoutMs?: number | undefined;
   /** Quoted; by default empty, so that every name is found where the query says. */
   readonly searchPath?: string | undefined;
+  /** Further settings for the transaction. */
+  readonly variables?: readonly TransactionVariable[];
 }
 
 /**
@@ -21,7 +24,7 @@ export async function runReadOnly(
   pools: PoolCache,
   upstream: Upstream,
   statements: readonly SqlStatement[],
-  { role, statementTimeoutMs, searchPath = '', signal, deadlineMs }: ReadOnlyOptions,
+  { role, statementTimeoutMs, searchPath = '', variables = [], signal, deadlineMs }: ReadOnlyOptions,
 ): Promise<readonly StatementResult[]> {
   const { results } = await runTransaction(
     pools,
@@ -31,7 +34,7 @@ export async function runReadOnly(
       role,
       isolationLevel: undefined,
       end: 'commit',
-      variables: [['search_path', searchPath]],
+      variables: [['search_path', searchPath], ...variables],
       statements,
       statementTimeoutMs,
     },

@@ -7,7 +7,7 @@ import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
-import type { ResultSet, StatementResult } from './result-set.ts';
+import type { ResultSet, StatementResult } from '../platform/result-set.ts';
 import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 

@@ -6,7 +6,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Settings } from '../platform/settings.ts';
 import { createClientErrorHandler } from './client-error.ts';
-import type { NodeBindings } from './node-request.ts';
+import type { NodeBindings } from './node-bindings.ts';
 import { discardRest, hasBody } from './read-body.ts';
 import { requestIdOf } from './request-id.ts';
 import { RequestTrace } from './request-trace.ts';

@@ -1,12 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HttpRequest, splitUrl } from './http-request.ts';
+import type { NodeBindings } from './node-bindings.ts';
 import { readNodeBody } from './read-body.ts';
-
-/** What the Node adapter hands to the app beside the request. */
-export interface NodeBindings {
-  readonly incoming: IncomingMessage;
-  readonly outgoing: ServerResponse;
-}
 
 /**
  * A request of Node's server. Headers are Node's own object, and the body is read from Node's own stream: a `Headers` and a

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { NodeBindings } from './node-request.ts';
+import type { NodeBindings } from './node-bindings.ts';
 
 /** How long the rest of a refused body is read and thrown away before the connection is cut. */
 const DISCARD_TIMEOUT_MS = 10_000;

@@ -14,7 +14,8 @@ import type { CallArguments } from './call-plan.ts';
 import { checkPreferences, strictMaxAffected } from './check-preferences.ts';
 import { negotiateMedia } from './negotiate-media.ts';
 import { planRead } from './plan-read.ts';
-import { planReturning } from './returning.ts';
+import type { Condition } from './read-plan.ts';
+import { planReturning, showOwnColumns } from './returning.ts';
 import { planTransactionEnd } from './transaction-end.ts';
 import { parseIsolationLevel } from './transaction-plan.ts';
 
@@ -54,6 +55,7 @@ export function planCall(
   const maxAffected = strictMaxAffected(preferences);
   if (maxAffected !== undefined && !returns.isSet) throw new GatewayError('PGRST128');
 
+  const returning = planReturning(read, query, filterNames(read.where));
   const accessMode =
     target.invocation === 'post' && routine.volatility === 'volatile' ? 'read write' : 'read only';
   return {
@@ -62,10 +64,10 @@ export function planCall(
     call: {
       routine,
       args: planArguments(request, routine),
-      returning: planReturning(read, query, filterNames(request)),
+      returning,
       maxAffected,
     },
-    read,
+    read: showOwnColumns(read, returning, cache),
     headersOnly: target.headersOnly,
     body,
     explain,
@@ -79,8 +81,11 @@ export function planCall(
 }
 
 /** Columns that the root's filters look at: a computed one has to be fetched by name. */
-function filterNames(request: ApiRequest): string[] {
-  return request.query.filters.filter((f) => f.path.length === 0).map((f) => f.value.field.name);
+function filterNames(conditions: readonly Condition[]): string[] {
+  return conditions.flatMap((condition) => {
+    if (condition.kind === 'logic') return filterNames(condition.children);
+    return condition.kind === 'filter' ? [condition.field.name] : [];
+  });
 }
 
 function argumentNames(request: ApiRequest): string[] {

@@ -7,11 +7,11 @@ import { findRelation } from '../schema-cache/find-relation.ts';
 import type { Relation, SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { DatabasePlan } from './action-plan.ts';
 import { checkPreferences, strictMaxAffected } from './check-preferences.ts';
-import type { MutatePlan, PayloadColumn } from './mutate-plan.ts';
+import type { MutatePlan, PayloadColumn, Returning } from './mutate-plan.ts';
 import { negotiateMedia } from './negotiate-media.ts';
 import { representationLookup } from './plan-fields.ts';
 import { planRead, planRootConditions } from './plan-read.ts';
-import { planReturning } from './returning.ts';
+import { planReturning, showOwnColumns } from './returning.ts';
 import { planTransactionEnd } from './transaction-end.ts';
 
 /** @throws {GatewayError} PGRST205, then of embeds, 204 or 105, 122, 107 (trap 8) */
@@ -50,6 +50,10 @@ export function planMutate(
 
   const returns = preferences.return ?? 'minimal';
   const locationColumns = returns === 'headers-only' && mutation === 'create' ? relation.primaryKey : [];
+  const returning: Returning =
+    returns === 'representation'
+      ? planReturning(read, query)
+      : { all: false, names: returns === 'headers-only' ? locationColumns : [] };
   const mutate: MutatePlan = {
     mutation,
     relation,
@@ -58,10 +62,7 @@ export function planMutate(
     appliesDefaults,
     where: planRootConditions(trees, relation, cache),
     onConflict: planConflict(request, mutation, relation),
-    returning:
-      returns === 'representation'
-        ? planReturning(read, query)
-        : { all: false, names: returns === 'headers-only' ? locationColumns : [] },
+    returning,
     return: returns,
     maxAffected: mutation === 'create' ? undefined : strictMaxAffected(preferences),
     locationColumns,
@@ -70,7 +71,7 @@ export function planMutate(
     kind: 'mutate',
     relation,
     mutate,
-    read,
+    read: showOwnColumns(read, returning, cache),
     body,
     explain,
     transaction: {

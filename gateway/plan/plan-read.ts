@@ -23,7 +23,7 @@ export interface ReadContext {
   readonly capsRows: boolean;
   /** Filters of the root are applied; not on mutations, where they choose the rows to change. */
   readonly filtersRoot: boolean;
-  /** limit/offset and order of embeds count; not in the response of a mutation (W8). */
+  /** limit/offset of embeds count; in the response of a mutation they are not even looked at (W8). */
   readonly pagesEmbeds: boolean;
 }
 
@@ -105,10 +105,8 @@ function attach(root: Node, query: ReadQuery, context: ReadContext): void {
     if (node !== root || context.filtersRoot) node.filters.push(logic.value);
   }
   for (const order of query.order) locate(order).order = order.value;
-  for (const range of query.ranges) {
-    const node = locate(range);
-    if (context.pagesEmbeds) node.range = range.value;
-  }
+  if (!context.pagesEmbeds) return;
+  for (const range of query.ranges) locate(range).range = range.value;
 }
 
 /** Follows embed names (or aliases) from the root. @throws {GatewayError} PGRST108 when one is not embedded */

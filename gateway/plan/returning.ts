@@ -1,7 +1,17 @@
 import type { QueryParams } from '../api-request/query-params.ts';
+import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { Returning } from './mutate-plan.ts';
+import { type FieldItem, planSelectTerms } from './plan-fields.ts';
 import { columnsForEmbeds } from './plan-read.ts';
 import type { ReadPlan } from './read-plan.ts';
+
+const STAR: FieldItem = {
+  kind: 'field',
+  field: { name: '*', path: [] },
+  alias: undefined,
+  cast: undefined,
+  aggregate: undefined,
+};
 
 /** What the changed rows must carry so that `read` can be built from them (E13). */
 export function planReturning(read: ReadPlan, query: QueryParams, extra: readonly string[] = []): Returning {
@@ -18,4 +28,14 @@ export function planReturning(read: ReadPlan, query: QueryParams, extra: readonl
   const known = read.relation?.columns;
   const listed = [...names].filter((name) => !all || (known !== undefined && !known.has(name)));
   return { all, names: listed };
+}
+
+/** Writes `*` out where the rows carry computed columns as well, which `*` does not show. */
+export function showOwnColumns(read: ReadPlan, returning: Returning, cache: SchemaCache): ReadPlan {
+  if (!returning.all || returning.names.length === 0) return read;
+  const ownColumns = planSelectTerms([STAR], read.relation, { cache, expandsStar: true });
+  const select = read.select.flatMap((term) =>
+    term.field.name === '*' && term.aggregate === undefined ? ownColumns : [term],
+  );
+  return { ...read, select };
 }

@@ -98,10 +98,6 @@ export function joinSql(fragments: readonly SqlFragment[], separator: string): S
   return new SqlFragment(strings, values);
 }
 
-export function isEmptySql(fragment: SqlFragment): boolean {
-  return fragment.values.length === 0 && fragment.strings[0] === '';
-}
-
 /** Numbers the values `$1…$n` in the order of their appearance. */
 export function compileSql(fragment: SqlFragment): SqlStatement {
   const { strings, values } = fragment;

@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { StatementResult } from '../execute/result-set.ts';
+import type { StatementResult } from '../platform/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
 import { relationKey } from '../schema-cache/schema-cache.ts';
 

@@ -26,7 +26,7 @@ export function bodySql(handler: BodyHandler, shape: RowShape): SqlFragment {
   const { media } = handler;
   switch (media.kind) {
     case 'csv':
-      return shape.kind === 'routine' && shape.returns.kind === 'scalar' ? scalarCsv() : csv();
+      return csv();
     case 'geojson':
       return raw(
         `json_build_object('type', 'FeatureCollection', 'features', coalesce(json_agg(ST_AsGeoJSON(_postgrest_t)::json), '[]'))::text`,
@@ -63,13 +63,13 @@ function json(
     const { returns } = shape;
     const isScalar = returns.kind === 'scalar' || returns.kind === 'void';
     const rows = isScalar ? '_postgrest_t.pgrst_scalar' : '_postgrest_t';
-    if (!returns.isSet) return raw(`coalesce(${strip(`json_agg(${rows})->0`)}, 'null')::text`);
-    if (isScalar && !isObject) return raw(`coalesce(${strip(`json_agg(${rows})`)}, '[]')::text`);
-    if (isObject) return raw(`coalesce(${strip(`json_agg(${rows})->0`)}, 'null')::text`);
+    if (!returns.isSet) return raw(`coalesce(${strip(`json_agg(${rows})->0`)}, 'null')`);
+    // An object made of one of several scalars keeps the name of their column.
+    if (isScalar && !isObject) return raw(`coalesce(${strip(`json_agg(${rows})`)}, '[]')`);
   }
   return isObject
-    ? raw(`coalesce(${strip('json_agg(_postgrest_t)->0')}, 'null')::text`)
-    : raw(`coalesce(${strip('json_agg(_postgrest_t)')}, '[]')::text`);
+    ? raw(`coalesce(${strip('json_agg(_postgrest_t)->0')}, 'null')`)
+    : raw(`coalesce(${strip('json_agg(_postgrest_t)')}, '[]')`);
 }
 
 /** Header from the first row's keys, then each row as PostgreSQL writes a record, without its parentheses (M4). */
@@ -77,8 +77,4 @@ function csv(): SqlFragment {
   return raw(
     `(SELECT coalesce(pg_catalog.string_agg(header.name, ','), '') FROM (SELECT json_object_keys(first_row.json)::text AS name FROM (SELECT row_to_json(source) AS json FROM pgrst_source AS source LIMIT 1) AS first_row) AS header) || E'\\n' || coalesce(pg_catalog.string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), E'\\n'), '')`,
   );
-}
-
-function scalarCsv(): SqlFragment {
-  return raw(`coalesce(pg_catalog.string_agg(_postgrest_t.pgrst_scalar::text, E'\\n'), '')`);
 }

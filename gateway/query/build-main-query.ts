@@ -5,7 +5,6 @@ import type { BodyHandler, DatabasePlan } from '../plan/action-plan.ts';
 import type { ReadPlan } from '../plan/read-plan.ts';
 import {
   compileSql,
-  EMPTY_SQL,
   ident,
   quoteLiteral,
   raw,
@@ -22,7 +21,7 @@ import { explainOf } from './explain-sql.ts';
 import { hookStatement } from './hook-sql.ts';
 import type { MainQuery } from './main-query.ts';
 import { INSERTED_COUNT, mutateSql } from './mutate-sql.ts';
-import { rangeSql, readSql } from './read-sql.ts';
+import { readSql } from './read-sql.ts';
 import { namedSource, type RowSource } from './scope.ts';
 
 export interface QueryContext {
@@ -62,19 +61,18 @@ function mainSql(
     plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
   const hasBody = plan.kind === 'mutate' ? plan.mutate.return === 'representation' : !plan.headersOnly;
   const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
-  const guarded = guardSql(plan, raw('pg_catalog.count(_postgrest_t)'));
+  // A routine that returns one value gives one row, whatever its filters leave of it.
+  const isSingle = plan.kind === 'call' && !plan.routine.returns.isSet;
+  const counted = 'pg_catalog.count(_postgrest_t)';
+  const guarded = guardSql(plan, raw(isSingle ? `greatest(${counted}, 1)` : counted));
   if (plan.kind === 'mutate') return { text: mutationSql(plan, body, guarded), count: undefined };
 
-  const from = plan.kind === 'read' ? relationFrom(plan.read) : SOURCE_FROM;
-  const counted = countParts(plan, request, { settings, from });
-  const isRows = plan.kind === 'read' || plan.routine.returns.kind === 'composite';
+  const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
+  const total = countParts(plan, request, { settings, from });
   const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
-  const rows =
-    plan.kind === 'call' && isRows
-      ? readSql(plan.read, { ...SOURCE_FROM, source: typedSource(plan.read) })
-      : sql`SELECT * FROM pgrst_source${plan.kind === 'call' ? rangeSql(plan.read.range) : EMPTY_SQL}`;
-  const text = sql`WITH pgrst_source AS (${source})${counted.cte} SELECT ${counted.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
-  return { text, count: counted.explain };
+  const rows = plan.kind === 'call' ? readSql(plan.read, from) : raw('SELECT * FROM pgrst_source');
+  const text = sql`WITH pgrst_source AS (${source})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
+  return { text, count: total.explain };
 }
 
 const GUC_COLUMNS = raw(
@@ -89,7 +87,7 @@ function mutationSql(
   const { mutate, read } = plan;
   const rows =
     mutate.return === 'representation'
-      ? readSql(read, { ...SOURCE_FROM, source: typedSource(read) })
+      ? readSql(read, sourceFrom(read, mutate.relation.name))
       : raw('SELECT * FROM pgrst_source');
   const location =
     mutate.locationColumns.length === 0
@@ -111,18 +109,23 @@ interface From {
   readonly sql: SqlFragment;
 }
 
-const SOURCE_FROM: From = { source: namedSource('pgrst_source'), sql: raw('"pgrst_source"') };
-
 function relationFrom({ relation }: ReadPlan): From {
   const source = namedSource(relation!.physicalSchema, relation!.name);
   return { source, sql: source.name };
 }
 
-/** Rows of `pgrst_source` have no named type; computed relationships need the relation's. */
-function typedSource({ relation }: ReadPlan): RowSource {
-  return relation === undefined
-    ? SOURCE_FROM.source
-    : { ...SOURCE_FROM.source, rowType: ident(relation.physicalSchema, relation.name) };
+/** Ends as the aliases of embeds do, one of which it could hide. */
+const LIKE_AN_ALIAS = /_j?\d+$/;
+
+/**
+ * The rows that a mutation or a call left, under the relation's (or the routine's) name as PostgREST shows it in error texts. They have
+ * no named type; computed relationships need the relation's.
+ */
+function sourceFrom({ relation }: ReadPlan, routineName: string): From {
+  const name = relation?.name ?? routineName;
+  const source = namedSource(LIKE_AN_ALIAS.test(name) ? 'pgrst_source' : name);
+  const rowType = relation === undefined ? undefined : ident(relation.physicalSchema, relation.name);
+  return { source: { ...source, rowType }, sql: sql`"pgrst_source" AS ${source.name}` };
 }
 
 const NO_TOTAL = raw('NULL::bigint');
@@ -141,10 +144,7 @@ function countParts(
   if (count === undefined || (isCall && count === 'planned')) {
     return { cte: raw(''), total: NO_TOTAL, explain: undefined };
   }
-  const read: ReadPlan =
-    plan.kind === 'call' && plan.routine.returns.kind !== 'composite'
-      ? { ...plan.read, where: [], embeds: [] }
-      : plan.read;
+  const { read } = plan;
   const explain = count === 'exact' || isCall ? undefined : countSql(read, from, undefined);
   if (count === 'planned' && explain !== undefined) return { cte: raw(''), total: NO_TOTAL, explain };
   const limit =

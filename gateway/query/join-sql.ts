@@ -9,6 +9,12 @@ export interface EmbedJoin {
   readonly conditions: readonly SqlFragment[];
 }
 
+/** An embed with the alias of its lateral join. */
+export interface Joined {
+  readonly embed: EmbedPlan;
+  readonly alias: string;
+}
+
 /** The FROM and the join conditions of an embed: its relation under an alias, a junction, or a computed relationship. */
 export function joinToParent(
   embed: EmbedPlan,

@@ -1,14 +1,17 @@
 import type { ItemRange } from '../api-request/range.ts';
 import type { EmbedPlan, PlannedOrder, ReadPlan } from '../plan/read-plan.ts';
-import { EMPTY_SQL, ident, isEmptySql, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { EMPTY_SQL, ident, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
 import { fieldSql, plainValueSql, selectTermSql } from './field-sql.ts';
 import { conditionSql, type EmbedTest, whereSql } from './filter-sql.ts';
-import { joinToParent } from './join-sql.ts';
+import { type Joined, joinToParent } from './join-sql.ts';
 import { AliasScope, columnOf, namedSource, type RowSource } from './scope.ts';
 import { liftedColumns, spreadColumnsSql } from './spread-sql.ts';
 
 /** Column of an embed's lateral join that holds the JSON of a to-many embed. */
 const AGGREGATE_COLUMN = 'agg';
+
+/** Column of a to-many spread's lateral join that is NULL when it has no rows: its arrays never are. */
+const ROWS_COLUMN = 'pgrst_rows';
 
 /** Extra column of a to-one embed that parents are ordered by; taken out of the JSON again. */
 const orderColumn = (index: number): string => `pgrst_order_${index}`;
@@ -47,12 +50,6 @@ interface Level {
   readonly extraColumns: readonly SqlFragment[];
 }
 
-/** An embed with the alias of its lateral join. */
-export interface Joined {
-  readonly embed: EmbedPlan;
-  readonly alias: string;
-}
-
 function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const { source, scope, parentName } = level;
   const joined = plan.embeds.map((embed) => ({ embed, alias: scope.lateralAlias(parentName, embed) }));
@@ -81,7 +78,7 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
     } else add(embedColumnSql(join, plan), false);
   }
   for (const extra of level.extraColumns) add(extra, false);
-  const laterals = joined.map((join, index) => lateralSql(join, { plan, level, index }));
+  const laterals = joined.map((join) => lateralSql(join, { plan, level }));
   const embedTest: EmbedTest = (index, isNull) =>
     sql`${embedValue(joined[index]!)} IS ${raw(isNull ? 'NOT DISTINCT' : 'DISTINCT')} FROM NULL`;
   const conditions = plan.where.map((condition) => conditionSql(condition, source, embedTest));
@@ -89,8 +86,7 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const groupBy = isGrouped && grouped.length > 0 ? raw(` GROUP BY ${grouped.join(', ')}`) : EMPTY_SQL;
   const orderBy = orderSql(plan.order, source, joined);
   // An embed that shows nothing must still tell a row from none; a root without columns gives empty objects.
-  const list =
-    columns.length === 0 && level.depth > 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
+  const list = columns.length === 0 && level.depth > 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
   return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${where}${groupBy}${orderBy}${rangeSql(plan.range)}`;
 }
 
@@ -100,7 +96,13 @@ function rawAggregateInput(term: ReadPlan['select'][number], source: RowSource):
 
 /** The expression that is NULL when an embed has no rows. */
 function embedValue({ embed, alias }: Joined): SqlFragment {
-  return embed.cardinality === 'to-one' || embed.isSpread ? ident(alias) : ident(alias, AGGREGATE_COLUMN);
+  if (embed.cardinality === 'to-one') return ident(alias);
+  return ident(alias, isLifted(embed) ? ROWS_COLUMN : AGGREGATE_COLUMN);
+}
+
+/** A to-many spread that has columns to lift: its lateral join has an array of each instead of one of rows. */
+function isLifted(embed: EmbedPlan): boolean {
+  return embed.isSpread && liftedColumns(embed).length > 0;
 }
 
 function embedColumnSql({ embed, alias }: Joined, parent: ReadPlan): SqlFragment {
@@ -112,24 +114,33 @@ function embedColumnSql({ embed, alias }: Joined, parent: ReadPlan): SqlFragment
   return sql`row_to_json(${ident(alias)}.*)::jsonb${joinSql(hidden, '')} AS ${name}`;
 }
 
-/** Indexes of the parent's order terms that look at this embed. */
+/** Indexes of the parent's order terms that look at a column which this embed does not show. */
 function orderedColumns(parent: ReadPlan, embed: EmbedPlan): number[] {
   return parent.order.flatMap((term, index) =>
-    term.embed !== undefined && parent.embeds[term.embed] === embed ? [index] : [],
+    term.embed !== undefined && parent.embeds[term.embed] === embed && !isShown(term, embed) ? [index] : [],
+  );
+}
+
+/** What an embed shows is ordered by its output name, as PostgREST does; and a spread's can then be grouped by. */
+function isShown({ field }: PlannedOrder, { read }: EmbedPlan): boolean {
+  if (field.path.length > 0) return false;
+  return read.select.some((term) =>
+    term.alias === undefined
+      ? term.field.name === '*' && (read.relation?.columns.has(field.name) ?? false)
+      : term.alias === field.name && term.aggregate === undefined,
   );
 }
 
 function lateralSql(
   join: Joined,
-  { plan, level, index }: { readonly plan: ReadPlan; readonly level: Level; readonly index: number },
+  { plan, level }: { readonly plan: ReadPlan; readonly level: Level },
 ): SqlFragment {
   const { embed, alias } = join;
   const depth = level.depth + 1;
   const child = joinToParent(embed, { parent: level.source, scope: level.scope, depth });
-  const extraColumns = plan.order.flatMap((term, position) =>
-    term.embed === index
-      ? [sql`${fieldSql(term.field, child.source)} AS ${ident(orderColumn(position))}`]
-      : [],
+  const extraColumns = orderedColumns(plan, embed).map(
+    (position) =>
+      sql`${fieldSql(plan.order[position]!.field, child.source)} AS ${ident(orderColumn(position))}`,
   );
   const select = levelSql(embed.read, {
     source: child.source,
@@ -144,17 +155,13 @@ function lateralSql(
   const kind = raw(embed.join === 'inner' ? ' INNER JOIN LATERAL ' : ' LEFT JOIN LATERAL ');
   const name = ident(alias);
   if (embed.cardinality === 'to-one') return sql`${kind}(${select}) AS ${name} ON TRUE`;
-  const aggregated = embed.isSpread
-    ? joinSql(
-        liftedColumns(embed).map(
-          (column) => sql`COALESCE(json_agg(${ident(alias, column)}), '[]')::jsonb AS ${ident(column)}`,
-        ),
-        ', ',
-      )
-    : EMPTY_SQL;
-  if (embed.isSpread && !isEmptySql(aggregated)) {
+  if (isLifted(embed)) {
+    const aggregated = liftedColumns(embed).map(
+      (column) => sql`COALESCE(json_agg(${ident(alias, column)}), '[]')::jsonb AS ${ident(column)}`,
+    );
+    aggregated.push(raw(`nullif(pg_catalog.count(*), 0) AS "${ROWS_COLUMN}"`));
     const having = embed.join === 'inner' ? raw(' HAVING pg_catalog.count(*) > 0') : EMPTY_SQL;
-    return sql`${kind}(SELECT ${aggregated} FROM (${select}) AS ${name}${having}) AS ${name} ON TRUE`;
+    return sql`${kind}(SELECT ${joinSql(aggregated, ', ')} FROM (${select}) AS ${name}${having}) AS ${name} ON TRUE`;
   }
   const on = embed.join === 'inner' ? sql`${ident(alias, AGGREGATE_COLUMN)} IS NOT NULL` : raw('TRUE');
   return sql`${kind}(SELECT json_agg(${name})::jsonb AS ${ident(AGGREGATE_COLUMN)} FROM (${select}) AS ${name}) AS ${name} ON ${on}`;
@@ -166,12 +173,16 @@ function orderSql(order: readonly PlannedOrder[], source: RowSource, joined: rea
     const value =
       term.embed === undefined
         ? fieldSql(term.field, source)
-        : columnOf(namedSource(joined[term.embed]!.alias), orderColumn(index));
+        : embedOrderSql(term, index, joined[term.embed]!);
     const direction = term.direction === undefined ? '' : ` ${term.direction.toUpperCase()}`;
     const nulls = term.nulls === undefined ? '' : ` NULLS ${term.nulls.toUpperCase()}`;
     return sql`${value}${raw(direction + nulls)}`;
   });
   return sql` ORDER BY ${joinSql(terms, ', ')}`;
+}
+
+function embedOrderSql(term: PlannedOrder, index: number, { embed, alias }: Joined): SqlFragment {
+  return columnOf(namedSource(alias), isShown(term, embed) ? term.field.name : orderColumn(index));
 }
 
 /** As parameters, so that pages of one read share a statement. */

@@ -1,7 +1,7 @@
 import type { EmbedPlan } from '../plan/read-plan.ts';
 import { ident, type SqlFragment, sql } from '../platform/sql.ts';
 import { aggregateSql } from './field-sql.ts';
-import type { Joined } from './read-sql.ts';
+import type { Joined } from './join-sql.ts';
 
 /** Names of the columns that a spread embed lifts into its parent, nested spreads included. */
 export function liftedColumns(embed: EmbedPlan): string[] {

@@ -85,8 +85,12 @@ async function listenUntilLost(options: NotificationListenerOptions, hooks: List
   const onAbort = () => lost.resolve();
   hooks.signal.addEventListener('abort', onAbort, { once: true });
   let heartbeat: NodeJS.Timeout | undefined;
+  let isConnected = false;
   try {
-    await client.connect();
+    // An abort need not wait for a server that does not answer.
+    await Promise.race([client.connect(), lost.promise]);
+    if (hooks.signal.aborted) return;
+    isConnected = true;
     await client.query(`LISTEN ${pg.escapeIdentifier(options.channel)}`);
     if (hooks.signal.aborted) return;
     hooks.connected();
@@ -97,6 +101,7 @@ async function listenUntilLost(options: NotificationListenerOptions, hooks: List
   } finally {
     clearInterval(heartbeat);
     hooks.signal.removeEventListener('abort', onAbort);
+    if (!isConnected) client.connection.stream.destroy();
     await client.end().catch(() => undefined);
   }
 }

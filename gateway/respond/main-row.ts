@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { ResultSet } from '../execute/result-set.ts';
+import type { ResultSet } from '../platform/result-set.ts';
 import { isBinaryBody } from '../plan/binary-body.ts';
 import { MAIN_COLUMNS, type MainQuery } from '../query/main-query.ts';
 import type { RowsAction } from './response-input.ts';

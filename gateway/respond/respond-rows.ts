@@ -39,7 +39,9 @@ export function respondCall(input: ResponseInput, plan: CallAction): Response {
   const headers: Record<string, string> = { 'Content-Range': page.contentRange };
   addPreferenceApplied(headers, request, { kind: 'call' });
   if (plan.routine.returns.kind === 'void') {
-    return finishResponse({ status: 204, headers, body: undefined }, row, input.extraHeaders);
+    // 204 has no body, but the database may want another status.
+    const body = plan.headersOnly ? undefined : '';
+    return finishResponse({ status: 204, headers, body }, row, input.extraHeaders);
   }
   headers['Content-Type'] = bodyContentType(plan);
   addProfile(headers, request);

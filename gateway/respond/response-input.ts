@@ -1,5 +1,5 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
-import type { ResultSet } from '../execute/result-set.ts';
+import type { ResultSet } from '../platform/result-set.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import type { MainQuery } from '../query/main-query.ts';
 import type { PostgrestSettings, TenantNaming } from '../registry/tenant.ts';

@@ -1,4 +1,4 @@
-import type { StatementResult } from '../execute/result-set.ts';
+import type { StatementResult } from '../platform/result-set.ts';
 import {
   overlayPostgrestSettings,
   POSTGREST_SETTING_NAMES,

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { StatementResult } from '../execute/result-set.ts';
+import type { StatementResult } from '../platform/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
 import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
 import { physicalSchema, type TenantNaming } from '../registry/tenant.ts';

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { StatementResult } from '../execute/result-set.ts';
+import type { StatementResult } from '../platform/result-set.ts';
 import type { Constraint, Oid } from './catalog.ts';
 import { readFlag, readNumber, readOptional, readOptionalNumber, readText, readTexts } from './row-reader.ts';
 import type { Column, Relation } from './schema-cache.ts';

@@ -1,4 +1,4 @@
-import type { StatementResult } from '../execute/result-set.ts';
+import type { StatementResult } from '../platform/result-set.ts';
 import type { ComputedRelationship, Oid } from './catalog.ts';
 import { parseMediaTypeName } from './media-type-name.ts';
 import { compareTexts } from './relationship-order.ts';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SignJWT } from 'jose';
-import { startProcess } from './processes.ts';
+import { findProcesses, startProcess } from './processes.ts';
 
 export interface TenantKeys {
   readonly anon: string;
@@ -34,6 +34,12 @@ export interface Stack {
   admin(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Makes a `shared` tenant and runs the statements as its owner. */
   createTenant(id: string, sql: string, postgrest?: Readonly<Record<string, unknown>>): Promise<StackTenant>;
+  /** The same with a database of its own. */
+  createDatabaseTenant(id: string, sql: string): Promise<StackTenant>;
+  /** Superuser DSN of a database of its PostgreSQL. */
+  databaseUrl(database: string): Promise<string>;
+  /** Id of the gateway's process. Linux only. */
+  gatewayPid(): Promise<number>;
   /** Ends all of it and removes the data. */
   stop(): Promise<void>;
 }
@@ -68,13 +74,32 @@ export async function startStack(env: Readonly<Record<string, string>> = {}): Pr
       adminToken,
       output: launched.output,
       admin,
-      createTenant: (id, sql, postgrest = {}) => createTenant(admin, { id, sql, postgrest, gatewayUrl }),
+      createTenant: (id, sql, postgrest = {}) =>
+        createTenant(admin, { id, sql, postgrest, gatewayUrl, kind: 'shared' }),
+      createDatabaseTenant: (id, sql) =>
+        createTenant(admin, { id, sql, postgrest: {}, gatewayUrl, kind: 'database' }),
+      databaseUrl: (database) => databaseUrl(dataDir, database),
+      gatewayPid: () => gatewayPid(dataDir),
       stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** PostgreSQL writes its port into the fourth line of its lock file. */
+async function databaseUrl(dataDir: string, database: string): Promise<string> {
+  const lock = await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8');
+  const password = await readFile(join(dataDir, 'secrets', 'postgres-password'), 'utf8');
+  return `postgres://postgres:${encodeURIComponent(password.trim())}@127.0.0.1:${lock.split('\n')[3]}/${database}`;
+}
+
+async function gatewayPid(dataDir: string): Promise<number> {
+  const [ours, gateways] = await Promise.all([findProcesses(dataDir), findProcesses('/gateway/main.')]);
+  const pid = gateways.find((gateway) => ours.includes(gateway));
+  if (pid === undefined) throw new Error('there is no gateway process');
+  return pid;
 }
 
 type CallAdmin = Stack['admin'];
@@ -95,15 +120,21 @@ async function callAdmin(
 
 async function createTenant(
   admin: CallAdmin,
-  options: { id: string; sql: string; postgrest: Readonly<Record<string, unknown>>; gatewayUrl: string },
+  options: {
+    id: string;
+    sql: string;
+    postgrest: Readonly<Record<string, unknown>>;
+    gatewayUrl: string;
+    kind: 'shared' | 'database';
+  },
 ): Promise<StackTenant> {
-  const { id, sql, postgrest, gatewayUrl } = options;
+  const { id, sql, postgrest, gatewayUrl, kind } = options;
   const secret = randomBytes(32).toString('hex');
   const host = `${id}.localhost`;
   const created = await admin('POST', '/v1/tenants', {
     id,
     hosts: [host],
-    placement: { kind: 'shared' },
+    placement: { kind },
     isolation: 'trusted',
     jwt: { secret },
     postgrest,

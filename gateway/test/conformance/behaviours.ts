@@ -179,6 +179,10 @@ export const SHOWN_ELSEWHERE: Readonly<Record<string, readonly OtherTest[]>> = {
       file: `${GATEWAY_TESTS}/unit/reload/shared-sweep.test.ts`,
       name: 'pictures in use are read again one after another, the others when they are next used',
     },
+    {
+      file: `${GATEWAY_TESTS}/integration/shared-schema-reload.test.ts`,
+      name: 'reads the pictures of all shared tenants in use again, whoever sent it',
+    },
   ],
   X5: [
     {

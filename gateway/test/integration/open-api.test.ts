@@ -62,6 +62,13 @@ describe('OpenAPI 3.1', () => {
     expect(openApiProblems(text)).toEqual([]);
   });
 
+  test('would not pass with a reference that leads nowhere, or an id given twice', async () => {
+    const { text } = await get('/?openapi=3.1');
+    expect(openApiProblems(text.replace('"Error":', '"Other":')).length).toBeGreaterThan(0);
+    expect(openApiProblems(text.replace('"insert.halls"', '"read.halls"'))).toHaveLength(1);
+    expect(openApiProblems(text.replace('"format":"uuid"', '"formatt":"uuid"')).length).toBeGreaterThan(0);
+  });
+
   test('of another profile is too', async () => {
     const { text } = await ask(gateway, '/rest/v1/?openapi=3.1', {
       headers: { 'accept-profile': 'archive' },

@@ -455,8 +455,13 @@ describe('routines', () => {
 test('media types are made by aggregates over one relation’s rows or any, and by functions', () => {
   const inTest = (name: string) => ({ schema: 'test', physicalSchema: 'test', name });
   expect(cache.mediaHandlers).toEqual([
-    { mediaType: '*/*', relation: inTest('tiobe_pls'), aggregate: inTest('any_agg') },
-    { mediaType: 'application/vnd.lines', relation: inTest('projects'), aggregate: inTest('lines_agg') },
+    { mediaType: '*/*', relation: inTest('tiobe_pls'), aggregate: inTest('any_agg'), isBinary: true },
+    {
+      mediaType: 'application/vnd.lines',
+      relation: inTest('projects'),
+      aggregate: inTest('lines_agg'),
+      isBinary: true,
+    },
     { mediaType: 'text/plain', relation: undefined, aggregate: inTest('plain_agg') },
   ]);
   const made = ['hello_page', 'some_bytes', 'any_media'].map((name) => routines(name)[0]?.returns);
@@ -467,8 +472,9 @@ test('media types are made by aggregates over one relation’s rows or any, and 
       kind: 'scalar',
       type: 'test."application/octet-stream"',
       mediaType: 'application/octet-stream',
+      isBinary: true,
     },
-    { isSet: false, kind: 'scalar', type: 'test."*/*"', mediaType: '*/*' },
+    { isSet: false, kind: 'scalar', type: 'test."*/*"', mediaType: '*/*', isBinary: true },
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import type { StatementResult } from '../../execute/result-set.ts';
+import type { StatementResult } from '../../platform/result-set.ts';
 import type { SqlStatement } from '../../platform/sql.ts';
 import { type LoadOptions, loadSchemaCache } from '../../schema-cache/load-schema-cache.ts';
 import type { SchemaCache } from '../../schema-cache/schema-cache.ts';

@@ -181,6 +181,16 @@ export const CALLS: readonly ConformanceCase[] = [
   },
   {
     ids: ['C4'],
+    name: 'a single unnamed json parameter takes no CSV',
+    method: 'POST',
+    path: '/rpc/whole_body',
+    headers: { 'content-type': 'text/csv' },
+    body: 'any\n1',
+    status: 404,
+    jsonIncludes: { code: 'PGRST202' },
+  },
+  {
+    ids: ['C4'],
     name: 'a single unnamed text parameter takes the body',
     method: 'POST',
     path: '/rpc/whole_text',

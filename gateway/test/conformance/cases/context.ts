@@ -122,9 +122,21 @@ export const CONTEXT: readonly ConformanceCase[] = [
   },
   {
     ids: ['X1'],
-    name: 'a cast goes past the representation',
-    since: 13,
-    path: '/paints?select=tone::integer&id=eq.2',
-    json: [{ tone: 128 }],
+    name: 'a cast is of the representation',
+    path: '/paints?select=tone::text&id=eq.2',
+    json: [{ tone: '"#000080"' }],
+  },
+  {
+    ids: ['X1'],
+    name: 'a pattern is no value to be represented',
+    path: '/paints?select=id&tone=like.*12*',
+    status: 404,
+    jsonIncludes: { code: '42883' },
+  },
+  {
+    ids: ['X1'],
+    name: 'isdistinct takes its value past the representation',
+    path: '/paints?select=id&tone=isdistinct.128',
+    json: [{ id: 1 }],
   },
 ];

@@ -56,6 +56,23 @@ export const SPREADS: readonly ConformanceCase[] = [
     ],
   },
   {
+    ids: ['V4', 'F16'],
+    name: 'a to-many spread of no one is found by a null filter',
+    since: 13,
+    path: '/concerts?select=id,...works(ids:id)&works=is.null',
+    json: [{ id: 3, ids: [] }],
+  },
+  {
+    ids: ['V4', 'V5', 'O2'],
+    name: 'groups of a spread are ordered by what it lifts',
+    path: '/works?select=count(),...composers(by:name)&composer_id=not.is.null&order=composers(by).desc',
+    json: [
+      { count: 1, by: 'Ravel' },
+      { count: 1, by: 'Clarke' },
+      { count: 2, by: 'Bartók' },
+    ],
+  },
+  {
     ids: ['V4'],
     name: 'a name before a spread is refused',
     path: '/works?select=id,x:...composers(name)',

@@ -82,8 +82,17 @@ describe('JSON bodies', () => {
     expect(errorOf(() => payloadOf(text)).code).toBe('PGRST102');
   });
 
-  it('gives a call without a body no arguments', () => {
-    expect(payloadOf(undefined, { path: '/rpc/f' })).toEqual(json('{}', []));
+  it('gives a call without a body no arguments, and a single unnamed parameter the empty text', () => {
+    expect(payloadOf(undefined, { path: '/rpc/f' })).toEqual({ ...json('', []), isUnchecked: true });
+  });
+
+  it.each(['{"a":"\\ud800"}', '[{"a":["\\uDC00x"]}]', '{"\\ud800":1}'])('refuses half a surrogate pair: %s', (text) => {
+    expect(errorOf(() => payloadOf(text))).toEqual(invalid('Empty or invalid json'));
+  });
+
+  it('takes whole surrogate pairs and escaped backslashes', () => {
+    const text = '{"a":"\\ud83d\\ude00","b":"\\\\ud800"}';
+    expect(payloadOf(text)).toEqual(json(text, ['a', 'b']));
   });
 
   it.each([
@@ -116,8 +125,13 @@ describe('CSV bodies', () => {
     expect(csv('id,name\n')).toEqual(json('[]', []));
   });
 
-  it.each(['a,b\n1,2\n3', 'a,b\n1,2,3', 'a,b\n1'])('refuses lines of unequal length: %j', (text) => {
+  it.each(['a,b\n1,2\n3', 'a,b\n1\n2,3'])('refuses lines of unequal length: %j', (text) => {
     expect(errorOf(() => csv(text))).toEqual(invalid('All lines must have same number of fields'));
+  });
+
+  it('does not count what is beyond the header, nor columns that no line has', () => {
+    expect(csv('a,b\n1,2,3\n4,5')).toEqual(json('[{"a":"1","b":"2"},{"a":"4","b":"5"}]', ['a', 'b']));
+    expect(csv('a,b\n1')).toEqual(json('[{"a":"1"}]', ['a']));
   });
 
   it.each([

@@ -20,7 +20,7 @@ describe('parseQueryString', () => {
         ['b', '2'],
       ],
     ],
-    ['?a=b=c', [['a', 'b=c']]],
+    ['a=b=c', [['a', 'b=c']]],
     [
       'a&b=',
       [

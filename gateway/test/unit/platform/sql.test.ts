@@ -4,7 +4,6 @@ import {
   compileSql,
   EMPTY_SQL,
   ident,
-  isEmptySql,
   joinSql,
   quoteIdent,
   quoteLiteral,
@@ -39,16 +38,6 @@ test('joining puts the separator between fragments only', () => {
   const joined = joinSql([sql`a = ${'1'}`, raw('TRUE'), sql`b = ${'2'}`], ' AND ');
   expect(compileSql(joined)).toEqual({ text: 'a = $1 AND TRUE AND b = $2', values: ['1', '2'] });
   expect(joinSql([], ', ')).toBe(EMPTY_SQL);
-});
-
-test('emptiness is having neither text nor values', () => {
-  expect([EMPTY_SQL, raw(''), sql``, raw(' '), sql`${'v'}`].map(isEmptySql)).toEqual([
-    true,
-    true,
-    true,
-    false,
-    false,
-  ]);
 });
 
 test('several parts of a name are joined by dots and NULs are dropped', () => {

@@ -155,7 +155,9 @@ test('writes are never served from a template', () => {
       count++;
       return build(asked);
     });
-    expect(query.statements[0]?.text).toContain(`DELETE FROM "${tenant.naming.schemaPrefix ?? 'acme'}"."${relation}"`);
+    expect(query.statements[0]?.text).toContain(
+      `DELETE FROM "${tenant.naming.schemaPrefix ?? 'acme'}"."${relation}"`,
+    );
   }
   expect(count).toBe(3);
 });

@@ -120,7 +120,7 @@ describe('embeds', () => {
 
   test('a to-many spread lifts each column as an array', () => {
     expect(read('/directors?select=name,...films(title)').text).toContain(
-      'LATERAL (SELECT COALESCE(json_agg("directors_films_1"."title"), \'[]\')::jsonb AS "title" FROM (',
+      'LATERAL (SELECT COALESCE(json_agg("directors_films_1"."title"), \'[]\')::jsonb AS "title", nullif(pg_catalog.count(*), 0) AS "pgrst_rows" FROM (',
     );
   });
 
@@ -147,6 +147,37 @@ describe('embeds', () => {
     expect(text).toContain(`row_to_json("films_directors_1".*)::jsonb - 'pgrst_order_0' AS "directors"`);
     expect(text).toContain('"directors_1"."name" AS "pgrst_order_0"');
     expect(text).toContain('ORDER BY "films_directors_1"."pgrst_order_0" DESC NULLS LAST');
+  });
+
+  test('ordering by a column that the embed shows takes the shown one, by its name there', () => {
+    const { text } = read('/films?select=id,directors(by:name)&order=directors(by)');
+    expect(text).toContain('row_to_json("films_directors_1".*)::jsonb AS "directors"');
+    expect(text).toMatch(/ORDER BY "films_directors_1"\."by"$/);
+  });
+
+  test('a grouped spread is ordered by a column it is grouped by', () => {
+    const { text } = read('/films?select=count(),...directors(name)&order=directors(name)', {
+      settings: { 'db-aggregates-enabled': true },
+    });
+    expect(text).toMatch(/ GROUP BY 2 ORDER BY "films_directors_1"\."name"$/);
+  });
+
+  test('a to-many spread has arrays also without rows, so a null filter looks at their number', () => {
+    expect(read('/directors?select=name,...films(title)&films=is.null').text).toMatch(
+      / WHERE "directors_films_1"\."pgrst_rows" IS NOT DISTINCT FROM NULL$/,
+    );
+  });
+
+  test('an embed of nothing but empty embeds is empty itself', () => {
+    expect(read('/films?select=id,directors(films())').text).toMatch(
+      /^SELECT "acme"\."films"\."id" AS "id" FROM/,
+    );
+  });
+
+  test('a root of nothing but empty embeds has rows without columns', () => {
+    expect(read('/films?select=directors()').text).toMatch(
+      /^SELECT {2}FROM "acme"\."films" LEFT JOIN LATERAL/,
+    );
   });
 
   test('names of 63 bytes keep apart at every depth', async () => {
@@ -210,7 +241,7 @@ describe('pages and counts', () => {
 test('a whole read: rows, page count, body and what the request left for the response', () => {
   expect(sqlFor(CINEMA, 'GET /films?select=id&id=eq.1')).toEqual([
     {
-      text: `WITH pgrst_source AS (SELECT "acme"."films"."id" AS "id" FROM "acme"."films" WHERE "acme"."films"."id" = $1) SELECT NULL::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]')::text AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status FROM (SELECT * FROM pgrst_source) _postgrest_t`,
+      text: `WITH pgrst_source AS (SELECT "acme"."films"."id" AS "id" FROM "acme"."films" WHERE "acme"."films"."id" = $1) SELECT NULL::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status FROM (SELECT * FROM pgrst_source) _postgrest_t`,
       values: ['1'],
     },
   ]);

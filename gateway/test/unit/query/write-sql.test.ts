@@ -31,6 +31,15 @@ describe('inserts', () => {
     );
   });
 
+  test('missing=default reads the body as jsonb also where no given column has a default', () => {
+    const { text } = source('POST /films', {
+      headers: { prefer: 'missing=default' },
+      body: '[{"title":"a"}]',
+    });
+    expect(text).toContain('jsonb_to_recordset(');
+    expect(text).not.toContain(' json_to_recordset(');
+  });
+
   test('merge-duplicates updates the given columns and takes the counted insert back', () => {
     const { text } = source('POST /films', {
       headers: { prefer: 'resolution=merge-duplicates' },
@@ -55,7 +64,7 @@ describe('inserts', () => {
       body: '{"title":"a"}',
     });
     expect(statement?.text).toContain('RETURNING "acme"."films"."director_id", "acme"."films"."title")');
-    expect(statement?.text).toContain('WHERE "directors_1"."id" = "pgrst_source"."director_id"');
+    expect(statement?.text).toContain('WHERE "directors_1"."id" = "films"."director_id"');
   });
 
   test('headers-only gives the key for Location', () => {
@@ -147,6 +156,20 @@ describe('calls', () => {
     });
   });
 
+  test('an estimate of a routine counts all of its rows, and a planned count none', () => {
+    const counting = (count: string) =>
+      sqlFor(CINEMA, 'GET /rpc/old_films?limit=1', {
+        headers: { prefer: `count=${count}` },
+        settings: { 'db-max-rows': 5 },
+      });
+    const [estimated, ...others] = counting('estimated');
+    expect(estimated?.text).toContain('pgrst_source_count AS (SELECT 1 FROM "pgrst_source" AS "films")');
+    expect(others).toEqual([]);
+    const planned = counting('planned');
+    expect(planned).toHaveLength(1);
+    expect(planned[0]?.text).not.toContain('pgrst_source_count');
+  });
+
   test('rows of a routine can be filtered, embedded, ordered and paged like a relation', () => {
     const [statement] = sqlFor(
       CINEMA,
@@ -156,7 +179,7 @@ describe('calls', () => {
       'WITH pgrst_source AS (SELECT "pgrst_call"."director_id", "pgrst_call"."title", "pgrst_call"."year" FROM "acme"."old_films"() pgrst_call)',
     );
     expect(statement?.text).toContain(
-      'WHERE "pgrst_source"."year" > $1 ORDER BY "pgrst_source"."title" LIMIT $2) _postgrest_t',
+      'WHERE "films"."year" > $1 ORDER BY "films"."title" LIMIT $2) _postgrest_t',
     );
   });
 });

@@ -1,5 +1,5 @@
 import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
-import type { StatementResult } from '../../../execute/result-set.ts';
+import type { StatementResult } from '../../../platform/result-set.ts';
 import type { DatabasePlan } from '../../../plan/action-plan.ts';
 import { planAction } from '../../../plan/plan-action.ts';
 import { MAIN_COLUMNS } from '../../../query/main-query.ts';

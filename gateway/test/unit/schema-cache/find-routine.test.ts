@@ -76,6 +76,7 @@ describe('a single unnamed parameter takes the whole body', () => {
     const misfits: [RoutinePayloadKind, string][] = [
       ['none', 'json'],
       ['form', 'json'],
+      ['csv', 'json'],
       ['text', 'json'],
       ['json', 'text'],
       ['octet-stream', 'text'],

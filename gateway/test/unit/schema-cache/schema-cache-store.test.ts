@@ -271,6 +271,67 @@ describe('after a change of settings', () => {
   });
 });
 
+describe('settings of the database', () => {
+  const settled = { 'db-max-rows': '5', 'app.settings.a': 'b' };
+
+  test('are put over the registry’s once for each picture, and give another revision', async () => {
+    const { store } = aStore();
+    const cache = { ...aSchemaCache({}), databaseSettings: settled };
+    const tenant = aTenant();
+    const merged = store.withSettings(tenant, cache);
+    expect(merged.settings).toEqual({ ...SETTINGS, dbMaxRows: 5, appSettings: { 'app.settings.a': 'b' } });
+    expect(merged.revision).not.toBe(tenant.revision);
+    expect(store.withSettings(tenant, cache)).toBe(merged);
+    expect(store.withSettings(tenant, aSchemaCache({}))).toBe(tenant);
+  });
+
+  test('stay over a change of the registry', async () => {
+    const { store } = aStore();
+    const cache = { ...aSchemaCache({}), databaseSettings: settled };
+    store.withSettings(aTenant(), cache);
+    const changed = aTenant('acme', { settings: { ...SETTINGS, dbPlanEnabled: true, dbMaxRows: 9 } });
+    expect(store.withSettings(changed, cache).settings).toMatchObject({ dbPlanEnabled: true, dbMaxRows: 5 });
+  });
+
+  test('that are asked for or not need another picture', async () => {
+    const { store, loads } = await aFilledStore();
+    for (const change of [{ dbConfig: false }, { dbPreConfig: 'config' }]) {
+      store.get(aTenant('acme', { settings: { ...SETTINGS, ...change } }), NEVER).catch(() => undefined);
+      await settle();
+    }
+    expect(loads.slice(1).map(({ tenant }) => tenant.settings.dbPreConfig)).toEqual([undefined, 'config']);
+  });
+});
+
+describe('reloads from outside', () => {
+  test('reload reads a picture that is there, and never fails', async () => {
+    const { store, loads, first } = await aFilledStore();
+    const failing = store.reload('acme' as TenantId);
+    loads[1]!.fail(new Error('no catalog today'));
+    await failing;
+    expect(await store.get(aTenant(), NEVER)).toBe(first);
+    await store.reload('nobody' as TenantId);
+    expect(loads).toHaveLength(2);
+  });
+
+  test('an expired picture is read again when it is next asked for', async () => {
+    const { store, loads, first } = await aFilledStore();
+    store.expire('acme' as TenantId);
+    await settle();
+    expect(loads).toHaveLength(1);
+    expect(await store.get(aTenant(), NEVER)).toBe(first);
+    expect(loads).toHaveLength(2);
+  });
+
+  test('held pictures tell when they were used last', async () => {
+    const { store } = await aFilledStore();
+    await vi.advanceTimersByTimeAsync(5_000);
+    await store.get(aTenant(), NEVER);
+    const [held] = store.held();
+    expect(held!.usedAt - held!.loadedAt).toBe(5_000);
+  });
+});
+
 describe('bounds', () => {
   test('the least recently used pictures go first', async () => {
     const { store, loads } = aStore({ maxBytes: 2_500 });
