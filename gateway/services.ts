@@ -89,7 +89,7 @@ export function createServices(
       schemaCaches.invalidateAll();
     },
   });
-  addGauges(metrics, { pools, settings: poolSettings, schemaCaches });
+  addGauges(metrics, { pools, settings: poolSettings, tenants, schemaCaches });
   return {
     config,
     observe,
@@ -144,10 +144,11 @@ function addGauges(
   parts: {
     readonly pools: PoolCache;
     readonly settings: GatewayConfig['pools'];
+    readonly tenants: TenantCache;
     readonly schemaCaches: SchemaCacheStore;
   },
 ): void {
-  const { pools, settings, schemaCaches } = parts;
+  const { pools, settings, tenants, schemaCaches } = parts;
   const sum = (pick: (stats: ReturnType<PoolCache['stats']>[number]) => number) => () =>
     pools.stats().reduce((total, stats) => total + pick(stats), 0);
   metrics.gauge(
@@ -171,7 +172,13 @@ function addGauges(
           0,
         ),
   );
-  metrics.gauge('cascata_schema_caches', 'Schema caches in memory.', () => schemaCaches.held().length);
+  metrics.gauge('cascata_cached_tenants', 'Tenants of the registry in memory.', () => tenants.countTenants());
+  metrics.gauge('cascata_schema_caches', 'Schema caches in memory.', () => schemaCaches.stats().count);
+  metrics.gauge(
+    'cascata_schema_cache_bytes',
+    'Estimated size of all schema caches, bounded by caches.schemaCacheMaxBytes.',
+    () => schemaCaches.stats().bytes,
+  );
   metrics.gauge(
     'cascata_pool_waiting_requests',
     'Requests that wait for a connection.',

@@ -96,7 +96,7 @@ function isJson(contentType: string | undefined): contentType is undefined | 'ap
 
 function jsonPayload(text: string, columns: Columns): Payload {
   if (columns !== undefined) {
-    return { kind: 'json', text, isArray: beginsArray(text), keys: columns, isUnchecked: true };
+    return { kind: 'json', text, isArray: !beginsObject(text), keys: columns, isUnchecked: true };
   }
   const json = parseJson(text);
   // PostgREST takes a scalar for no rows at all.
@@ -151,12 +151,12 @@ function keysOf(row: unknown): string[] | undefined {
   return typeof row === 'object' && row !== null && !Array.isArray(row) ? Object.keys(row) : undefined;
 }
 
-/** Whether the first character that is no JSON blank is `[`. */
-function beginsArray(text: string): boolean {
+/** Whether the first character that is no JSON blank is `{`; PostgreSQL is told to expect an array otherwise. */
+function beginsObject(text: string): boolean {
   let at = 0;
   for (let code = text.charCodeAt(0); code === 32 || (code >= 9 && code <= 13); code = text.charCodeAt(at))
     at++;
-  return text[at] === '[';
+  return text[at] === '{';
 }
 
 function csvPayload(body: Uint8Array): Extract<Payload, { kind: 'json' }> {

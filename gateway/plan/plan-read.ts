@@ -96,13 +96,11 @@ function buildTree(select: readonly SelectItem[], root: ReadRoot, context: ReadC
 
 function attach(root: Node, query: ReadQuery, context: ReadContext): void {
   const locate = <T>(positioned: Positioned<T>): Node => findNode(root, positioned.path, context);
-  for (const filter of query.filters) {
+  // PostgREST's order, trees before filters, though a wrong filter is told of first: PostgreSQL complains of what it reads first.
+  for (const filter of query.filters) locate(filter);
+  for (const filter of [...query.logic, ...query.filters]) {
     const node = locate(filter);
     if (node !== root || context.filtersRoot) node.filters.push(filter.value);
-  }
-  for (const logic of query.logic) {
-    const node = locate(logic);
-    if (node !== root || context.filtersRoot) node.filters.push(logic.value);
   }
   for (const order of query.order) locate(order).order = order.value;
   if (!context.pagesEmbeds) return;

@@ -38,7 +38,12 @@ export function createRegistryReader(options: RegistryReaderOptions): PostgresRe
 
   return {
     async findTenantByHost(host, signal) {
-      const rows = await query(pool, { text: FIND_BY_HOST, values: [hostCandidates(host)], signal });
+      const rows = await query(pool, {
+        name: 'find-tenant-by-host',
+        text: FIND_BY_HOST,
+        values: [hostCandidates(host)],
+        signal,
+      });
       return rows[0] === undefined ? undefined : tenantFromRow(rows[0], masterKey);
     },
     async ping(signal) {
@@ -75,13 +80,15 @@ function openPool({ url, onError }: RegistryReaderOptions): pg.Pool {
 }
 
 interface SignalledQuery {
+  /** Prepared under this name once for each connection: planning takes longer than running. */
+  readonly name?: string;
   readonly text: string;
   readonly values: readonly unknown[];
   readonly signal: AbortSignal;
 }
 
 /** pg knows no signals: on abort the connection is thrown away, which is cheap here and certain. */
-async function query(pool: pg.Pool, { text, values, signal }: SignalledQuery): Promise<readonly unknown[]> {
+async function query(pool: pg.Pool, { signal, ...statement }: SignalledQuery): Promise<readonly unknown[]> {
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => undefined); // Told through the races below.
@@ -96,7 +103,7 @@ async function query(pool: pg.Pool, { text, values, signal }: SignalledQuery): P
       );
       throw error;
     });
-    return await runOn(client, { text, values, aborted: aborted.promise });
+    return await runOn(client, { ...statement, aborted: aborted.promise });
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
@@ -104,7 +111,7 @@ async function query(pool: pg.Pool, { text, values, signal }: SignalledQuery): P
 
 async function runOn(
   client: pg.PoolClient,
-  { text, values, aborted }: Omit<SignalledQuery, 'signal'> & { aborted: Promise<never> },
+  { aborted, values, ...statement }: Omit<SignalledQuery, 'signal'> & { aborted: Promise<never> },
 ): Promise<readonly unknown[]> {
   let isBroken = false;
   // Without a listener, a connection lost at the wrong moment would end the process.
@@ -113,7 +120,7 @@ async function runOn(
   };
   client.on('error', onError);
   try {
-    const answer = client.query<Record<string, unknown>>({ text, values: [...values] });
+    const answer = client.query<Record<string, unknown>>({ ...statement, values: [...values] });
     const { rows } = await Promise.race([answer, aborted]);
     return rows;
   } catch (error) {

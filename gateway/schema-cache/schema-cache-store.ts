@@ -155,6 +155,11 @@ export class SchemaCacheStore {
     return [...this.#entries.values()];
   }
 
+  /** How many pictures there are, and their size in bytes by `SchemaCache.sizeBytes`. */
+  stats(): { readonly count: number; readonly bytes: number } {
+    return { count: this.#entries.size, bytes: this.#entries.calculatedSize };
+  }
+
   /** Reads a tenant's picture again now, where there is one. Never rejects: a failure is observed, and the old one stays. */
   async reload(tenantId: TenantId): Promise<void> {
     this.#flights.invalidate(tenantId);

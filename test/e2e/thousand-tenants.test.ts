@@ -9,7 +9,8 @@ const TENANTS = 1_000;
 /** As many as are made through migrations; the others get the same in one statement, since a job each would take minutes. */
 const MIGRATED = 30;
 const POOL_SIZE = 20;
-const CONCURRENCY = 16;
+/** More than the pool has connections. */
+const CONCURRENCY = 48;
 
 /** One table with a foreign key to another, a view and a function. */
 const tenantSql = (id: string) => `
@@ -100,6 +101,14 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
+/** Gauges of the gateway by name. */
+async function metrics(): Promise<ReadonlyMap<string, number>> {
+  const text = await (await fetch(`${stack.gatewayUrl}/metrics`)).text();
+  return new Map(
+    text.split('\n').map((line) => [line.replace(/ \S+$/, ''), Number(line.replace(/^.* /, ''))]),
+  );
+}
+
 async function memory(pid: number) {
   const { heap, buffers } = await heapUsed(pid, () => stack.output.stderr);
   return { heap: heap + buffers, resident: await residentBytes(pid) };
@@ -169,6 +178,10 @@ test(`${TENANTS} shared tenants: each sees its own rows, over one pool of ${POOL
   took('second request to each');
   expect(wrong).toEqual([]);
   const after = await memory(pid);
+  const held = await metrics();
+  expect([held.get('cascata_cached_tenants'), held.get('cascata_schema_caches')]).toEqual([TENANTS, TENANTS]);
+  const cacheBytes = held.get('cascata_schema_cache_bytes') ?? 0;
+  report(`estimated size of a schema cache: ${(cacheBytes / TENANTS / 1024).toFixed(1)} kB`);
   const perTenant = (use: 'heap' | 'resident') =>
     ((after[use] - before[use]) / (TENANTS - 50) / 1024).toFixed(1);
   report(

@@ -45,6 +45,8 @@ describe('X3: what the process tells of itself', () => {
     expect(Number(rows.get('cascata_schema_cache_loads_total{outcome="loaded"}'))).toBeGreaterThan(0);
     expect(Number(rows.get('cascata_schema_cache_load_seconds_count'))).toBeGreaterThan(0);
     expect(rows.get('cascata_schema_caches')).toBe('1');
+    expect(Number(rows.get('cascata_schema_cache_bytes'))).toBeGreaterThan(4_000);
+    expect(rows.get('cascata_cached_tenants')).toBe('1');
     expect(rows.get('cascata_stage_duration_seconds_count{stage="transaction"}')).toBe('2');
     // pgrst_jwt_cache_requests_total, _hits_total
     expect(rows.get('cascata_jwt_cache_total{outcome="miss"}')).toBe('1');
