@@ -6,10 +6,10 @@ import type { StatementResult } from './platform/result-set.ts';
 import type { SqlStatement } from './platform/sql.ts';
 import { searchPath } from './query/build-transaction-request.ts';
 import { hookStatement } from './query/hook-sql.ts';
-import type { TransactionVariable } from './query/transaction-request.ts';
 import type { PostgrestRecord, SettingProblem } from './registry/postgrest-settings.ts';
 import { type PostgrestSettings, physicalRole, type Tenant } from './registry/tenant.ts';
 import type { Topology } from './routing/topology.ts';
+import { CATALOG_SETTINGS } from './schema-cache/catalog-settings.ts';
 import {
   type CheckedSettings,
   checkDatabaseSettings,
@@ -25,16 +25,6 @@ import type { SchemaCache } from './schema-cache/schema-cache.ts';
 // The login itself. The queries are ours, read the system catalogs alone, and run no tenant's code; and no role need exist yet.
 const CATALOG_ROLE = 'none';
 const CATALOG_TIMEOUT_MS = 30_000;
-/**
- * The catalog of a database with a thousand tenants is large, and each of them has little of it. Left to itself PostgreSQL plans these
- * queries anew for each list of schemas, which is most of what they cost, and where it has no statistics yet it scans what an
- * index leads to. With this a first reading takes 3 ms of its CPU instead of 10, whatever the number of tenants.
- */
-const CATALOG_SETTINGS: readonly TransactionVariable[] = [
-  ['plan_cache_mode', 'force_generic_plan'],
-  ['enable_seqscan', 'off'],
-  ['jit', 'off'],
-];
 /** Its code is the tenant's, and everybody who waits for a first picture waits for it. */
 const PRE_CONFIG_TIMEOUT_MS = 5_000;
 /** Which settings are read may follow from settings; a database that answers differently each time is believed at last. */

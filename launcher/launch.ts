@@ -147,7 +147,7 @@ export class Launch {
   }
 }
 
-/** What the child processes read their configuration from: this process's variables, with the secrets filled in. */
+/** What the child processes read their configuration from: this process's variables, with the secrets filled in, and what has another default here. */
 function childEnvironment(
   config: LauncherConfig,
   { masterKey, adminToken, controlUrl }: Secrets & { controlUrl: Secret },
@@ -159,6 +159,7 @@ function childEnvironment(
   env.CONTROL_DATABASE_URL = controlUrl.reveal();
   if (config.pgbouncerUrl !== undefined) env.PGBOUNCER_URL = config.pgbouncerUrl.reveal();
   env.DATA_DIR = config.dataDir;
+  env.LOG_LEVEL = config.logLevel;
   return env;
 }
 

@@ -36,7 +36,7 @@ export function renderWelcome(welcome: Welcome): string {
     '  List the tenants:',
     `    curl -H 'Authorization: Bearer ${token}' ${adminUrl}/v1/tenants`,
   );
-  lines.push('', '  Ctrl-C stops everything.', '');
+  lines.push('', '  Ctrl-C stops everything. With LOG_LEVEL=info every request is logged.', '');
   return lines.join('\n');
 }
 

@@ -4,29 +4,55 @@
  *
  * One row for each ACL entry of the tenant's objects: relations, their columns, sequences, routines, types, schemas. `target` is
  * quoted and qualified for a GRANT (the search path must be pg_catalog, else regprocedure leaves schemas out).
+ *
+ * What is in a schema is found by its dependency on the schema, for which there is an index: catalogs have none by schema, and the
+ * objects of a thousand other tenants would be read. Row types depend on their relation only, array types on their element's.
  */
 const ACL_ENTRIES = `
   schemas AS (
     SELECT n.oid, n.nspname, n.nspacl FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ($1::text[])
   ),
+  members AS MATERIALIZED (
+    SELECT n.nspname, d.classid, d.objid
+    FROM schemas n
+    JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
+  ),
+  relations AS MATERIALIZED (
+    SELECT m.nspname, c.*
+    FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.objid
+    WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  ),
+  routines AS MATERIALIZED (
+    SELECT m.nspname, p.*
+    FROM members m JOIN pg_catalog.pg_proc p ON p.oid = m.objid
+    WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+  ),
+  types AS MATERIALIZED (
+    SELECT m.nspname, t.*
+    FROM (
+      SELECT nspname, objid FROM members WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+      UNION
+      SELECT nspname, reltype FROM relations
+    ) m
+    JOIN pg_catalog.pg_type t ON t.oid = m.objid
+  ),
   acls AS (
     SELECT CASE WHEN c.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
-      pg_catalog.format('%I.%I', n.nspname, c.relname) AS target, '' AS columns, c.relacl AS acl
-    FROM pg_catalog.pg_class c JOIN schemas n ON n.oid = c.relnamespace
+      pg_catalog.format('%I.%I', c.nspname, c.relname) AS target, '' AS columns, c.relacl AS acl
+    FROM relations c
     WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p', 'S') AND c.relacl IS NOT NULL
     UNION ALL
-    SELECT 'TABLE', pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.format(' (%I)', a.attname), a.attacl
+    SELECT 'TABLE', pg_catalog.format('%I.%I', c.nspname, c.relname), pg_catalog.format(' (%I)', a.attname), a.attacl
     FROM pg_catalog.pg_attribute a
-    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-    JOIN schemas n ON n.oid = c.relnamespace
+    JOIN relations c ON c.oid = a.attrelid
     WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
     UNION ALL
     SELECT 'ROUTINE', p.oid::pg_catalog.regprocedure::text, '', p.proacl
-    FROM pg_catalog.pg_proc p JOIN schemas n ON n.oid = p.pronamespace
+    FROM routines p
     WHERE p.proacl IS NOT NULL
     UNION ALL
-    SELECT 'TYPE', pg_catalog.format('%I.%I', n.nspname, t.typname), '', t.typacl
-    FROM pg_catalog.pg_type t JOIN schemas n ON n.oid = t.typnamespace
+    SELECT 'TYPE', pg_catalog.format('%I.%I', t.nspname, t.typname), '', t.typacl
+    FROM types t
     WHERE t.typacl IS NOT NULL
     UNION ALL
     SELECT 'SCHEMA', pg_catalog.format('%I', n.nspname), '', n.nspacl
@@ -128,14 +154,14 @@ export const FOREIGN_ROLES: string = `
     SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = ANY ($3::text[])
   ),
   owned AS (
-    SELECT pg_catalog.format('relation %I.%I', n.nspname, c.relname) AS what, c.relowner AS owner
-    FROM pg_catalog.pg_class c JOIN schemas n ON n.oid = c.relnamespace
+    SELECT pg_catalog.format('relation %I.%I', c.nspname, c.relname) AS what, c.relowner AS owner
+    FROM relations c
     UNION ALL
     SELECT pg_catalog.format('routine %s', p.oid::pg_catalog.regprocedure), p.proowner
-    FROM pg_catalog.pg_proc p JOIN schemas n ON n.oid = p.pronamespace
+    FROM routines p
     UNION ALL
-    SELECT pg_catalog.format('type %I.%I', n.nspname, t.typname), t.typowner
-    FROM pg_catalog.pg_type t JOIN schemas n ON n.oid = t.typnamespace
+    SELECT pg_catalog.format('type %I.%I', t.nspname, t.typname), t.typowner
+    FROM types t
     UNION ALL
     SELECT pg_catalog.format('schema %I', n.nspname), s.nspowner
     FROM schemas n JOIN pg_catalog.pg_namespace s ON s.oid = n.oid
@@ -150,11 +176,10 @@ export const FOREIGN_ROLES: string = `
   FROM default_entries e
   WHERE e.grantee <> 0 AND e.grantee NOT IN (SELECT a.oid FROM allowed a)
   UNION ALL
-  SELECT pg_catalog.format('policy %I on %I.%I names the role %s, which is not one of this project''s', p.polname, n.nspname, c.relname,
+  SELECT pg_catalog.format('policy %I on %I.%I names the role %s, which is not one of this project''s', p.polname, c.nspname, c.relname,
     pg_catalog.pg_get_userbyid(u.role))
   FROM pg_catalog.pg_policy p
-  JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-  JOIN schemas n ON n.oid = c.relnamespace
+  JOIN relations c ON c.oid = p.polrelid
   CROSS JOIN LATERAL pg_catalog.unnest(p.polroles) AS u(role)
   WHERE u.role <> 0 AND u.role NOT IN (SELECT a.oid FROM allowed a)
   UNION ALL

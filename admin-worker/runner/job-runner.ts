@@ -37,13 +37,13 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
   });
   const stopping = new AbortController();
 
+  /** Adds one worker; each is woken by itself. */
   const register = async <Payload, State>(definition: JobDefinition<Payload, AdminServices, State>) => {
-    await boss.work(
+    const workerId: string = await boss.work(
       definition.name,
       {
         includeMetadata: true,
         batchSize: 1,
-        localConcurrency: CONCURRENCY,
         pollingIntervalSeconds: POLLING_SECONDS,
         // A retry sends no notification.
         notifyPollingIntervalSeconds: POLLING_SECONDS,
@@ -64,6 +64,8 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
           });
         } finally {
           running.delete(job.id);
+          // This worker takes the next job at once: with the pause of a poll in between, a queue would drain at two jobs a second.
+          boss.notifyWorker(workerId);
         }
       },
     );
@@ -71,7 +73,7 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
 
   try {
     await boss.start();
-    await register(applyMigrations);
+    for (let worker = 0; worker < CONCURRENCY; worker++) await register(applyMigrations);
   } catch (error) {
     await Promise.allSettled([cancellations.close(), boss.stop({ graceful: false }), services.close()]);
     throw error;

@@ -82,7 +82,4 @@ export interface EmbedPlan {
   readonly read: ReadPlan;
 }
 
-/** Where a root's rows come from. */
-export type ReadSource = 'relation' | 'pgrst_source';
-
 export type ReadQuery = Pick<QueryParams, 'select' | 'filters' | 'logic' | 'order' | 'ranges'>;

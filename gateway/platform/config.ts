@@ -1,6 +1,6 @@
 import { extname, resolve } from 'node:path';
 import type { Secret } from '../registry/secrets.ts';
-import { type ConfigInput, parseConfigFile } from './config-schema.ts';
+import { type ConfigInput, type PartialSettings, parseConfigFile } from './config-schema.ts';
 import { readVariables } from './config-variables.ts';
 import { defaultSettings, mergeSettings, type Settings } from './settings.ts';
 
@@ -68,10 +68,13 @@ export function loadGatewayConfig(env: Environment, configModule: ConfigModule):
   return load(env, configModule, ['masterKey', 'controlDatabaseUrl']);
 }
 
+/** At a developer's terminal the log shares the screen with what was printed to be read. */
+const LAUNCHER_DEFAULTS: PartialSettings = { logLevel: 'warn' };
+
 /** `loadConfig` for `npm start`: only production needs all secrets. @throws {ConfigError} naming every problem at once */
 export function loadLauncherConfig(env: Environment, configModule: ConfigModule): LauncherConfig {
   if (environmentName(env) === 'production') return loadConfig(env, configModule);
-  return load(env, configModule, []);
+  return load(env, configModule, [], LAUNCHER_DEFAULTS);
 }
 
 /**
@@ -126,6 +129,7 @@ function load<Needed extends SecretName>(
   env: Environment,
   configModule: ConfigModule,
   needed: readonly Needed[],
+  defaults: PartialSettings = {},
 ): LauncherConfig & Readonly<Record<Needed, Secret>> {
   const environment = environmentName(env);
   const variables = readVariables(env);
@@ -142,7 +146,13 @@ function load<Needed extends SecretName>(
     problems.push(...file.problems.map((problem) => `${CONFIG_FILE}: ${problem}`));
   if (file.kind === 'problems' || problems.length > 0) throw new ConfigError(problems);
 
-  const settings = mergeSettings([defaultSettings(), file.base, file.overrides, variables.settings]);
+  const settings = mergeSettings([
+    defaultSettings(),
+    defaults,
+    file.base,
+    file.overrides,
+    variables.settings,
+  ]);
   const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl } = variables;
   const config: LauncherConfig = {
     ...settings,

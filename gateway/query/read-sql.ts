@@ -55,12 +55,12 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const joined = plan.embeds.map((embed) => ({ embed, alias: scope.lateralAlias(parentName, embed) }));
   const columns: SqlFragment[] = [];
   /** Positions (from 1) that are not aggregated, for GROUP BY: by position, since parameters never compare equal. */
-  const grouped: number[] = [];
+  const grouped: SqlFragment[] = [];
   let isGrouped = false;
   const add = (column: SqlFragment, isAggregate: boolean): void => {
     columns.push(column);
     if (isAggregate) isGrouped = true;
-    else grouped.push(columns.length);
+    else grouped.push(raw(String(columns.length)));
   };
   for (const term of plan.select) {
     const isAggregate = term.aggregate !== undefined && !level.isRaw;
@@ -70,6 +70,7 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
         : selectTermSql(term, source),
       isAggregate,
     );
+    if (!isAggregate && isOrderedUncast(term, plan)) grouped.push(columnOf(source, term.field.name));
   }
   for (const join of joined) {
     if (join.embed.isEmpty) continue;
@@ -83,11 +84,17 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
     sql`${embedValue(joined[index]!)} IS ${raw(isNull ? 'NOT DISTINCT' : 'DISTINCT')} FROM NULL`;
   const conditions = plan.where.map((condition) => conditionSql(condition, source, embedTest));
   const where = whereSql([...level.conditions, ...conditions]);
-  const groupBy = isGrouped && grouped.length > 0 ? raw(` GROUP BY ${grouped.join(', ')}`) : EMPTY_SQL;
+  const groupBy = isGrouped && grouped.length > 0 ? sql` GROUP BY ${joinSql(grouped, ', ')}` : EMPTY_SQL;
   const orderBy = orderSql(plan.order, source, joined);
   // An embed that shows nothing must still tell a row from none; a root without columns gives empty objects.
   const list = columns.length === 0 && level.depth > 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
   return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${where}${groupBy}${orderBy}${rangeSql(plan.range)}`;
+}
+
+/** Groups by the cast value could not be ordered by the column. */
+function isOrderedUncast({ field, cast }: ReadPlan['select'][number], { order }: ReadPlan): boolean {
+  if (cast === undefined || field.path.length > 0) return false;
+  return order.some((term) => term.embed === undefined && term.field.name === field.name);
 }
 
 function rawAggregateInput(term: ReadPlan['select'][number], source: RowSource): SqlFragment {

@@ -70,6 +70,8 @@ function keyOf(tenant: string, kind: 'anon' | 'publishable', { output: { stdout 
 test('one command gives two tenants whose data supabase-js reads, on a directory of its own; SIGTERM leaves nothing; the next start finds what was written', async () => {
   const first = start();
   await first.printed(READY);
+  // Nothing else is on the screen of whoever reads it.
+  expect(first.output).toEqual({ stdout: expect.stringMatching(/^\nCascata Edge is ready/), stderr: '' });
   const { gateway, admin, adminToken } = endpoints(first);
   const readiness = await Promise.all(
     [gateway, admin].map(async (url) => (await fetch(`${url}/ready`)).status),

@@ -1,5 +1,5 @@
 import { parseApiRequest } from '../../api-request/parse-api-request.ts';
-import type { ActionPlan, DatabasePlan } from '../../plan/action-plan.ts';
+import type { DatabasePlan } from '../../plan/action-plan.ts';
 import { planAction } from '../../plan/plan-action.ts';
 import type { SqlStatement } from '../../platform/sql.ts';
 import { buildMainQuery } from '../../query/build-main-query.ts';
@@ -10,12 +10,6 @@ export interface RequestSpec {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly settings?: PostgrestRecord;
-}
-
-/** The plan of a request line such as `GET /films?select=id`, in the tenant `acme`. */
-export function planFor(cache: SchemaCache, line: string, spec: RequestSpec = {}): ActionPlan {
-  const { request, settings } = parse(line, spec);
-  return planAction(request, cache, settings);
 }
 
 /** The statements of a request line; the main one first unless a pre-request function or a count is asked for. */

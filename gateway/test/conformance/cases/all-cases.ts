@@ -3,6 +3,7 @@ import { CALLS } from './calls.ts';
 import type { ConformanceCase } from './case.ts';
 import { CONTEXT } from './context.ts';
 import { DELETES_AND_PUTS } from './deletes-and-puts.ts';
+import { DETAILS } from './details.ts';
 import { EMBEDS } from './embeds.ts';
 import { FILTERS } from './filters.ts';
 import { FORMATS } from './formats.ts';
@@ -50,4 +51,5 @@ export const CASE_GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new 
   ['tokens', TOKENS],
   ['context', CONTEXT],
   ['root', ROOT],
+  ['details', DETAILS],
 ]);

@@ -158,6 +158,15 @@ test('npm start needs no secret in development and all of them in production', (
   ]);
 });
 
+test('npm start logs warnings unless something else is asked for, in the file or by LOG_LEVEL', () => {
+  const level = (...input: Parameters<typeof loadLauncherConfig>) => loadLauncherConfig(...input).logLevel;
+  expect([level({}, {}), level({}, { logLevel: 'info' }), level({ LOG_LEVEL: 'debug' }, {})]).toEqual([
+    'warn',
+    'info',
+    'debug',
+  ]);
+});
+
 test('a control URL without a database is a problem', () => {
   const env = { ...SECRETS, CONTROL_DATABASE_URL: 'postgres://u@h:5432/' };
   expect(problemsOf(() => loadConfig(env, {}))).toEqual([

@@ -44,9 +44,9 @@ describe('filters', () => {
     expect(where(filter)).toEqual([text, values]);
   });
 
-  test('several filters are ANDed in their order, with logic trees behind them', () => {
+  test('several filters are ANDed in their order, behind the logic trees', () => {
     expect(where('or=(id.eq.1,id.eq.2)&year=gt.5&year=lt.9')[0]).toBe(
-      '"year" > $1 AND "year" < $2 AND ("id" = $3 OR "id" = $4)',
+      '("id" = $1 OR "id" = $2) AND "year" > $3 AND "year" < $4',
     );
   });
 
@@ -138,7 +138,7 @@ describe('embeds', () => {
       read('/films?select=id,directors(name),actors(id)&directors=is.null&or=(actors.not.is.null,id.eq.1)')
         .text,
     ).toContain(
-      'WHERE "films_directors_1" IS NOT DISTINCT FROM NULL AND ("films_actors_2"."agg" IS DISTINCT FROM NULL OR "acme"."films"."id" = $1)',
+      'WHERE ("films_actors_2"."agg" IS DISTINCT FROM NULL OR "acme"."films"."id" = $1) AND "films_directors_1" IS NOT DISTINCT FROM NULL',
     );
   });
 
