@@ -3,7 +3,7 @@ import { BENCH_HOST, BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
 const JOB_POLL_MS = 100;
 const JOB_TIMEOUT_MS = 60_000;
 
-/** Makes the benchmark's tenant as any operator would: through the admin API. @throws {Error} with the API's own words */
+/** Makes the benchmark's tenant as an operator would: through the admin API. @throws {Error} with the API's own words */
 export async function createBenchTenant(url: string, token: string): Promise<void> {
   const call = async (method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> => {
     const response = await fetch(url + path, {

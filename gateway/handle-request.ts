@@ -1,12 +1,12 @@
 import { parseApiRequest } from './api-request/parse-api-request.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
-import type { ResultSet } from './platform/result-set.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import type { DatabasePlan } from './plan/action-plan.ts';
 import { planOnSchema } from './plan-on-schema.ts';
+import type { ResultSet } from './platform/result-set.ts';
 import { buildTransactionRequest } from './query/build-transaction-request.ts';
 import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
 import type { PostgrestSettings, Tenant } from './registry/tenant.ts';

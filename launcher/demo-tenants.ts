@@ -33,7 +33,7 @@ export interface AdminApi {
 }
 
 /**
- * Makes the demo tenants that do not exist and brings their schemas up to date, as any operator would: through the admin API.
+ * Makes the demo tenants that do not exist and brings their schemas up to date, as an operator would: through the admin API.
  *
  * @throws {SetupError} with the admin API's own words when it refuses
  */

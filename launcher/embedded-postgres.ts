@@ -36,7 +36,7 @@ export interface EmbeddedPostgresOptions {
   /** Made when absent or empty. */
   readonly clusterDir: string;
   readonly auth: ClusterAuth;
-  /** 0: any free port. */
+  /** 0 picks a free port. */
   readonly port: number;
   /** Server settings, such as `max_connections`. */
   readonly settings?: Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import { JobChanges } from './job-changes.ts';
 export interface ApiServerOptions extends Omit<OpenServicesOptions, 'process'> {
   readonly adminToken: Secret;
   readonly host: string;
-  /** 0: any free port. */
+  /** 0 picks a free port. */
   readonly port: number;
   readonly metrics: Metrics;
   readonly failureDelayMs?: number;

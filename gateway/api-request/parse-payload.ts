@@ -165,7 +165,9 @@ function csvPayload(body: Uint8Array): Extract<Payload, { kind: 'json' }> {
 
 function formParams(body: Uint8Array): readonly (readonly [name: string, value: string])[] {
   // A form may begin as a query string does.
-  return parseQueryString(decodeText(body).replace(/^\?/, '')).map(([name, value = '']) => [name, value] as const);
+  return parseQueryString(decodeText(body).replace(/^\?/, '')).map(
+    ([name, value = '']) => [name, value] as const,
+  );
 }
 
 function decodeJson(body: Uint8Array): string {

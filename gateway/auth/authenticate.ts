@@ -179,7 +179,7 @@ function identifyClaims(claims: TokenClaims, tenant: Tenant, keys: TenantKeys): 
 
 function authResult(tenant: Tenant, role: string, claims: string): AuthResult {
   const physical = physicalRole(tenant.naming, role);
-  // `SET ROLE none` goes back to the login itself. No role can have that name, so it is refused as any unknown role is.
+  // `SET ROLE none` goes back to the login itself. No role can have that name, so it is refused like every unknown role.
   if (physical === 'none') {
     throw new GatewayError({ code: '22023', status: 401, message: 'role "none" does not exist' });
   }

@@ -1,6 +1,6 @@
 import { DatabaseError, type Connection as PgConnection, type Submittable } from 'pg';
-import type { PreparedStatement } from './prepared-statements.ts';
 import type { StatementResult } from '../platform/result-set.ts';
+import type { PreparedStatement } from './prepared-statements.ts';
 
 type Row = readonly (string | null)[];
 

@@ -1,5 +1,6 @@
 import { DatabaseError } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { ResultSet, StatementResult } from '../platform/result-set.ts';
 import type { TransactionRequest } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
@@ -7,7 +8,6 @@ import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
-import type { ResultSet, StatementResult } from '../platform/result-set.ts';
 import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 

@@ -13,7 +13,7 @@ export interface Settings {
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly gateway: {
     readonly host: string;
-    /** 0: any free port. */
+    /** 0 picks a free port. */
     readonly port: number;
     readonly workers: number;
     readonly maxBodyBytes: number;
@@ -53,7 +53,7 @@ export interface Settings {
   };
   readonly admin: {
     readonly host: string;
-    /** 0: any free port. */
+    /** 0 picks a free port. */
     readonly port: number;
     readonly drainTimeoutMs: number;
   };

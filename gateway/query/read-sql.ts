@@ -57,10 +57,10 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   /** Positions (from 1) that are not aggregated, for GROUP BY: by position, since parameters never compare equal. */
   const grouped: SqlFragment[] = [];
   let isGrouped = false;
-  const add = (column: SqlFragment, isAggregate: boolean): void => {
+  const add = (column: SqlFragment, isAggregate: boolean, group?: SqlFragment): void => {
     columns.push(column);
     if (isAggregate) isGrouped = true;
-    else grouped.push(raw(String(columns.length)));
+    else grouped.push(group ?? raw(String(columns.length)));
   };
   for (const term of plan.select) {
     const isAggregate = term.aggregate !== undefined && !level.isRaw;
@@ -69,8 +69,8 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
         ? sql`${rawAggregateInput(term, source)} AS ${ident(term.alias ?? term.aggregate.fn)}`
         : selectTermSql(term, source),
       isAggregate,
+      isGroupedUncast(term) ? columnOf(source, term.field.name) : undefined,
     );
-    if (!isAggregate && isOrderedUncast(term, plan)) grouped.push(columnOf(source, term.field.name));
   }
   for (const join of joined) {
     if (join.embed.isEmpty) continue;
@@ -91,10 +91,9 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${where}${groupBy}${orderBy}${rangeSql(plan.range)}`;
 }
 
-/** Groups by the cast value could not be ordered by the column. */
-function isOrderedUncast({ field, cast }: ReadPlan['select'][number], { order }: ReadPlan): boolean {
-  if (cast === undefined || field.path.length > 0) return false;
-  return order.some((term) => term.embed === undefined && term.field.name === field.name);
+/** A cast column under its own name is grouped by before the cast, as PostgREST does; json has no equality before it. */
+function isGroupedUncast({ field, alias, cast }: ReadPlan['select'][number]): boolean {
+  return cast !== undefined && alias === field.name && field.path.length === 0 && field.baseType !== 'json';
 }
 
 function rawAggregateInput(term: ReadPlan['select'][number], source: RowSource): SqlFragment {

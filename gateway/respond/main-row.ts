@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { ResultSet } from '../platform/result-set.ts';
 import { isBinaryBody } from '../plan/binary-body.ts';
+import type { ResultSet } from '../platform/result-set.ts';
 import { MAIN_COLUMNS, type MainQuery } from '../query/main-query.ts';
 import type { RowsAction } from './response-input.ts';
 

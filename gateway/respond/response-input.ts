@@ -1,6 +1,6 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
-import type { ResultSet } from '../platform/result-set.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
+import type { ResultSet } from '../platform/result-set.ts';
 import type { MainQuery } from '../query/main-query.ts';
 import type { PostgrestSettings, TenantNaming } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';

