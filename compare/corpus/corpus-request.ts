@@ -39,4 +39,3 @@ function encodePath(path: string): string {
 }
 
 export const OBJECT = { accept: 'application/vnd.pgrst.object+json' } as const;
-export const REPRESENTATION = { prefer: 'return=representation' } as const;

@@ -157,6 +157,16 @@ export const CHOICES: readonly Rule[] = [
       isOnly(differences, 'body') &&
       afterFirstLine(ours.text) === afterFirstLine(theirs.text),
   },
+  {
+    id: 'order-of-groups',
+    reason: 'Groups come in no order when none is asked for.',
+    matches: ({ path, ours, theirs, differences }) =>
+      isOnly(differences, 'body') &&
+      /\.\w+\(\)/.test(path) &&
+      !/[?&]order=/.test(path) &&
+      sortedRows(ours.text) !== undefined &&
+      isDeepStrictEqual(sortedRows(ours.text), sortedRows(theirs.text)),
+  },
 ];
 
 /** JSON within a JSON string. */
@@ -167,4 +177,10 @@ function innerJson(text: string): unknown {
 
 function afterFirstLine(text: string): string {
   return text.slice(text.indexOf('\n'));
+}
+
+/** Rows of a JSON array as texts; `undefined` for any other body. */
+function sortedRows(text: string): string[] | undefined {
+  const rows = parseJson(text);
+  return Array.isArray(rows) ? rows.map((row) => JSON.stringify(row)).sort() : undefined;
 }

@@ -54,7 +54,7 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const { source, scope, parentName } = level;
   const joined = plan.embeds.map((embed) => ({ embed, alias: scope.lateralAlias(parentName, embed) }));
   const columns: SqlFragment[] = [];
-  /** Positions (from 1) that are not aggregated, for GROUP BY: by position, since parameters never compare equal. */
+  /** For GROUP BY, nearly always positions (from 1), since parameters never compare equal. */
   const grouped: SqlFragment[] = [];
   let isGrouped = false;
   const add = (column: SqlFragment, isAggregate: boolean, group?: SqlFragment): void => {
