@@ -34,7 +34,7 @@ type Entry = Template | 'seen' | 'never';
 /** A template takes some 5 kB. */
 const MAX_TEMPLATES = 4_000;
 
-/** Operands that stand for others while a template is made; no text that a client sends can equal them twice in a row. */
+/** Begins what stands for an operand while a template is made. A query whose constant parts hold it never becomes one. */
 const MARK = '\u{f8ff}operand ';
 
 /**
@@ -91,6 +91,7 @@ function learn(
   context: { readonly tenant: Tenant; readonly cache: SchemaCache },
   build: BuildQuery,
 ): Template | undefined {
+  if (request.query.shape?.includes(MARK)) return undefined;
   const marked = build(withMarks(request)).query.statements;
   const { statements } = planned.query;
   if (marked.length !== statements.length) return undefined;

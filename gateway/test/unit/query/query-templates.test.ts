@@ -161,3 +161,9 @@ test('writes are never served from a template', () => {
   }
   expect(count).toBe(3);
 });
+
+test('a client that sends the text of a mark gets what it asked for', () => {
+  const mark = encodeURIComponent('\u{f8ff}operand 0');
+  const asked = (value: string) => `/films?or=(title.eq.${mark},title.eq.x)&title=eq.${value}`;
+  expect(builds([asked(mark), asked(mark), asked('other'), asked('another')])).toEqual([1, 1, 1, 1]);
+});
