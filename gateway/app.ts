@@ -1,10 +1,12 @@
 import { type Context, Hono } from 'hono';
 import { errorResponse } from './errors/error-response.ts';
 import { GatewayError } from './errors/gateway-error.ts';
+import type { HttpResponse } from './errors/http-response.ts';
 import { toGatewayError } from './errors/to-gateway-error.ts';
 import { handleRequest, REST_PREFIX } from './handle-request.ts';
 import { isPreflight, preflightHeaders } from './http/cors.ts';
 import { FetchRequest } from './http/fetch-request.ts';
+import { fetchResponse } from './http/fetch-response.ts';
 import { type HttpRequest, splitUrl } from './http/http-request.ts';
 import type { NodeBindings } from './http/node-bindings.ts';
 import { NodeRequest } from './http/node-request.ts';
@@ -22,7 +24,7 @@ type Env = { Bindings: Partial<NodeBindings> };
 export function createApp(services: Services): Hono<Env> {
   // The path is routed as sent: decoding it here could make one path of two.
   const app = new Hono<Env>({ getPath: (request) => splitUrl(request.url).path });
-  const rest = (c: Context<Env>) => answer(c, services, routeOf, serveRest);
+  const rest = async (c: Context<Env>) => fetchResponse(await answerRest(httpRequest(c), services));
   app.all(REST_PREFIX, rest);
   app.all(`${REST_PREFIX}/*`, rest);
   app.get('/live', () => json(200, { status: 'live' }));
@@ -32,31 +34,31 @@ export function createApp(services: Services): Hono<Env> {
     return new Response(await metrics.render(), { headers: { 'Content-Type': metrics.contentType } });
   });
   const notFound = () => Promise.reject(new GatewayError('GW107'));
-  app.notFound((c) => answer(c, services, () => 'unknown', notFound));
-  app.onError((error, c) =>
-    answer(
-      c,
-      services,
-      () => 'internal',
-      () => Promise.reject(error),
-    ),
-  );
+  app.notFound(async (c) => fetchResponse(await answer(httpRequest(c), services, () => 'unknown', notFound)));
+  app.onError(async (error, c) => {
+    const fail = () => Promise.reject(error);
+    return fetchResponse(await answer(httpRequest(c), services, () => 'internal', fail));
+  });
   return app;
 }
 
-type Serve = (http: HttpRequest, services: Services, trace: RequestTrace) => Promise<Response>;
+/** Answers a request of the REST endpoint. Never rejects. */
+export function answerRest(http: HttpRequest, services: Services): Promise<HttpResponse> {
+  return answer(http, services, routeOf, serveRest);
+}
+
+type Serve = (http: HttpRequest, services: Services, trace: RequestTrace) => Promise<HttpResponse>;
 
 /** Gives a request its id, its response whatever happens, and its line in the log. */
 async function answer(
-  c: Context<Env>,
+  http: HttpRequest,
   services: Services,
   route: (path: string) => string,
   serve: Serve,
-): Promise<Response> {
-  const http = httpRequest(c);
+): Promise<HttpResponse> {
   const requestId = requestIdOf(http.headers['x-request-id']);
   const trace = new RequestTrace({ requestId, method: http.method, route: route(http.path) });
-  let response: Response;
+  let response: HttpResponse;
   try {
     response = await serve(http, services, trace);
   } catch (error) {
@@ -66,7 +68,7 @@ async function answer(
   return response;
 }
 
-async function serveRest(http: HttpRequest, services: Services, trace: RequestTrace): Promise<Response> {
+function serveRest(http: HttpRequest, services: Services, trace: RequestTrace): Promise<HttpResponse> {
   if (!isPreflight(http.method, http.headers)) return handleRequest(http, services, trace);
   return preflight(http, services, trace);
 }
@@ -75,7 +77,7 @@ async function serveRest(http: HttpRequest, services: Services, trace: RequestTr
  * Browsers ask before they send. Whatever the host is, known or not, they get an answer that lets the request itself
  * be made, so that its own answer can be read; only a tenant's list of origins makes a difference.
  */
-async function preflight(http: HttpRequest, services: Services, trace: RequestTrace): Promise<Response> {
+async function preflight(http: HttpRequest, services: Services, trace: RequestTrace): Promise<HttpResponse> {
   try {
     const { schemaCaches } = services;
     const registered = await services.resolveTenant(http);
@@ -85,10 +87,10 @@ async function preflight(http: HttpRequest, services: Services, trace: RequestTr
   }
   const origins = trace.tenant?.settings.serverCorsAllowedOrigins ?? [];
   const headers = { 'X-Request-Id': trace.requestId, ...preflightHeaders(http.headers, origins) };
-  return new Response(null, { status: 200, headers: { ...headers, 'Content-Length': '0' } });
+  return { status: 200, headers: { ...headers, 'Content-Length': '0' }, body: undefined };
 }
 
-function failed(thrown: unknown, http: HttpRequest, services: Services, trace: RequestTrace): Response {
+function failed(thrown: unknown, http: HttpRequest, services: Services, trace: RequestTrace): HttpResponse {
   const { tenant, auth, requestId } = trace;
   const { serverHeader: hasServer } = services.config.gateway;
   const error = toGatewayError(thrown, {
@@ -111,7 +113,7 @@ function httpRequest({ req, env }: Context<Env>): HttpRequest {
   // Without a server around it (`app.request`) there is no environment at all.
   const { incoming, outgoing } = (env as Partial<NodeBindings> | undefined) ?? {};
   if (incoming === undefined || outgoing === undefined) return new FetchRequest(req.raw);
-  return new NodeRequest(req.raw, { incoming, outgoing });
+  return new NodeRequest({ incoming, outgoing }, splitUrl(req.raw.url));
 }
 
 /** The pattern a path belongs to; the names in it stay out of logs and metrics. */

@@ -1,6 +1,7 @@
 import { parseApiRequest } from './api-request/parse-api-request.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
+import type { HttpResponse } from './errors/http-response.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
@@ -26,7 +27,7 @@ export async function handleRequest(
   http: HttpRequest,
   services: Services,
   trace: RequestTrace,
-): Promise<Response> {
+): Promise<HttpResponse> {
   const found = services.resolveTenant(http);
   const registered = found instanceof Promise ? await found : found;
   trace.tenant = registered;
@@ -81,9 +82,9 @@ export async function handleRequest(
 }
 
 /** The last lap, and `Server-Timing` where it is wanted (H6): the stages that took place. */
-function timed(response: Response, settings: PostgrestSettings, trace: RequestTrace): Response {
+function timed(response: HttpResponse, settings: PostgrestSettings, trace: RequestTrace): HttpResponse {
   trace.lap('response');
-  if (settings.serverTimingEnabled) response.headers.set('Server-Timing', trace.serverTiming());
+  if (settings.serverTimingEnabled) response.headers['Server-Timing'] = trace.serverTiming();
   return response;
 }
 

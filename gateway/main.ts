@@ -1,7 +1,6 @@
 import cluster from 'node:cluster';
-import { createApp } from './app.ts';
 import { startWorkers } from './cluster.ts';
-import { createHttpServer } from './http/http-server.ts';
+import { createGatewayServer } from './gateway-server.ts';
 import { type GatewayConfig, readGatewayConfig } from './platform/config.ts';
 import { createLogger } from './platform/logger.ts';
 import { createMetrics } from './platform/metrics.ts';
@@ -25,7 +24,7 @@ async function serve(config: GatewayConfig): Promise<void> {
   const metrics = createMetrics();
   const observe = combineObservers(logger.observe, metrics.observe);
   const services = createServices(config, { observe, metrics });
-  const server = createHttpServer({ fetch: createApp(services).fetch, settings: config.gateway, observe });
+  const server = createGatewayServer(services, observe);
   const shutdown = installShutdown({
     process: name,
     observe,

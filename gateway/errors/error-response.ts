@@ -1,5 +1,6 @@
 import type { GatewayError } from './gateway-error.ts';
-import { bodyBesideHeaders, headerTextOrSpaces, isBodilessStatus, overrideHeaders } from './header-text.ts';
+import { headerTextOrSpaces, isBodilessStatus, overrideHeaders } from './header-text.ts';
+import type { HttpResponse } from './http-response.ts';
 
 /** When a client is told to come back, in seconds. Short: most of these are a failover or a restart. */
 const RETRY_AFTER_SECONDS = '1';
@@ -16,7 +17,7 @@ export interface ErrorResponseContext {
 }
 
 /** The response to an error, with PostgREST's body and headers; `Retry-After` on every 503. */
-export function errorResponse(error: GatewayError, context: ErrorResponseContext): Response {
+export function errorResponse(error: GatewayError, context: ErrorResponseContext): HttpResponse {
   const { status } = error;
   const own: Record<string, string> = {
     'Content-Type': JSON_CONTENT_TYPE,
@@ -27,11 +28,9 @@ export function errorResponse(error: GatewayError, context: ErrorResponseContext
   for (const [name, value] of Object.entries(error.headers)) raised[name] = headerTextOrSpaces(value);
   const headers = overrideHeaders(overrideHeaders(own, raised), context.extraHeaders ?? {});
   const hasBody = !context.headersOnly && !isBodilessStatus(status);
-  const body = hasBody
-    ? bodyBesideHeaders(errorBody(error, context.verbosity), Object.values(headers))
-    : null;
   const statusText = error.statusText === undefined ? undefined : headerTextOrSpaces(error.statusText);
-  return new Response(body, statusText === undefined ? { status, headers } : { status, statusText, headers });
+  const body = hasBody ? errorBody(error, context.verbosity) : undefined;
+  return { status, statusText, headers, body };
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { ResponseHeaders } from './http-response.ts';
+
 /** Set by the server from the body; taken from a database they could cut a response short or smuggle another one in. */
 const FRAMING_HEADERS: ReadonlySet<string> = new Set([
   'connection',
@@ -41,7 +43,7 @@ export function isFramingHeader(name: string): boolean {
 }
 
 /**
- * The body to give to `Response` beside these header values. Node writes a text and the headers before it as one UTF-8 string, which
+ * The body to send beside these header values. Node writes a text and the headers before it as one UTF-8 string, which
  * would encode the bytes of `headerText` a second time; given bytes, it writes the headers one byte a character.
  */
 export function bodyBesideHeaders(
@@ -55,11 +57,11 @@ export function bodyBesideHeaders(
 
 /** Puts `over` on top of `base`, names compared without case. */
 export function overrideHeaders(
-  base: Readonly<Record<string, string>>,
-  over: Readonly<Record<string, string>>,
-): Record<string, string> {
+  base: Readonly<ResponseHeaders>,
+  over: Readonly<ResponseHeaders>,
+): ResponseHeaders {
   const overridden = new Set(Object.keys(over).map((name) => name.toLowerCase()));
-  const headers: Record<string, string> = {};
+  const headers: ResponseHeaders = {};
   for (const [name, value] of Object.entries(base)) {
     if (!overridden.has(name.toLowerCase())) headers[name] = value;
   }

@@ -24,12 +24,25 @@ export interface HttpRequest {
   readBody(maxBytes: number): Promise<Uint8Array>;
 }
 
+/** What is asked for, and with which query; both as sent. */
+export interface RequestTarget {
+  readonly path: string;
+  readonly rawQuery: string;
+}
+
 /** Splits an absolute URL, without decoding anything: `new URL` costs more than all else that routing does. */
-export function splitUrl(url: string): { readonly path: string; readonly rawQuery: string } {
+export function splitUrl(url: string): RequestTarget {
   // The shortest scheme is `http://`, and a host has at least one character.
   const start = url.indexOf('/', 8);
   const query = url.indexOf('?', 8);
   if (query === -1) return { path: start === -1 ? '/' : url.slice(start), rawQuery: '' };
   const path = start === -1 || start > query ? '/' : url.slice(start, query);
   return { path, rawQuery: url.slice(query + 1) };
+}
+
+/** Splits a path with its query. */
+export function splitPath(target: string): RequestTarget {
+  const query = target.indexOf('?');
+  if (query === -1) return { path: target, rawQuery: '' };
+  return { path: target.slice(0, query), rawQuery: target.slice(query + 1) };
 }

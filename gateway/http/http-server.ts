@@ -6,6 +6,8 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Settings } from '../platform/settings.ts';
 import { createClientErrorHandler } from './client-error.ts';
+import { answerDirectly, type DirectRoute, isDirect } from './direct-route.ts';
+import { fetchResponse } from './fetch-response.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { discardRest, hasBody } from './read-body.ts';
 import { requestIdOf } from './request-id.ts';
@@ -13,6 +15,8 @@ import { RequestTrace } from './request-trace.ts';
 
 export interface HttpServerOptions {
   readonly fetch: (request: Request, node: NodeBindings) => Response | Promise<Response>;
+  /** Answers requests below a prefix without the Fetch API's objects in between, see `isDirect`. */
+  readonly direct?: DirectRoute | undefined;
   readonly settings: Settings['gateway'];
   readonly observe: Observe;
 }
@@ -32,7 +36,7 @@ export interface HttpServer {
 const IDLE_CHECK_MS = 50;
 
 /** Node's HTTP server around the app: limits of size and time, and answers to what never becomes a request. */
-export function createHttpServer({ fetch, settings, observe }: HttpServerOptions): HttpServer {
+export function createHttpServer({ fetch, direct, settings, observe }: HttpServerOptions): HttpServer {
   const handle = getRequestListener((request, env) => fetch(request, env as NodeBindings), {
     // Bodies are looked after below; the adapter would cut the connection after half a second.
     autoCleanupIncoming: false,
@@ -42,8 +46,10 @@ export function createHttpServer({ fetch, settings, observe }: HttpServerOptions
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (isDraining) outgoing.shouldKeepAlive = false;
     if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
+    if (direct !== undefined && isDirect(incoming, direct.prefix))
+      answerDirectly(direct, { incoming, outgoing });
     // Never rejects: the adapter answers or closes whatever happens.
-    void handle(incoming, outgoing);
+    else void handle(incoming, outgoing);
   };
   const server = createServer(
     {
@@ -107,5 +113,5 @@ function malformed(cause: unknown, observe: Observe): Response {
   }
   trace.finish(error.status, observe);
   const extraHeaders = { 'X-Request-Id': trace.requestId, 'Access-Control-Allow-Origin': '*' };
-  return errorResponse(error, { headersOnly: false, verbosity: 'verbose', extraHeaders });
+  return fetchResponse(errorResponse(error, { headersOnly: false, verbosity: 'verbose', extraHeaders }));
 }

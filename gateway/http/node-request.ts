@@ -1,4 +1,4 @@
-import { type HttpRequest, splitUrl } from './http-request.ts';
+import type { HttpRequest, RequestTarget } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { readNodeBody } from './read-body.ts';
 
@@ -9,19 +9,18 @@ import { readNodeBody } from './read-body.ts';
 export class NodeRequest implements HttpRequest {
   readonly path: string;
   readonly rawQuery: string;
-  readonly #raw: Request;
   readonly #node: NodeBindings;
+  #controller: AbortController | undefined;
 
-  constructor(raw: Request, node: NodeBindings) {
-    this.#raw = raw;
+  /** @param target normalised: what the client sent may be an absolute URL, or hold dot segments */
+  constructor(node: NodeBindings, { path, rawQuery }: RequestTarget) {
     this.#node = node;
-    const { path, rawQuery } = splitUrl(raw.url);
     this.path = path;
     this.rawQuery = rawQuery;
   }
 
   get method(): string {
-    return this.#raw.method;
+    return this.#node.incoming.method ?? 'GET';
   }
 
   get headers(): Readonly<Record<string, string>> {
@@ -34,12 +33,12 @@ export class NodeRequest implements HttpRequest {
   get host(): string | undefined {
     const { url, headers } = this.#node.incoming;
     // `GET http://host/path`: RFC 9112 §3.2.2 has the target's host win over the header.
-    if (url?.charCodeAt(0) !== 47 && URL.canParse(this.#raw.url)) return new URL(this.#raw.url).host;
+    if (url !== undefined && url.charCodeAt(0) !== 47 && URL.canParse(url)) return new URL(url).host;
     return headers.host;
   }
 
   get scheme(): 'http' | 'https' {
-    return this.#raw.url.startsWith('https:') ? 'https' : 'http';
+    return 'encrypted' in this.#node.incoming.socket ? 'https' : 'http';
   }
 
   get remoteAddress(): string | undefined {
@@ -51,7 +50,17 @@ export class NodeRequest implements HttpRequest {
   }
 
   get signal(): AbortSignal {
-    return this.#raw.signal;
+    if (this.#controller === undefined) {
+      const { outgoing } = this.#node;
+      const controller = new AbortController();
+      this.#controller = controller;
+      const onClose = (): void => {
+        if (!outgoing.writableFinished) controller.abort();
+      };
+      if (outgoing.destroyed) onClose();
+      else outgoing.once('close', onClose);
+    }
+    return this.#controller.signal;
   }
 
   readBody(maxBytes: number): Promise<Uint8Array> {

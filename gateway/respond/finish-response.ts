@@ -1,4 +1,5 @@
-import { bodyBesideHeaders, isBodilessStatus } from '../errors/header-text.ts';
+import { isBodilessStatus, overrideHeaders } from '../errors/header-text.ts';
+import type { HttpResponse, ResponseHeaders } from '../errors/http-response.ts';
 import { databaseHeaders, databaseStatus } from './database-headers.ts';
 
 export const VARY = 'Accept, Prefer, Range';
@@ -27,14 +28,14 @@ export function finishResponse(
   parts: ResponseParts,
   wishes: DatabaseWishes,
   extraHeaders: Readonly<Record<string, string>>,
-): Response {
+): HttpResponse {
   const { status, headers, body } = parts;
   headers.Vary = VARY;
-  // Nearly every response ends here, with one plain object of headers, which the server writes without looking at it twice.
+  // Nearly every response ends here.
   if (wishes.responseStatus === null && wishes.responseHeaders === null) {
     if (body === '' && !isBodilessStatus(status)) headers['Content-Length'] = '0';
     Object.assign(headers, extraHeaders);
-    return new Response(body ? bodyBesideHeaders(body, Object.values(headers)) : null, { status, headers });
+    return { status, headers, body: body || undefined };
   }
   return withWishes(parts, wishes, extraHeaders);
 }
@@ -43,15 +44,30 @@ function withWishes(
   { status: ownStatus, headers: own, body }: ResponseParts,
   { responseHeaders, responseStatus }: DatabaseWishes,
   extraHeaders: Readonly<Record<string, string>>,
-): Response {
+): HttpResponse {
   const status = responseStatus === null ? ownStatus : databaseStatus(responseStatus);
-  const wanted = responseHeaders === null ? [] : databaseHeaders(responseHeaders);
-  const headers = new Headers(own);
-  for (const [name] of wanted) headers.delete(name);
-  for (const [name, value] of wanted) headers.append(name, value);
+  const wanted = responseHeaders === null ? {} : joinedHeaders(databaseHeaders(responseHeaders));
+  const headers = overrideHeaders(own, wanted);
   const isBodiless = isBodilessStatus(status);
-  if (body === '' && !isBodiless) headers.set('Content-Length', '0');
-  for (const [name, value] of Object.entries(extraHeaders)) headers.set(name, value);
-  const hasBody = body !== undefined && body !== '' && !isBodiless;
-  return new Response(hasBody ? bodyBesideHeaders(body, headers.values()) : null, { status, headers });
+  if (body === '' && !isBodiless) headers['Content-Length'] = '0';
+  return {
+    status,
+    headers: overrideHeaders(headers, extraHeaders),
+    body: body === '' || isBodiless ? undefined : body,
+  };
+}
+
+/** A header that is asked for more than once is one list of values; cookies alone cannot be joined and are a line each. */
+function joinedHeaders(headers: readonly (readonly [name: string, value: string])[]): ResponseHeaders {
+  const joined: ResponseHeaders = {};
+  const spelled = new Map<string, string>();
+  for (const [given, value] of headers) {
+    const lower = given.toLowerCase();
+    const name = spelled.get(lower) ?? given;
+    spelled.set(lower, name);
+    const before = joined[name];
+    if (before === undefined) joined[name] = lower === 'set-cookie' ? [value] : value;
+    else joined[name] = typeof before === 'string' ? `${before}, ${value}` : [...before, value];
+  }
+  return joined;
 }

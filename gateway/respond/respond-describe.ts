@@ -1,3 +1,4 @@
+import type { HttpResponse } from '../errors/http-response.ts';
 import type { DescribePlan } from '../plan/action-plan.ts';
 import type { Relation } from '../schema-cache/schema-cache.ts';
 import { finishResponse } from './finish-response.ts';
@@ -14,7 +15,7 @@ const READ_METHODS = 'OPTIONS,GET,HEAD';
 export function respondDescribe(
   plan: DescribePlan,
   extraHeaders: Readonly<Record<string, string>> = {},
-): Response {
+): HttpResponse {
   const headers = { 'Access-Control-Allow-Origin': '*', Allow: allowedMethods(plan) };
   return finishResponse({ status: 200, headers, body: '' }, NO_WISHES, extraHeaders);
 }

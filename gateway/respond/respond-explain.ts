@@ -1,4 +1,5 @@
 import type { MediaType } from '../api-request/media-type.ts';
+import type { HttpResponse } from '../errors/http-response.ts';
 import { contentType } from './content-type.ts';
 import { finishResponse } from './finish-response.ts';
 import { addProfile } from './respond-rows.ts';
@@ -7,7 +8,10 @@ import type { ResponseInput } from './response-input.ts';
 const NO_WISHES = { responseHeaders: null, responseStatus: null };
 
 /** The query plan (M6): EXPLAIN's rows of one column, a line each; always 200. */
-export function respondExplain(input: ResponseInput, media: Extract<MediaType, { kind: 'plan' }>): Response {
+export function respondExplain(
+  input: ResponseInput,
+  media: Extract<MediaType, { kind: 'plan' }>,
+): HttpResponse {
   const { request, query, resultSet } = input;
   let body = '';
   for (const row of resultSet.results[query.main]?.rows ?? []) body += `${row[0] ?? ''}\n`;

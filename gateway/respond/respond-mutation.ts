@@ -1,4 +1,5 @@
 import type { ApiRequest, Mutation } from '../api-request/api-request.ts';
+import type { HttpResponse } from '../errors/http-response.ts';
 import type { MutatePlan } from '../plan/mutate-plan.ts';
 import { contentRange } from './content-range.ts';
 import { bodyContentType } from './content-type.ts';
@@ -9,7 +10,7 @@ import { addPreferenceApplied, addProfile } from './respond-rows.ts';
 import type { MutateAction, ResponseInput } from './response-input.ts';
 
 /** POST, PATCH, PUT and DELETE of a relation (W1, W5–W9): the changed rows with `return=representation`, else no body. */
-export function respondMutation(input: ResponseInput, plan: MutateAction): Response {
+export function respondMutation(input: ResponseInput, plan: MutateAction): HttpResponse {
   const { request } = input;
   const { mutation } = plan.mutate;
   const row = mainRow(input.query, input.resultSet);

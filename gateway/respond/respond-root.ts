@@ -1,4 +1,5 @@
 import type { OpenApiVersion } from '../api-request/open-api-version.ts';
+import type { HttpResponse } from '../errors/http-response.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import { parseAccessibleObjects } from '../query/accessible-objects.sql.ts';
 import { finishResponse } from './finish-response.ts';
@@ -13,7 +14,7 @@ const NO_WISHES = { responseHeaders: null, responseStatus: null };
  * The root document (X2). With `openapi-mode=follow-privileges` the main query says what the role may use; else everything is
  * shown.
  */
-export function respondRoot(input: ResponseInput, { headersOnly, document }: RootPlan): Response {
+export function respondRoot(input: ResponseInput, { headersOnly, document }: RootPlan): HttpResponse {
   const { request } = input;
   const headers: Record<string, string> = { 'Content-Type': `${document.mediaType}; charset=utf-8` };
   const schema = documentedSchema(request, input.settings);

@@ -1,6 +1,7 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
 import { errorBody } from '../errors/error-response.ts';
 import { headerTextOrSpaces } from '../errors/header-text.ts';
+import type { HttpResponse } from '../errors/http-response.ts';
 import { pageStatus } from './content-range.ts';
 import { bodyContentType } from './content-type.ts';
 import { finishResponse } from './finish-response.ts';
@@ -10,7 +11,7 @@ import type { CallAction, ReadAction, ResponseInput } from './response-input.ts'
 import { totalCount } from './total-count.ts';
 
 /** GET and HEAD of a relation: 200, 206 or 416 (O5), with `Content-Range` and `Content-Location`. */
-export function respondRead(input: ResponseInput, plan: ReadAction): Response {
+export function respondRead(input: ResponseInput, plan: ReadAction): HttpResponse {
   const { request, settings } = input;
   const row = mainRow(input.query, input.resultSet);
   const page = pageStatus(request.range, row.pageCount, totalCount(input, row));
@@ -32,7 +33,7 @@ export function respondRead(input: ResponseInput, plan: ReadAction): Response {
 }
 
 /** A call of a routine (C6): as a read, but 204 when it returns nothing, and without `Content-Location` (C10). */
-export function respondCall(input: ResponseInput, plan: CallAction): Response {
+export function respondCall(input: ResponseInput, plan: CallAction): HttpResponse {
   const { request, settings } = input;
   const row = mainRow(input.query, input.resultSet);
   const page = pageStatus(request.range, row.pageCount, row.totalCount);

@@ -1,3 +1,4 @@
+import type { HttpResponse } from '../errors/http-response.ts';
 import { respondExplain } from './respond-explain.ts';
 import { respondMutation } from './respond-mutation.ts';
 import { respondRoot } from './respond-root.ts';
@@ -10,7 +11,7 @@ import type { ResponseInput } from './response-input.ts';
  * @throws {GatewayError} PGRST111 or PGRST112 when the database asked for headers or a status that cannot be; PGRSTX00 when its
  *   answer is not of the main query's form
  */
-export function toResponse(input: ResponseInput): Response {
+export function toResponse(input: ResponseInput): HttpResponse {
   const { plan } = input;
   if (plan.kind === 'inspect-root') return respondRoot(input, plan);
   if (plan.explain !== undefined) return respondExplain(input, plan.explain);

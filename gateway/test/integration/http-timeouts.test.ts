@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { splitUrl } from '../../http/http-request.ts';
 import { createHttpServer, type HttpServer } from '../../http/http-server.ts';
 import { NodeRequest } from '../../http/node-request.ts';
 import type { Observation } from '../../platform/observation.ts';
@@ -14,7 +15,7 @@ async function serve() {
   const outcomes: unknown[] = [];
   server = createHttpServer({
     fetch: async (raw, node) => {
-      const body = new NodeRequest(raw, node).readBody(1_000);
+      const body = new NodeRequest(node, splitUrl(raw.url)).readBody(1_000);
       body.catch((error: unknown) => outcomes.push(error));
       return new Response(String((await body).length));
     },

@@ -1,7 +1,6 @@
 import { Client } from 'pg';
 import { bootstrap } from '../../../admin-worker/bootstrap.ts';
-import { createApp } from '../../app.ts';
-import { createHttpServer } from '../../http/http-server.ts';
+import { createGatewayServer } from '../../gateway-server.ts';
 import { type Config, loadConfig } from '../../platform/config.ts';
 import { createMetrics } from '../../platform/metrics.ts';
 import type { Observation } from '../../platform/observation.ts';
@@ -49,7 +48,7 @@ export async function serveTenant(controlUrl: string, options: TestGatewayOption
   const metrics = createMetrics({ withProcessMetrics: false });
   const observe = combineObservers(metrics.observe, (observation) => void observations.push(observation));
   const services = createServices(config, { observe, metrics });
-  const server = createHttpServer({ fetch: createApp(services).fetch, settings: config.gateway, observe });
+  const server = createGatewayServer(services, observe);
   const port = await server.listen();
   await untilReady(() => services.readiness());
   return {

@@ -3,8 +3,8 @@ import { SignJWT } from 'jose';
 import { Client } from 'pg';
 import { bootstrap } from '../../../../admin-worker/bootstrap.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/database.ts';
-import { createApp } from '../../../app.ts';
-import { createHttpServer, type HttpServer } from '../../../http/http-server.ts';
+import { createGatewayServer } from '../../../gateway-server.ts';
+import type { HttpServer } from '../../../http/http-server.ts';
 import { loadGatewayConfig } from '../../../platform/config.ts';
 import type { ConfigInput } from '../../../platform/config-schema.ts';
 import { createMetrics } from '../../../platform/metrics.ts';
@@ -53,11 +53,7 @@ export async function startEdge(config: ConfigInput = {}, options: EdgeOptions =
   const observe = combineObservers(metrics.observe, (observation) => void observations.push(observation));
   const gatewayConfig = loadGatewayConfig(edgeEnvironment(gatewayControlUrl), config);
   const services = createServices(gatewayConfig, { observe, metrics });
-  const server = createHttpServer({
-    fetch: createApp(services).fetch,
-    settings: gatewayConfig.gateway,
-    observe,
-  });
+  const server = createGatewayServer(services, observe);
   const port = await server.listen();
   await untilTrue(() => services.readiness() === undefined);
   const [acme, globex] = [anEdgeTenant('acme'), anEdgeTenant('globex')];

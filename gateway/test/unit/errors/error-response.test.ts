@@ -1,8 +1,13 @@
 import { expect, test } from 'vitest';
 import { errorBody, errorResponse } from '../../../errors/error-response.ts';
 import { GatewayError } from '../../../errors/gateway-error.ts';
+import { fetchResponse } from '../../../http/fetch-response.ts';
 
 const CONTEXT = { headersOnly: false, verbosity: 'verbose' } as const;
+
+function responseTo(...given: Parameters<typeof errorResponse>): Response {
+  return fetchResponse(errorResponse(...given));
+}
 
 async function shown(response: Response): Promise<object> {
   return {
@@ -18,7 +23,7 @@ test("the body has PostgREST's four keys in its order, null where there is nothi
     status: 404,
     message: 'relation "test.nope" does not exist',
   });
-  expect(await shown(errorResponse(error, CONTEXT))).toEqual({
+  expect(await shown(responseTo(error, CONTEXT))).toEqual({
     status: 404,
     headers: { 'content-type': 'application/json; charset=utf-8', 'proxy-status': 'PostgREST; error=42P01' },
     body: '{"code":"42P01","details":null,"hint":null,"message":"relation \\"test.nope\\" does not exist"}',
@@ -46,15 +51,15 @@ test('minimal verbosity leaves code and message', () => {
 });
 
 test('HEAD gets no body', async () => {
-  const response = errorResponse(new GatewayError('PGRST205'), { ...CONTEXT, headersOnly: true });
+  const response = responseTo(new GatewayError('PGRST205'), { ...CONTEXT, headersOnly: true });
   expect([response.status, response.body]).toEqual([404, null]);
 });
 
 test('every 503 says when to come back', () => {
-  expect(errorResponse(new GatewayError('PGRST000'), CONTEXT).headers.get('retry-after')).toBe('1');
+  expect(responseTo(new GatewayError('PGRST000'), CONTEXT).headers.get('retry-after')).toBe('1');
   const error = new GatewayError('GW103', { headers: { 'Retry-After': '5' } });
-  expect(errorResponse(error, CONTEXT).headers.get('retry-after')).toBe('5');
-  expect(errorResponse(new GatewayError('PGRST003'), CONTEXT).headers.has('retry-after')).toBe(false);
+  expect(responseTo(error, CONTEXT).headers.get('retry-after')).toBe('5');
+  expect(responseTo(new GatewayError('PGRST003'), CONTEXT).headers.has('retry-after')).toBe(false);
 });
 
 test("an error's headers replace ours and the gateway's replace both, names compared without case", () => {
@@ -64,7 +69,7 @@ test("an error's headers replace ours and the gateway's replace both, names comp
     message: 'm',
     headers: { 'content-type': 'text/x', 'X-A': '1' },
   });
-  const response = errorResponse(error, {
+  const response = responseTo(error, {
     ...CONTEXT,
     extraHeaders: { 'X-a': '2', 'Server-Timing': 'jwt;dur=1' },
   });
@@ -84,7 +89,7 @@ test('a raised code or text cannot start another header', () => {
     message: 'm',
     headers: { 'WWW-Authenticate': 'a\nb' },
   });
-  const response = errorResponse(error, CONTEXT);
+  const response = responseTo(error, CONTEXT);
   expect(response.headers.get('proxy-status')).toBe('PostgREST; error=a  Set-Cookie: x=1');
   expect(response.headers.get('www-authenticate')).toBe('a b');
   expect(response.statusText).toBe('Pay  more');
@@ -93,5 +98,5 @@ test('a raised code or text cannot start another header', () => {
 
 test('a raised status without a body has none', () => {
   const error = new GatewayError({ code: 'PT204', status: 204, message: 'm' });
-  expect(errorResponse(error, CONTEXT).body).toBeNull();
+  expect(responseTo(error, CONTEXT).body).toBeNull();
 });

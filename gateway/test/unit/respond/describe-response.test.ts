@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
+import { fetchResponse } from '../../../http/fetch-response.ts';
 import { respondDescribe } from '../../../respond/respond-describe.ts';
 import { type Relation, type Routine, relationKey } from '../../../schema-cache/schema-cache.ts';
 import { CACHE, shown } from './response-builder.ts';
+
+function described(...given: Parameters<typeof respondDescribe>): Response {
+  return fetchResponse(respondDescribe(...given));
+}
 
 function films(changes: Partial<Relation> = {}): Relation {
   return { ...CACHE.relations.get(relationKey('public', 'films'))!, ...changes };
@@ -12,11 +17,11 @@ function answer(volatility: Routine['volatility']): Routine {
 }
 
 function allowed(relation: Relation): string | null {
-  return respondDescribe({ kind: 'options-relation', relation }).headers.get('allow');
+  return described({ kind: 'options-relation', relation }).headers.get('allow');
 }
 
 test('OPTIONS is 200, empty, and open to every origin', async () => {
-  expect(await shown(respondDescribe({ kind: 'options-root' }))).toEqual({
+  expect(await shown(described({ kind: 'options-root' }))).toEqual({
     status: 200,
     headers: { 'access-control-allow-origin': '*', allow: 'OPTIONS,GET,HEAD', 'content-length': '0' },
     body: null,
@@ -32,7 +37,7 @@ test('a relation allows what can be done with it', () => {
 
 test('a routine allows GET unless it is volatile', () => {
   const allow = (volatility: Routine['volatility']): string | null =>
-    respondDescribe({ kind: 'options-routine', routine: answer(volatility) }).headers.get('allow');
+    described({ kind: 'options-routine', routine: answer(volatility) }).headers.get('allow');
   expect([allow('volatile'), allow('stable'), allow('immutable')]).toEqual([
     'OPTIONS,POST',
     'OPTIONS,GET,HEAD,POST',
@@ -41,7 +46,7 @@ test('a routine allows GET unless it is volatile', () => {
 });
 
 test("the gateway's own headers win", () => {
-  const response = respondDescribe(
+  const response = described(
     { kind: 'options-root' },
     { 'Access-Control-Allow-Origin': 'https://app.example' },
   );

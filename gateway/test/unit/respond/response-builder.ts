@@ -1,4 +1,5 @@
 import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
+import { fetchResponse } from '../../../http/fetch-response.ts';
 import type { DatabasePlan } from '../../../plan/action-plan.ts';
 import { planAction } from '../../../plan/plan-action.ts';
 import type { StatementResult } from '../../../platform/result-set.ts';
@@ -58,7 +59,7 @@ export function respond(given: Given = {}, answer: Answer = {}): Response {
   if (!('transaction' in planned)) throw new Error(`${method} ${path} needs no database`);
   const results = [{ rows: answer.rows ?? [mainRow(answer.row ?? {})], commandTag: 'SELECT 1' }];
   if (answer.explain !== undefined) results.push({ rows: [[answer.explain]], commandTag: 'EXPLAIN' });
-  return toResponse({
+  const response = toResponse({
     request,
     plan: answer.plan === undefined ? planned : answer.plan(planned),
     query: { statements: [], main: 0, explain: answer.explain === undefined ? undefined : 1 },
@@ -67,6 +68,7 @@ export function respond(given: Given = {}, answer: Answer = {}): Response {
     extraHeaders: answer.extraHeaders ?? {},
     root: answer.root,
   });
+  return fetchResponse(response);
 }
 
 export function someSettings(record: PostgrestRecord = {}): PostgrestSettings {

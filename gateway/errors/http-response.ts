@@ -1,0 +1,15 @@
+/** Values one byte a character (`headerText`); a list stands for one line each. No name twice in whatever case. */
+export type ResponseHeaders = Record<string, string | string[]>;
+
+/**
+ * An HTTP response before any server has it: what every stage that answers returns. `writeResponse` gives it to Node's server, `fetchResponse`
+ * makes the Fetch API's object of it where one is wanted.
+ */
+export interface HttpResponse {
+  readonly status: number;
+  /** Reason phrase; `undefined`: the status's own. */
+  readonly statusText?: string | undefined;
+  readonly headers: ResponseHeaders;
+  /** `undefined`: no body and no `Content-Length`. */
+  readonly body: string | Uint8Array<ArrayBuffer> | undefined;
+}

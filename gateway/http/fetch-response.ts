@@ -1,0 +1,17 @@
+import { bodyBesideHeaders } from '../errors/header-text.ts';
+import type { HttpResponse } from '../errors/http-response.ts';
+
+/** The same response as an object of the Fetch API. */
+export function fetchResponse({ status, statusText, headers, body }: HttpResponse): Response {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    (typeof value === 'string' ? [value] : value).map((one): [string, string] => [name, one]),
+  );
+  const values = lines.map(([, value]) => value);
+  const hasList = lines.length !== Object.keys(headers).length;
+  return new Response(body ? bodyBesideHeaders(body, values) : null, {
+    status,
+    ...(statusText === undefined ? {} : { statusText }),
+    // A plain object is what the adapter writes fastest.
+    headers: hasList ? lines : (headers as Record<string, string>),
+  });
+}
