@@ -1,4 +1,5 @@
 import { BENCH_HOST, BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
+import { BENCH_JWT_SECRET } from './tokens.ts';
 
 const JOB_POLL_MS = 100;
 const JOB_TIMEOUT_MS = 60_000;
@@ -20,6 +21,7 @@ export async function createBenchTenant(url: string, token: string): Promise<voi
     hosts: [BENCH_HOST],
     placement: { kind: 'shared' },
     isolation: 'trusted',
+    jwt: { secret: BENCH_JWT_SECRET },
   });
   const accepted = await call('POST', `/v1/tenants/${BENCH_TENANT}/migrations`, {
     migrations: [{ name: '202611220001__bench.sql', sql: `-- UP\n${FIXTURE_SQL}\n-- DOWN\nSELECT 1;` }],

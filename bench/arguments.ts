@@ -11,6 +11,8 @@ export interface BenchArguments {
   readonly seconds: number;
   /** Each round measures every target once. */
   readonly rounds: number;
+  /** Added to every round trip between the targets and PostgreSQL. */
+  readonly delayMs: number;
   /** Client connections at once. */
   readonly connections: number;
   readonly isJson: boolean;
@@ -22,6 +24,7 @@ export const USAGE = `npm run bench -- [options]
   --seconds N        length of each measurement (default 5)
   --rounds N         interleaved rounds (default 3)
   --connections N    client connections (default 32)
+  --delay-ms N       network between targets and PostgreSQL: added to each round trip (default 0)
   --json             print JSON instead of a table`;
 
 /** @throws {Error} with a sentence for whoever typed the arguments */
@@ -34,6 +37,7 @@ export function readArguments(args: readonly string[]): BenchArguments {
       seconds: { type: 'string', default: '5' },
       rounds: { type: 'string', default: '3' },
       connections: { type: 'string', default: '32' },
+      'delay-ms': { type: 'string', default: '0' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -43,6 +47,7 @@ export function readArguments(args: readonly string[]): BenchArguments {
     seconds: positive('--seconds', values.seconds),
     rounds: positive('--rounds', values.rounds),
     connections: positive('--connections', values.connections),
+    delayMs: wholeNumber('--delay-ms', values['delay-ms']),
     isJson: values.json,
   };
 }
@@ -61,8 +66,12 @@ function findTarget(name: string): TargetName {
 }
 
 function positive(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`${option} must be a positive whole number.\n${USAGE}`);
+  const value = wholeNumber(option, text);
+  if (value === 0) throw new Error(`${option} must be a positive whole number.\n${USAGE}`);
   return value;
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error(`${option} must be a whole number.\n${USAGE}`);
+  return Number(text);
 }

@@ -23,7 +23,7 @@ const ROUNDS = 4;
 type Way = (id: string) => Promise<unknown>;
 
 const roleSwitch = new TrustedRoleSwitch();
-const text = SCENARIOS[0]?.floorSql ?? '';
+const text = SCENARIOS[0]?.floor.sql ?? '';
 
 function requestFor(id: string): TransactionRequest {
   return {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 50;
@@ -15,13 +16,13 @@ export interface ChildOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Answers 2xx once the process serves. */
-  readonly readyUrl: string;
+  /** Whether the process serves by now; asked again and again. */
+  readonly isReady: () => Promise<boolean>;
 }
 
 /** Starts a server and waits until it is ready. @throws {Error} with its last words when it ends before that */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, command, args, env, readyUrl } = options;
+  const { name, command, args, env, isReady } = options;
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let lastWords = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -36,12 +37,16 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     });
     child.once('exit', () => resolve());
   });
-  const stop = () => stopChild(child, ended);
   // Whatever ends this process, its servers do not outlive it.
-  process.once('exit', () => child.kill('SIGKILL'));
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  const stop = async (): Promise<void> => {
+    await stopChild(child, ended);
+    process.off('exit', kill);
+  };
   try {
     await Promise.race([
-      untilReady(readyUrl),
+      untilReady(isReady),
       ended.then(() => Promise.reject(new Error(`it ended:\n${lastWords}`))),
     ]);
   } catch (cause) {
@@ -52,14 +57,11 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   return { pid: child.pid ?? 0, stop };
 }
 
-async function untilReady(url: string): Promise<void> {
+async function untilReady(isReady: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
-    const response = await fetch(url).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.ok) return;
-    if (Date.now() > deadline)
-      throw new Error(`no 2xx from ${url} in time (last status ${response?.status})`);
+    if (await isReady()) return;
+    if (Date.now() > deadline) throw new Error('it was not ready in time');
     await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
   }
 }
@@ -69,6 +71,28 @@ async function stopChild(child: ChildProcess, ended: Promise<void>): Promise<voi
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await ended;
   clearTimeout(timer);
+}
+
+/** Node and the entry file, in the same form (source or emitted) as this one. */
+export function nodeEntry(path: string): { command: string; args: readonly string[] } {
+  return { command: process.execPath, args: [fileURLToPath(new URL(path, import.meta.url))] };
+}
+
+/** Whether a URL answers 2xx. */
+export async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url).catch(() => undefined);
+  await response?.body?.cancel();
+  return response?.ok ?? false;
+}
+
+export function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 export async function freePort(): Promise<number> {

@@ -6,6 +6,7 @@ import { LOGINS, loginPassword, loginUrl, SHARED_DATABASE } from '../gateway/pla
 import { quoteLiteral } from '../gateway/platform/sql.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 import { startEmbeddedPostgres } from '../launcher/embedded-postgres.ts';
+import { canConnect, freePort, nodeEntry, startChild } from './child.ts';
 import { BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
 
 const CONTROL_DATABASE = 'cascata_control';
@@ -16,16 +17,22 @@ export interface BenchDatabase {
   /** For files of the other processes; removed at the end. */
   readonly directory: string;
   readonly controlUrl: Secret;
+  /** The same over the network that the benchmark makes believe there is, see `startDatabase`. */
+  readonly remoteControlUrl: Secret;
   readonly masterKey: Secret;
-  /** DSN of the login that every target uses, in the shared database. */
+  /** DSN of the login that every target uses, in the shared database, over that network. */
   readonly trustedUrl: Secret;
   /** Superuser, shared database. */
   runShared(text: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A PostgreSQL of the benchmark's own, with an empty control database. */
-export async function startDatabase(): Promise<BenchDatabase> {
+/**
+ * A PostgreSQL of the benchmark's own, with an empty control database.
+ *
+ * @param delayMs added to each round trip of the targets
+ */
+export async function startDatabase(delayMs = 0): Promise<BenchDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'cascata-bench-'));
   const clusterDir = join(directory, 'cluster');
   const server = await startEmbeddedPostgres({
@@ -43,23 +50,43 @@ export async function startDatabase(): Promise<BenchDatabase> {
   const masterKey = new Secret('the master key of the benchmark!!');
   const controlUrl = server.url(CONTROL_DATABASE);
   await runSql(server.url('postgres'), `CREATE DATABASE ${CONTROL_DATABASE}`);
+  const network = delayMs === 0 ? undefined : await startDelay(controlUrl, delayMs);
+  const remoteControlUrl = network?.url ?? controlUrl;
   const postmasterPid = await readFile(join(clusterDir, 'postmaster.pid'), 'utf8');
   return {
     pid: Number(postmasterPid.split('\n', 1)[0]),
     directory,
     controlUrl,
+    remoteControlUrl,
     masterKey,
-    trustedUrl: loginUrl(controlUrl, {
+    trustedUrl: loginUrl(remoteControlUrl, {
       login: LOGINS.trusted,
       password: loginPassword(masterKey, LOGINS.trusted),
       database: SHARED_DATABASE,
     }),
     runShared: (text) => runSql(server.url(SHARED_DATABASE), text),
     async stop() {
+      await network?.stop();
       await server.stop();
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function startDelay(
+  server: Secret,
+  delayMs: number,
+): Promise<{ readonly url: Secret; stop(): Promise<void> }> {
+  const port = await freePort();
+  const url = new URL(server.reveal());
+  const { stop } = await startChild({
+    name: 'delay proxy',
+    ...nodeEntry('./delay-proxy.ts'),
+    env: { ...process.env, PROXY_PORT: String(port), SERVER_PORT: url.port, DELAY_MS: String(delayMs) },
+    isReady: () => canConnect(port),
+  });
+  url.port = String(port);
+  return { url: new Secret(url.href), stop };
 }
 
 /** What the admin worker would make, by hand: for runs that measure the others only. */
@@ -67,12 +94,16 @@ export async function provisionByHand(database: BenchDatabase): Promise<void> {
   const [tenant, trusted] = [BENCH_TENANT, LOGINS.trusted];
   const password = quoteLiteral(loginPassword(database.masterKey, trusted).reveal());
   await runSql(database.controlUrl, `CREATE DATABASE ${SHARED_DATABASE}`);
-  const fixture = FIXTURE_SQL.replaceAll('public.', `${tenant}.`).replaceAll(' anon;', ` ${tenant}_anon;`);
+  const fixture = FIXTURE_SQL.replaceAll('public.', `${tenant}.`).replaceAll(
+    ' anon, authenticated;',
+    ` ${tenant}_anon, ${tenant}_authenticated;`,
+  );
   await database.runShared(`
     CREATE ROLE ${tenant}_anon;
-    CREATE ROLE ${trusted} LOGIN NOINHERIT PASSWORD ${password} IN ROLE ${tenant}_anon;
+    CREATE ROLE ${tenant}_authenticated;
+    CREATE ROLE ${trusted} LOGIN NOINHERIT PASSWORD ${password} IN ROLE ${tenant}_anon, ${tenant}_authenticated;
     CREATE SCHEMA ${tenant};
-    GRANT USAGE ON SCHEMA ${tenant} TO ${tenant}_anon;
+    GRANT USAGE ON SCHEMA ${tenant} TO ${tenant}_anon, ${tenant}_authenticated;
     ${fixture}`);
 }
 

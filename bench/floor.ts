@@ -1,16 +1,16 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { BatchWriter } from '../gateway/execute/batch-writer.ts';
 import { connectOptions } from '../gateway/execute/connect-options.ts';
 import { Connection } from '../gateway/execute/connection.ts';
 import { TrustedRoleSwitch } from '../gateway/execute/role-switch/trusted.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
-import { BENCH_HOST, BENCH_TENANT } from './scenarios.ts';
+import { BENCH_HOST, BENCH_TENANT, type FloorStatement } from './scenarios.ts';
 
 /**
  * The least that any gateway of this design can do: node:http in front, one batch with fixed SQL behind, nothing between. It has no
  * tenants, authentication, parsing, plan, limits or errors. What the gateway costs above it is what those cost.
  *
- * A process of its own: FLOOR_URL (DSN), FLOOR_SQL, FLOOR_PORT, FLOOR_CONNECTIONS.
+ * A process of its own: FLOOR_URL (DSN), FLOOR_STATEMENT (JSON of a `FloorStatement`), FLOOR_PORT, FLOOR_CONNECTIONS.
  */
 async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const writer = new BatchWriter();
@@ -21,8 +21,9 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const open = () => Connection.open(config, { writer, maxPreparedStatements: 10 });
   const idle = await Promise.all(Array.from({ length: Number(env.FLOOR_CONNECTIONS) }, open));
   const waiting: ((connection: Connection) => void)[] = [];
+  const { sql: text, values: kinds, accessMode }: FloorStatement = JSON.parse(env.FLOOR_STATEMENT ?? '');
   const plan = new TrustedRoleSwitch().planBatch({
-    accessMode: 'read only',
+    accessMode,
     role: `${BENCH_TENANT}_anon`,
     isolationLevel: undefined,
     end: 'commit',
@@ -37,12 +38,11 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     statements: [],
     statementTimeoutMs: 15_000,
   });
-  const text = env.FLOOR_SQL ?? '';
 
-  const run = async (id: string): Promise<string> => {
+  const run = async (values: readonly string[]): Promise<string> => {
     const connection = idle.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
     try {
-      const statements = [...plan.statements, { text, values: [id] }];
+      const statements = [...plan.statements, { text, values }];
       const results = await connection.submit({ ...plan, statements }, true).result;
       return results[0]?.rows[0]?.[2] ?? '';
     } finally {
@@ -51,22 +51,31 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
       else next(connection);
     }
   };
-  const server = createServer((request, response) => {
-    const id = /\d+/.exec(request.url ?? '')?.[0] ?? '1';
-    run(id).then(
-      (body) => {
-        response.writeHead(200, {
+  const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+    const number = /\d+/.exec(request.url ?? '')?.[0] ?? '1';
+    run(kinds.map((kind) => (kind === 'body' ? body : number))).then(
+      (text) => {
+        response.writeHead(text === '' ? 201 : 200, {
           'Content-Type': 'application/json; charset=utf-8',
           'Content-Range': '0-0/*',
-          'Content-Length': Buffer.byteLength(body),
+          'Content-Length': Buffer.byteLength(text),
         });
-        response.end(body);
+        response.end(text);
       },
       () => {
         response.statusCode = 500;
         response.end();
       },
     );
+  };
+  const server = createServer((request, response) => {
+    if (request.url === '/ready') response.end();
+    else if (request.method === 'GET') answer(request, response, '');
+    else {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => answer(request, response, Buffer.concat(chunks).toString()));
+    }
   });
   server.listen(Number(env.FLOOR_PORT), '127.0.0.1');
 }

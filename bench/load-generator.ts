@@ -1,15 +1,19 @@
+import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import type { LoadResult } from './load.ts';
 
-/** What the command line's one argument holds, as JSON. */
-interface LoadJob {
+/** What the file holds that the command line names, as JSON. */
+export interface LoadJob {
   readonly port: number;
   readonly seconds: number;
   readonly connections: number;
-  readonly method: string;
-  readonly paths: readonly string[];
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** Gone through in turn. */
+  readonly requests: readonly {
+    readonly method: string;
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string | undefined;
+  }[];
 }
 
 const HEADERS_END = Buffer.from('\r\n\r\n');
@@ -19,7 +23,7 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n');
 
 /** Keeps each connection busy with one request at a time, written to the socket as prepared bytes; responses are only measured. */
 async function generateLoad(job: LoadJob): Promise<LoadResult> {
-  const requests = job.paths.map((path) => requestBytes(job, path));
+  const requests = job.requests.map(requestBytes);
   const latenciesMs: number[] = [];
   let failures = 0;
   let turn = 0;
@@ -57,7 +61,7 @@ async function generateLoad(job: LoadJob): Promise<LoadResult> {
   };
 }
 
-function requestBytes({ method, headers, body }: LoadJob, path: string): Buffer {
+function requestBytes({ method, path, headers, body }: LoadJob['requests'][number]): Buffer {
   const lines = [`${method} ${path} HTTP/1.1`];
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   if (body !== undefined) lines.push(`content-length: ${Buffer.byteLength(body)}`);
@@ -95,5 +99,5 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
-const job: LoadJob = JSON.parse(process.argv[2] ?? '{}');
+const job: LoadJob = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8'));
 process.stdout.write(`${JSON.stringify(await generateLoad(job))}\n`);

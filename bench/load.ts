@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { LoadJob } from './load-generator.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Target } from './targets.ts';
 
@@ -59,17 +60,24 @@ async function generateWithWrk({
   return parseLoadResult(stdout.slice(stdout.indexOf('{"requests"')));
 }
 
-function wrkScript({ prefix, host }: Target, { method, headers, body, paths }: Scenario): string {
-  // Written like this, or wrk adds a second one of its own.
-  const allHeaders = Object.entries({ ...headers, Host: host });
+function wrkScript({ prefix, host }: Target, { method, headers, requests }: Scenario): string {
+  const asked = requests.map(
+    ({ path, headers: own = {}, body }) =>
+      `{ path = ${luaString(prefix + path)}, headers = ${luaTable(own)}, body = ${body === undefined ? 'nil' : luaString(body)} }`,
+  );
+  // `Host` is written like this, or wrk adds a second one of its own.
   return `
 wrk.method = "${method}"
-${body === undefined ? '' : `wrk.body = ${luaString(body)}`}
-${allHeaders.map(([name, value]) => `wrk.headers[${luaString(name)}] = ${luaString(value)}`).join('\n')}
-local paths = { ${paths.map((path) => luaString(prefix + path)).join(', ')} }
+local common = ${luaTable({ ...headers, Host: host })}
+local asked = { ${asked.join(', ')} }
 local requests, turn = {}, 0
 function init(args)
-  for i, path in ipairs(paths) do requests[i] = wrk.format(nil, path) end
+  for i, one in ipairs(asked) do
+    local all = {}
+    for name, value in pairs(common) do all[name] = value end
+    for name, value in pairs(one.headers) do all[name] = value end
+    requests[i] = wrk.format(nil, one.path, all, one.body)
+  end
 end
 function request()
   turn = turn % #requests + 1
@@ -84,6 +92,11 @@ end
 `;
 }
 
+function luaTable(record: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(record).map(([name, value]) => `[${luaString(name)}] = ${luaString(value)}`);
+  return `{ ${entries.join(', ')} }`;
+}
+
 function luaString(text: string): string {
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
@@ -93,19 +106,24 @@ async function generateWithNode({
   scenario,
   seconds,
   connections,
+  directory,
 }: LoadOptions): Promise<LoadResult> {
-  const { method, headers, body, paths } = scenario;
-  const job = {
+  const { method, headers, requests } = scenario;
+  const job: LoadJob = {
     port: target.port,
     seconds,
     connections,
-    method,
-    body,
-    headers: { ...headers, host: target.host },
-    paths: paths.map((path) => target.prefix + path),
+    requests: requests.map(({ path, headers: own, body }) => ({
+      method,
+      path: target.prefix + path,
+      headers: { ...headers, ...own, host: target.host },
+      body,
+    })),
   };
   const entry = fileURLToPath(new URL('./load-generator.ts', import.meta.url));
-  const { stdout } = await run(process.execPath, [entry, JSON.stringify(job)]);
+  const file = join(directory, 'load.json');
+  await writeFile(file, JSON.stringify(job));
+  const { stdout } = await run(process.execPath, [entry, file]);
   return parseLoadResult(stdout);
 }
 

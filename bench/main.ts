@@ -46,7 +46,7 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
 
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
-  const database = await startDatabase();
+  const database = await startDatabase(options.delayMs);
   try {
     const measurements = await bench(options, database);
     const report = options.isJson

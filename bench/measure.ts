@@ -7,7 +7,8 @@ import type { Measurement } from './report.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Target } from './targets.ts';
 
-const WARM_UP_SECONDS = 2;
+/** Until the JIT has seen enough; servers that need none lose nothing by it. */
+const WARM_UP_SECONDS = 5;
 
 interface Sample extends LoadResult {
   readonly serverCpuUs: number;

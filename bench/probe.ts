@@ -6,7 +6,8 @@ const SHOWN_CHARACTERS = 500;
 
 /** Sends a scenario's first request once. @throws {Error} with the answer when it is not 2xx: its speed would mean nothing */
 export async function probe(target: Target, scenario: Scenario): Promise<void> {
-  const path = target.prefix + (scenario.paths[0] ?? '');
+  const [first] = scenario.requests;
+  const path = target.prefix + (first?.path ?? '');
   const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
     const sent = request(
       {
@@ -14,7 +15,7 @@ export async function probe(target: Target, scenario: Scenario): Promise<void> {
         port: target.port,
         path,
         method: scenario.method,
-        headers: { ...scenario.headers, host: target.host },
+        headers: { ...scenario.headers, ...first?.headers, host: target.host },
       },
       (response) => {
         let body = '';
@@ -25,7 +26,7 @@ export async function probe(target: Target, scenario: Scenario): Promise<void> {
       },
     );
     sent.on('error', reject);
-    sent.end(scenario.body);
+    sent.end(first?.body);
   });
   if (status < 200 || status > 299) {
     throw new Error(

@@ -18,6 +18,10 @@ export interface Ratios {
   readonly scenario: string;
   /** CPU per request, gateway + PostgreSQL, against the floor's. Lower is better. */
   readonly cpuToFloor: number | undefined;
+  /** CPU per request of the server process alone, against the floor's. Lower is better. */
+  readonly serverCpuToFloor: number | undefined;
+  /** Requests per second against the floor's. Higher is better. */
+  readonly throughputToFloor: number | undefined;
   /** Requests per second against PostgREST's. Higher is better. */
   readonly throughputToPostgrest: number | undefined;
 }
@@ -30,6 +34,8 @@ export function ratiosOf(measurements: readonly Measurement[]): readonly Ratios[
     return {
       scenario,
       cpuToFloor: gateway && floor && totalCpuUs(gateway) / totalCpuUs(floor),
+      serverCpuToFloor: gateway && floor && gateway.serverCpuUs / floor.serverCpuUs,
+      throughputToFloor: gateway && floor && gateway.requestsPerSecond / floor.requestsPerSecond,
       throughputToPostgrest: gateway && postgrest && gateway.requestsPerSecond / postgrest.requestsPerSecond,
     };
   });
@@ -58,14 +64,16 @@ export function renderReport(measurements: readonly Measurement[]): string {
     totalCpuUs(measurement).toFixed(0),
     String(measurement.failures),
   ]);
-  const ratios = ratiosOf(measurements).flatMap(({ scenario, cpuToFloor, throughputToPostgrest }) => [
-    ...(cpuToFloor === undefined
-      ? []
-      : [`${scenario}: CPU per request is ${cpuToFloor.toFixed(2)} × the floor`]),
-    ...(throughputToPostgrest === undefined
-      ? []
-      : [`${scenario}: requests/s are ${throughputToPostgrest.toFixed(2)} × PostgREST`]),
-  ]);
+  const ratios = ratiosOf(measurements).flatMap((ratio) => {
+    const line = (what: string, value: number | undefined, of: string): readonly string[] =>
+      value === undefined ? [] : [`${ratio.scenario}: ${what} ${value.toFixed(2)} × ${of}`];
+    return [
+      ...line('CPU per request, server + PostgreSQL, is', ratio.cpuToFloor, 'the floor'),
+      ...line('CPU per request of the server alone is', ratio.serverCpuToFloor, 'the floor'),
+      ...line('requests/s are', ratio.throughputToFloor, 'the floor'),
+      ...line('requests/s are', ratio.throughputToPostgrest, 'PostgREST'),
+    ];
+  });
   return [...alignColumns([header, ...rows]), '', ...ratios].join('\n');
 }
 

@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import { createBenchTenant } from './admin-api.ts';
 import type { TargetName } from './arguments.ts';
-import { type Child, freePort, startChild } from './child.ts';
+import { answers, type Child, freePort, nodeEntry, startChild } from './child.ts';
 import type { BenchDatabase } from './database.ts';
 import { findPostgrest } from './postgrest.ts';
 import { BENCH_HOST, BENCH_TENANT, type Scenario } from './scenarios.ts';
+import { BENCH_JWT_SECRET, PHYSICAL_ROLE_CLAIM } from './tokens.ts';
 
 /** Connections each target may open to PostgreSQL: the gateway's default. */
 const POOL_SIZE = 20;
@@ -21,14 +21,8 @@ export interface Target {
   stop(): Promise<void>;
 }
 
-/** Node and the entry file, in the same form (source or emitted) as this one. */
-function nodeEntry(path: string): { command: string; args: readonly string[] } {
-  return { command: process.execPath, args: [fileURLToPath(new URL(path, import.meta.url))] };
-}
-
-/** Made anew for each scenario: it knows one statement. `undefined` where the scenario has none. */
-export async function startFloor(database: BenchDatabase, scenario: Scenario): Promise<Target | undefined> {
-  if (scenario.floorSql === undefined) return undefined;
+/** Made anew for each scenario: it knows one statement. */
+export async function startFloor(database: BenchDatabase, scenario: Scenario): Promise<Target> {
   const port = await freePort();
   const child = await startChild({
     name: 'floor',
@@ -37,11 +31,11 @@ export async function startFloor(database: BenchDatabase, scenario: Scenario): P
       ...process.env,
       NODE_ENV: 'production',
       FLOOR_URL: database.trustedUrl.reveal(),
-      FLOOR_SQL: scenario.floorSql,
+      FLOOR_STATEMENT: JSON.stringify(scenario.floor),
       FLOOR_PORT: String(port),
       FLOOR_CONNECTIONS: String(POOL_SIZE),
     },
-    readyUrl: `http://127.0.0.1:${port}/1`,
+    isReady: () => answers(`http://127.0.0.1:${port}/ready`),
   });
   return target('floor', child, port);
 }
@@ -64,7 +58,7 @@ export async function startGateway(database: BenchDatabase): Promise<Target> {
     name: 'admin worker',
     ...nodeEntry('../admin-worker/main.ts'),
     env: { ...env, ADMIN_TOKEN: adminToken },
-    readyUrl: `http://127.0.0.1:${adminPort}/ready`,
+    isReady: () => answers(`http://127.0.0.1:${adminPort}/ready`),
   });
   try {
     await createBenchTenant(`http://127.0.0.1:${adminPort}`, adminToken);
@@ -74,8 +68,8 @@ export async function startGateway(database: BenchDatabase): Promise<Target> {
   const child = await startChild({
     name: 'gateway',
     ...nodeEntry('../gateway/main.ts'),
-    env,
-    readyUrl: `http://127.0.0.1:${port}/ready`,
+    env: { ...env, CONTROL_DATABASE_URL: database.remoteControlUrl.reveal() },
+    isReady: () => answers(`http://127.0.0.1:${port}/ready`),
   });
   return { ...target('gateway', child, port), prefix: '/rest/v1' };
 }
@@ -98,8 +92,10 @@ export async function startPostgrest(database: BenchDatabase): Promise<Target | 
       PGRST_SERVER_PORT: String(port),
       PGRST_ADMIN_SERVER_PORT: String(adminPort),
       PGRST_LOG_LEVEL: 'crit',
+      PGRST_JWT_SECRET: BENCH_JWT_SECRET,
+      PGRST_JWT_ROLE_CLAIM_KEY: `.${PHYSICAL_ROLE_CLAIM}`,
     },
-    readyUrl: `http://127.0.0.1:${adminPort}/ready`,
+    isReady: () => answers(`http://127.0.0.1:${adminPort}/ready`),
   });
   return target('postgrest', child, port);
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { freePort, startChild } from '../bench/child.ts';
+import { answers, freePort, startChild } from '../bench/child.ts';
 import { findPostgrest } from '../bench/postgrest.ts';
 import { serveTenant } from '../gateway/test/support/serve-tenant.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../launcher/embedded-postgres.ts';
@@ -127,7 +127,7 @@ async function startPostgrest(
       PGRST_ADMIN_SERVER_PORT: String(adminPort),
       PGRST_LOG_LEVEL: 'crit',
     },
-    readyUrl: `http://127.0.0.1:${adminPort}/ready`,
+    isReady: () => answers(`http://127.0.0.1:${adminPort}/ready`),
   });
   return { url: `http://127.0.0.1:${port}`, stop: child.stop };
 }

@@ -133,7 +133,7 @@ const BODIES: readonly unknown[] = [
   '\ufeff{"id":80,"name":"x"}',
   '{"id":80,"name":"tab\there"}',
   '{"id":80,"name":true}',
-  '{"id":80,"name":"' + 'é'.repeat(50) + '"}',
+  `{"id":80,"name":"${'é'.repeat(50)}"}`,
 ];
 
 const CONTENT_TYPES = [
