@@ -10,7 +10,7 @@ import {
   sql,
 } from '../platform/sql.ts';
 import type { Relation } from '../schema-cache/schema-cache.ts';
-import { conditionSql, whereSql } from './filter-sql.ts';
+import { type ConditionScope, conditionSql, whereSql } from './filter-sql.ts';
 import { columnOf, namedSource, type RowSource } from './scope.ts';
 
 const BODY: RowSource = namedSource('pgrst_body');
@@ -35,7 +35,11 @@ function relationSource(relation: Relation): RowSource {
 }
 
 function rootWhere(plan: MutatePlan, source: RowSource): SqlFragment {
-  return whereSql(plan.where.map((condition) => conditionSql(condition, source, noEmbeds)));
+  return whereSql(plan.where.map((condition) => conditionSql(condition, aloneIn(source))));
+}
+
+function aloneIn(source: RowSource): ConditionScope {
+  return { source, parent: undefined, embedTest: noEmbeds };
 }
 
 function noEmbeds(): never {
@@ -47,7 +51,7 @@ function insertSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment)
   const countsInserts = onConflict?.resolution === 'merge-duplicates';
   const conditions =
     plan.mutation === 'single-upsert'
-      ? plan.where.map((condition) => conditionSql(condition, BODY, noEmbeds))
+      ? plan.where.map((condition) => conditionSql(condition, aloneIn(BODY)))
       : [];
   if (countsInserts) conditions.push(raw(`${countInserted(1)} <> '0'`));
   const where = whereSql(conditions);

@@ -70,6 +70,8 @@ function printOperation(operation: Operation, printValue: (value: string) => str
       return `is.${operation.value}`;
     case 'isdistinct':
       return `isdistinct.${printValue(operation.value)}`;
+    case 'column':
+      return `${operation.operator}(${operation.of === 'row' ? 'col' : 'parent'}).${printField(operation.column)}`;
     case 'full-text': {
       const language = operation.language === undefined ? '' : `(${operation.language})`;
       return `${operation.operator}${language}.${printValue(operation.value)}`;
