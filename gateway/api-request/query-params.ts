@@ -24,6 +24,8 @@ export type SelectItem =
       readonly kind: 'field';
       /** `name` is `*` for all columns, and for `count()` of rows. */
       readonly field: Field;
+      /** Columns that a `*` leaves out: `*,-a,-b`. Not empty, each once. */
+      readonly except?: readonly string[];
       readonly alias: string | undefined;
       readonly cast: string | undefined;
       readonly aggregate: { readonly fn: AggregateFunction; readonly cast: string | undefined } | undefined;

@@ -11,6 +11,7 @@ import {
   type SchemaCache,
 } from '../schema-cache/schema-cache.ts';
 import { checkAggregates, hasAggregates } from './check-aggregates.ts';
+import { nothingLeft } from './columns-left.ts';
 import { columnsOfParent, planColumns } from './plan-columns.ts';
 import { type FieldItem, planField, planSelectTerms, representationLookup } from './plan-fields.ts';
 import type { Condition, EmbedPlan, PlannedOrder, ReadPlan, ReadQuery } from './read-plan.ts';
@@ -162,9 +163,13 @@ function finish(node: Node, context: ReadContext, { isLifted, parent }: Place): 
   checkAggregates({ fields: node.fields, embeds, settings: context.settings });
   const expandsStar = isLifted || hasAggregates(node.fields, embeds);
   const { cache } = context;
+  const select = planSelectTerms(node.fields, node.relation, { cache, expandsStar });
+  if (select.length === 0 && node.fields.length > 0 && embeds.every(({ isEmpty }) => isEmpty)) {
+    throw nothingLeft(node.ref.name);
+  }
   return {
     relation: node.relation,
-    select: planSelectTerms(node.fields, node.relation, { cache, expandsStar }),
+    select,
     where: planConditions(node.filters, { ...node, parent }, { cache }),
     order: node.order.map((term) => planOrder(term, node)),
     range: context.capsRows ? capRange(node.range, context.settings.dbMaxRows) : node.range,

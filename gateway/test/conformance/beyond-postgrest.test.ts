@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ALL_BUT } from './beyond/all-but.ts';
 import { COLUMN_FILTERS } from './beyond/column-filters.ts';
 import type { ConformanceCase } from './cases/case.ts';
 import { actualOutcome, expectedOutcome } from './runner/exchange.ts';
 import { openTargets, type TargetSet } from './runner/targets.ts';
 
 /** What PostgREST does not do, on the fixture of the conformance cases. No other server is asked. */
-const GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new Map([['column filters', COLUMN_FILTERS]]);
+const GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new Map([
+  ['column filters', COLUMN_FILTERS],
+  ['all columns but some', ALL_BUT],
+]);
 
 let opened: TargetSet;
 
