@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ALL_BUT } from './beyond/all-but.ts';
 import { COLUMN_FILTERS } from './beyond/column-filters.ts';
+import { UPDATE_BY_KEY } from './beyond/update-by-key.ts';
 import type { ConformanceCase } from './cases/case.ts';
 import { actualOutcome, expectedOutcome } from './runner/exchange.ts';
 import { openTargets, type TargetSet } from './runner/targets.ts';
@@ -9,6 +10,7 @@ import { openTargets, type TargetSet } from './runner/targets.ts';
 const GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new Map([
   ['column filters', COLUMN_FILTERS],
   ['all columns but some', ALL_BUT],
+  ['update by key', UPDATE_BY_KEY],
 ]);
 
 let opened: TargetSet;
