@@ -17,7 +17,7 @@ const KNOWN_NAMES: ReadonlyMap<string, string> = new Map(
   POSTGREST_SETTING_NAMES.map((name) => [`${PREFIX}${name.replaceAll('-', '_')}`, name]),
 );
 
-/** What `db-pre-config` may set, by the names it uses; PostgreSQL cannot list settings that it does not know itself. */
+/** What `db-pre-config` may set besides `app.settings.*`, by the names it uses. */
 export const PRE_CONFIG_NAMES: readonly string[] = [...KNOWN_NAMES.keys()];
 
 /** The `pgrst.*` settings of a role, by PostgREST's own names (X7); those of the database win over those of all. */
@@ -32,12 +32,13 @@ export function databaseSettingsFromRows({ rows }: StatementResult): PostgrestRe
 }
 
 /** What `db-pre-config` left set. A setting that was only ever set in an earlier transaction reads as empty. */
-export function preConfigFromRow({ rows }: StatementResult): PostgrestRecord {
+export function preConfigFromRows(known: StatementResult, app: StatementResult): PostgrestRecord {
   const record: Record<string, string> = {};
-  PRE_CONFIG_NAMES.forEach((name, index) => {
-    const value = rows[0]?.[index];
+  const put = (name: string, value: string | null | undefined): void => {
     if (value !== null && value !== undefined && value !== '') record[settingName(name)] = value;
-  });
+  };
+  for (const [index, name] of PRE_CONFIG_NAMES.entries()) put(name, known.rows[0]?.[index]);
+  for (const [name, value] of app.rows) put(name ?? '', value);
   return record;
 }
 
