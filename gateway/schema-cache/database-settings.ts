@@ -76,13 +76,22 @@ export function checkDatabaseSettings(tenant: Tenant, record: PostgrestRecord): 
 function reserved(tenant: Tenant, name: string, settings: PostgrestSettings): string | undefined {
   if (name === 'db-config') return 'is set in the registry only';
   if (tenant.placement.kind !== 'shared') return undefined;
-  // Tenant `a` with a schema `b_c` and tenant `a_b` with a schema `c` would mean the same physical schema.
+  // Tenant `a` with a schema `b_c` and tenant `a_b` with a schema `c` would mean the same physical schema, and so with roles.
+  if (name === 'db-anon-role' && !isOwnRole(tenant, settings.dbAnonRole)) {
+    return 'names a role that is none of this project';
+  }
   const { dbSchemas, dbExtraSearchPath } = tenant.settings;
   const given = new Set([...dbSchemas, ...dbExtraSearchPath]);
   const named = [...settings.dbSchemas, ...settings.dbExtraSearchPath];
   return named.every((schema) => given.has(schema))
     ? undefined
     : 'names a schema that the registry does not give this project';
+}
+
+const REQUEST_ROLES: readonly (string | undefined)[] = ['anon', 'authenticated', 'service_role'];
+
+function isOwnRole({ settings }: Tenant, role: string | undefined): boolean {
+  return role === undefined || role === settings.dbAnonRole || REQUEST_ROLES.includes(role);
 }
 
 /** The settings that decide what is read from the catalog are the same. */
