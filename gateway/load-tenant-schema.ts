@@ -5,7 +5,7 @@ import type { Observe } from './platform/observation.ts';
 import type { StatementResult } from './platform/result-set.ts';
 import type { SqlStatement } from './platform/sql.ts';
 import { searchPath } from './query/build-transaction-request.ts';
-import { hookStatement } from './query/hook-sql.ts';
+import { hookSignature, hookStatement } from './query/hook-sql.ts';
 import type { PostgrestRecord, SettingProblem } from './registry/postgrest-settings.ts';
 import { type PostgrestSettings, physicalRole, type Tenant } from './registry/tenant.ts';
 import type { Topology } from './routing/topology.ts';
@@ -15,11 +15,15 @@ import {
   checkDatabaseSettings,
   databaseSettingsFromRows,
   PRE_CONFIG_NAMES,
-  preConfigFromRow,
+  preConfigFromRows,
   readsSameCatalog,
 } from './schema-cache/database-settings.ts';
 import { buildSchemaCache, catalogStatements, type LoadOptions } from './schema-cache/load-schema-cache.ts';
-import { currentSettingsQuery, databaseSettingsQuery } from './schema-cache/queries/database-settings.sql.ts';
+import {
+  appSettingsQuery,
+  currentSettingsQuery,
+  databaseSettingsQuery,
+} from './schema-cache/queries/database-settings.sql.ts';
 import type { SchemaCache } from './schema-cache/schema-cache.ts';
 
 // The login itself. The queries are ours, read the system catalogs alone, and run no tenant's code; and no role need exist yet.
@@ -123,11 +127,15 @@ class Reading {
   /** A function that fails changes nothing: what it said when it last worked stays. */
   async #callPreConfig(name: string, settings: PostgrestSettings): Promise<PostgrestRecord> {
     const tenant = { ...this.#tenant, settings };
-    const statements = [hookStatement(name, tenant.naming), currentSettingsQuery(PRE_CONFIG_NAMES)];
+    const statements = [
+      hookStatement(name, tenant.naming),
+      currentSettingsQuery(PRE_CONFIG_NAMES),
+      appSettingsQuery(hookSignature(name, tenant.naming)),
+    ];
     const path = searchPath(tenant, settings.dbSchemas[0]!);
     try {
       const results = await this.#run(statements, preConfigRole(tenant), PRE_CONFIG_TIMEOUT_MS, path);
-      const { 'db-pre-config': _itself, ...record } = preConfigFromRow(results[1]!);
+      const { 'db-pre-config': _itself, ...record } = preConfigFromRows(results[1]!, results[2]!);
       return record;
     } catch (error) {
       if (!isDatabaseError(error)) throw error;

@@ -5,13 +5,14 @@ import {
   scanOperation,
 } from './parse-operation.ts';
 import type { Field, Filter, Positioned } from './query-params.ts';
+import { scanColumnOperation } from './scan-column-operation.ts';
 import { fieldOf, plainNameEnd, scanFieldName, scanJsonPath } from './scan-names.ts';
 import { FAIL, parseText, type Scanned, type Scanner } from './scanner.ts';
 
 const NO_EMBEDS: readonly string[] = [];
 
 /**
- * Parses one `name=operation` pair (F1–F18).
+ * Parses one `name=operation` pair (F1–F18), or one that compares with a column (docs/column-filters.md).
  *
  * @param name decoded name, e.g. `clients.data->>age`
  * @param value decoded value, e.g. `not.gte.18`
@@ -19,13 +20,14 @@ const NO_EMBEDS: readonly string[] = [];
  */
 export function parseFilter(name: string, value: string): Positioned<Filter> {
   const { path, value: field } = parseTreePath(name);
-  const found = readPlainOperation(value) ?? parseText(value, scanWhole, `failed to parse filter (${value})`);
+  const found =
+    readPlainOperation(value) ?? parseText(value, scanOrColumn, `failed to parse filter (${value})`);
   return { path, value: { kind: 'filter', field, ...found } };
 }
 
 /**
  * Parses a pair of a call by GET, where a value that is no operation makes the parameter an argument (C1). A value that
- * only begins like an operation (`in.5`, `not.x`) is an error all the same.
+ * only begins like an operation (`in.5`, `not.x`) is an error all the same. `eq(col).x` is an argument, as it is for PostgREST.
  *
  * @throws {GatewayError} PGRST100
  */
@@ -39,6 +41,12 @@ export function parseFilterOrArgument(
   return found === undefined
     ? { argument: field.name }
     : { path, value: { kind: 'filter', field, ...found } };
+}
+
+function scanOrColumn(scanner: Scanner): Scanned<NegatableOperation> {
+  const found = scanColumnOperation(scanner);
+  if (found === undefined) return scanWhole(scanner);
+  return scanner.end() ? found : FAIL;
 }
 
 function scanWhole(scanner: Scanner): Scanned<NegatableOperation> {

@@ -1,6 +1,7 @@
 import { scanDottedNames } from './parse-filter.ts';
 import { scanDelimiter, scanNot, scanOperation, scanQuotedElement, takeElement } from './parse-operation.ts';
 import type { LogicTree, Positioned } from './query-params.ts';
+import { scanColumnOperation } from './scan-column-operation.ts';
 import { scanField } from './scan-names.ts';
 import { FAIL, parseText, type Scanned, type Scanner } from './scanner.ts';
 
@@ -31,7 +32,7 @@ function scanTree(scanner: Scanner): Scanned<LogicTree> {
 function scanFilter(scanner: Scanner): Scanned<LogicTree> {
   const field = scanField(scanner);
   if (field === FAIL || !scanDelimiter(scanner)) return FAIL;
-  const found = scanOperation(scanner, scanValue);
+  const found = scanColumnOperation(scanner) ?? scanOperation(scanner, scanValue);
   return found === FAIL ? FAIL : { kind: 'filter', field, ...found };
 }
 

@@ -72,6 +72,9 @@ export function parsePreferences(header: string | undefined, allowsTxOverride: b
       case 'handling=lenient':
         found.handling ??= 'lenient';
         break;
+      case 'update=by-key':
+        found.update = 'by-key';
+        break;
       default:
         if (preference.startsWith('timezone=')) found.timezone ??= preference.slice('timezone='.length);
         else if (preference.startsWith('max-affected='))

@@ -9,8 +9,14 @@ type EmbedHead = (select: readonly SelectItem[]) => SelectItem;
 
 export const ALL_COLUMNS: readonly SelectItem[] = [plainItem('*')];
 
+/** `-name`: a column that `*` leaves out. */
+interface LeftOut {
+  readonly kind: 'left-out';
+  readonly name: string;
+}
+
 /**
- * Parses a `select` parameter (V1–V5). Empty text gives no items.
+ * Parses a `select` parameter (V1–V5; docs/select-all-but.md). Empty text gives no items.
  *
  * @throws {GatewayError} PGRST100
  * @example parseSelect('id,alias:rel!inner(name)')
@@ -22,7 +28,11 @@ export function parseSelect(text: string): readonly SelectItem[] {
 /** `true` for a lone `*`, which is what an absent parameter means. */
 export function isAllColumns(select: readonly SelectItem[]): boolean {
   const only = select.length === 1 ? select[0]! : undefined;
-  return only?.kind === 'field' && only.field.name === '*' && only.aggregate === undefined;
+  return only?.kind === 'field' && isStar(only) && only.except === undefined;
+}
+
+function isStar({ field, aggregate }: FieldItem): boolean {
+  return field.name === '*' && aggregate === undefined;
 }
 
 function plainItem(name: string): FieldItem {
@@ -32,14 +42,30 @@ function plainItem(name: string): FieldItem {
 function scanItems(scanner: Scanner): Scanned<readonly SelectItem[]> {
   const { pos } = scanner;
   const items = scanner.separated(scanItem, isCommaNext);
-  return items === FAIL && scanner.pos === pos ? [] : items;
+  if (items === FAIL) return scanner.pos === pos ? [] : FAIL;
+  return items.some(isLeftOut) ? leaveOut(items) : (items as readonly SelectItem[]);
+}
+
+function isLeftOut(item: SelectItem | LeftOut): item is LeftOut {
+  return item.kind === 'left-out';
+}
+
+/** Moves the names that are left out to the `*` they are left out of. Where there is none, there is one at the first of them. */
+function leaveOut(items: readonly (SelectItem | LeftOut)[]): readonly SelectItem[] {
+  const except = [...new Set(items.filter(isLeftOut).map(({ name }) => name))];
+  const first = items.find(isLeftOut);
+  const hasStar = items.some((item) => item.kind === 'field' && isStar(item));
+  return items.flatMap((item): readonly SelectItem[] => {
+    if (isLeftOut(item)) return item === first && !hasStar ? [{ ...plainItem('*'), except }] : [];
+    return [item.kind === 'field' && isStar(item) ? { ...item, except } : item];
+  });
 }
 
 function isCommaNext(scanner: Scanner): boolean {
   return scanner.spacedComma();
 }
 
-function scanItem(scanner: Scanner): Scanned<SelectItem> {
+function scanItem(scanner: Scanner): Scanned<SelectItem | LeftOut> {
   const plain = scanPlainItem(scanner);
   if (plain !== undefined) return plain;
   let head = scanner.attempt(scanSpreadHead);
@@ -53,6 +79,7 @@ function scanItem(scanner: Scanner): Scanned<SelectItem> {
 
 const COMMA = 44;
 const CLOSE = 41;
+const DASH = 45;
 
 /** Most items are a bare ASCII name; it needs none of the alternatives. */
 function scanPlainItem(scanner: Scanner): SelectItem | undefined {
@@ -122,13 +149,23 @@ function scanEmbedParam(scanner: Scanner): Scanned<EmbedParams> {
   return hint === FAIL ? FAIL : { hint, join: undefined };
 }
 
-function scanFieldItem(scanner: Scanner): Scanned<SelectItem> {
+function scanFieldItem(scanner: Scanner): Scanned<SelectItem | LeftOut> {
   scanner.skipBlanks();
-  let item: Scanned<SelectItem> = scanner.attempt(scanStar);
+  // No name begins with a dash, and PostgREST has nothing else that does.
+  let item: Scanned<SelectItem | LeftOut> =
+    scanner.peek() === DASH ? scanLeftOut(scanner) : scanner.attempt(scanStar);
   if (item === FAIL) item = scanner.attempt(scanRowCount);
   if (item === FAIL) item = scanColumn(scanner);
   if (item !== FAIL) scanner.skipBlanks();
   return item;
+}
+
+function scanLeftOut(scanner: Scanner): Scanned<LeftOut> {
+  if (!scanner.char('-')) return FAIL;
+  const name = scanFieldName(scanner);
+  if (name === FAIL) return FAIL;
+  scanner.skipBlanks();
+  return isItemEnd(scanner) ? { kind: 'left-out', name } : FAIL;
 }
 
 function scanStar(scanner: Scanner): Scanned<SelectItem> {

@@ -8,6 +8,8 @@ export interface Preferences {
   readonly handling: 'strict' | 'lenient' | undefined;
   readonly timezone: string | undefined;
   readonly maxAffected: number | undefined;
+  /** Not PostgREST's: each object of a PATCH changes the rows of its own key. */
+  readonly update?: 'by-key' | undefined;
   /** Preferences that were not recognised, in the order given; an error with `handling=strict`. */
   readonly invalid: readonly string[];
 }

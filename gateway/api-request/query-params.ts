@@ -24,6 +24,8 @@ export type SelectItem =
       readonly kind: 'field';
       /** `name` is `*` for all columns, and for `count()` of rows. */
       readonly field: Field;
+      /** Columns that a `*` leaves out: `*,-a,-b`. Not empty, each once. */
+      readonly except?: readonly string[];
       readonly alias: string | undefined;
       readonly cast: string | undefined;
       readonly aggregate: { readonly fn: AggregateFunction; readonly cast: string | undefined } | undefined;
@@ -52,6 +54,9 @@ export type QuantifiableOperator = 'eq' | 'gt' | 'gte' | 'lt' | 'lte' | 'like' |
 /** Operators that take one value and no modifier. */
 export type SimpleOperator = 'neq' | 'cs' | 'cd' | 'ov' | 'sl' | 'sr' | 'nxr' | 'nxl' | 'adj';
 
+/** Operators that may have a column on their right side. */
+export type ColumnOperator = QuantifiableOperator | SimpleOperator | 'in' | 'isdistinct';
+
 export type FullTextOperator = 'fts' | 'plfts' | 'phfts' | 'wfts';
 
 /** What stands right of a field. Values are as the client gave them; `*` in `like` is not yet `%`. */
@@ -66,6 +71,13 @@ export type Operation =
   | { readonly kind: 'in'; readonly values: readonly string[] }
   | { readonly kind: 'is'; readonly value: 'null' | 'not_null' | 'true' | 'false' | 'unknown' }
   | { readonly kind: 'isdistinct'; readonly value: string }
+  /** `gt(col).other`, `gt(parent).other`: the right side is a column of the same row, or of the row that embeds it. */
+  | {
+      readonly kind: 'column';
+      readonly operator: ColumnOperator;
+      readonly of: 'row' | 'parent';
+      readonly column: Field;
+    }
   | {
       readonly kind: 'full-text';
       readonly operator: FullTextOperator;

@@ -60,6 +60,9 @@ export class Authenticator {
       max: options.maxVerifiedTokens,
       maxSize: options.maxVerifiedTokens * USUAL_TOKEN_LENGTH,
       sizeCalculation: (_token, key) => key.length + 1,
+      dispose: (_token, _key, reason) => {
+        if (reason === 'evict') this.#observe({ kind: 'jwt-cache', outcome: 'eviction' });
+      },
     });
   }
 

@@ -2,7 +2,7 @@ import { isDatabaseError } from './database-error.ts';
 import { GatewayError } from './gateway-error.ts';
 import { GUARD_MARK, type GuardKind } from './guard-mark.ts';
 
-const GUARD = new RegExp(`${GUARD_MARK}(singular|put|max-affected):(\\d+)`);
+const GUARD = new RegExp(`${GUARD_MARK}(singular|put|max-affected|null-key|same-key):(\\d+)`);
 
 /**
  * The error behind a guard that failed inside the main query (`GUARD_MARK`), or `undefined` for any other error.
@@ -22,6 +22,18 @@ function errorOfGuard(kind: GuardKind, rows: string, cause: unknown): GatewayErr
       return new GatewayError('PGRST115', { cause });
     case 'max-affected':
       return new GatewayError('PGRST124', { details: `The query affects ${rows} rows`, cause });
+    case 'null-key':
+      return new GatewayError('PGRST102', {
+        message: 'An object has no value for its key',
+        details: `Objects without one: ${rows}`,
+        cause,
+      });
+    case 'same-key':
+      return new GatewayError('PGRST102', {
+        message: 'Two objects have the same key',
+        details: `Keys that occur more than once: ${rows}`,
+        cause,
+      });
     default:
       return kind satisfies never;
   }

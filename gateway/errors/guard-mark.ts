@@ -5,5 +5,5 @@
  */
 export const GUARD_MARK = 'cascata-guard:';
 
-/** `singular` → PGRST116, `put` → PGRST115, `max-affected` → PGRST124. */
-export type GuardKind = 'singular' | 'put' | 'max-affected';
+/** `singular` → PGRST116, `put` → PGRST115, `max-affected` → PGRST124; `null-key` and `same-key` of a body → PGRST102. */
+export type GuardKind = 'singular' | 'put' | 'max-affected' | 'null-key' | 'same-key';

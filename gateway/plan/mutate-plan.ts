@@ -24,6 +24,8 @@ export interface MutatePlan {
   readonly appliesDefaults: boolean;
   /** Filters on the relation; for `single-upsert` they are on the body's row. ANDed. */
   readonly where: readonly Condition[];
+  /** Columns whose values say which rows each of the body's objects changes; `undefined`: the first changes all that `where` finds. */
+  readonly updateKey: readonly string[] | undefined;
   readonly onConflict:
     | { readonly columns: readonly string[]; readonly resolution: 'merge-duplicates' | 'ignore-duplicates' }
     | undefined;

@@ -84,6 +84,7 @@ export function planCall(
 function filterNames(conditions: readonly Condition[]): string[] {
   return conditions.flatMap((condition) => {
     if (condition.kind === 'logic') return filterNames(condition.children);
+    if (condition.kind === 'columns') return [condition.field.name, condition.other.name];
     return condition.kind === 'filter' ? [condition.field.name] : [];
   });
 }

@@ -1,5 +1,6 @@
 import type { Field, SelectItem } from '../api-request/query-params.ts';
 import type { Relation, SchemaCache } from '../schema-cache/schema-cache.ts';
+import { columnsLeft } from './columns-left.ts';
 import type { PlannedField, SelectTerm } from './read-plan.ts';
 
 export type FieldItem = Extract<SelectItem, { kind: 'field' }>;
@@ -40,8 +41,10 @@ export function representationLookup(
 }
 
 /**
- * Plans the columns of one level. `*` stays `*` unless a column has a domain representation or the rows are grouped:
- * then it is written out.
+ * Plans the columns of one level. `*` stays `*` unless a column has a domain representation or is left out, or the rows are
+ * grouped: then it is written out.
+ *
+ * @throws {GatewayError} PGRST127, 204 where what is left out is no column
  */
 export function planSelectTerms(
   items: readonly FieldItem[],
@@ -53,8 +56,14 @@ export function planSelectTerms(
   for (const item of items) {
     const { field, aggregate } = item;
     if (field.name === '*' && aggregate === undefined) {
-      const columns = relation === undefined ? [] : [...relation.columns.values()];
-      if (columns.length > 0 && (context.expandsStar || columns.some((c) => toJson(c.type) !== undefined))) {
+      const columns =
+        item.except === undefined
+          ? [...(relation?.columns.values() ?? [])]
+          : columnsLeft(relation, item.except);
+      if (
+        item.except !== undefined ||
+        (columns.length > 0 && (context.expandsStar || columns.some((c) => toJson(c.type) !== undefined)))
+      ) {
         for (const column of columns) {
           terms.push({
             field: planField({ name: column.name, path: [] }, relation, toJson),

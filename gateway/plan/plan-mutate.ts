@@ -11,6 +11,7 @@ import type { MutatePlan, PayloadColumn, Returning } from './mutate-plan.ts';
 import { negotiateMedia } from './negotiate-media.ts';
 import { representationLookup } from './plan-fields.ts';
 import { planRead, planRootConditions } from './plan-read.ts';
+import { planUpdateKey, withoutDefaults } from './plan-update-key.ts';
 import { planReturning, showOwnColumns } from './returning.ts';
 import { planTransactionEnd } from './transaction-end.ts';
 
@@ -39,6 +40,7 @@ export function planMutate(
   const appliesDefaults = preferences.missing === 'default';
   const columns =
     payload === undefined ? [] : planColumns(payload.keys, relation, { cache, appliesDefaults });
+  const updateKey = mutation === 'update' ? planUpdateKey(request, relation) : undefined;
   checkPreferences(preferences);
   const { body, explain } = negotiateMedia(request.accept, {
     cache,
@@ -57,10 +59,11 @@ export function planMutate(
   const mutate: MutatePlan = {
     mutation,
     relation,
-    columns,
+    columns: updateKey === undefined ? columns : withoutDefaults(columns, updateKey),
     body: payload === undefined ? undefined : { text: payload.text, isArray: payload.isArray },
     appliesDefaults,
     where: planRootConditions(trees, relation, cache),
+    updateKey,
     onConflict: planConflict(request, mutation, relation),
     returning,
     return: returns,

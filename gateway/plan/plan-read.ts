@@ -11,6 +11,8 @@ import {
   type SchemaCache,
 } from '../schema-cache/schema-cache.ts';
 import { checkAggregates, hasAggregates } from './check-aggregates.ts';
+import { nothingLeft } from './columns-left.ts';
+import { columnsOfParent, planColumns } from './plan-columns.ts';
 import { type FieldItem, planField, planSelectTerms, representationLookup } from './plan-fields.ts';
 import type { Condition, EmbedPlan, PlannedOrder, ReadPlan, ReadQuery } from './read-plan.ts';
 
@@ -44,7 +46,7 @@ export interface ReadRoot {
 export function planRead(query: ReadQuery, root: ReadRoot, context: ReadContext): ReadPlan {
   const tree = buildTree(query.select, root, context);
   attach(tree, query, context);
-  return finish(tree, context, false);
+  return finish(tree, context, { isLifted: false, parent: undefined });
 }
 
 /** Mutable while filters, order and ranges are attached by path; `finish` turns it into a `ReadPlan`. */
@@ -142,8 +144,13 @@ function shownName(item: Child['item']): string {
   return item.kind === 'embed' ? (item.alias ?? item.name) : item.name;
 }
 
-/** `isLifted`: the columns are lifted into the parent one by one, so `*` has to be written out. */
-function finish(node: Node, context: ReadContext, isLifted: boolean): ReadPlan {
+interface Place {
+  /** The columns are lifted into the parent one by one, so `*` has to be written out. */
+  readonly isLifted: boolean;
+  readonly parent: Node | undefined;
+}
+
+function finish(node: Node, context: ReadContext, { isLifted, parent }: Place): ReadPlan {
   const embeds: EmbedPlan[] = node.children.map(({ item, relationship, node: child }) => ({
     relationship,
     cardinality: isToOne(relationship) ? 'to-one' : 'to-many',
@@ -151,15 +158,19 @@ function finish(node: Node, context: ReadContext, isLifted: boolean): ReadPlan {
     join: item.join ?? 'left',
     isSpread: item.kind === 'spread',
     isEmpty: isEmptySelect(item.select),
-    read: finish(child, context, item.kind === 'spread'),
+    read: finish(child, context, { isLifted: item.kind === 'spread', parent: node }),
   }));
   checkAggregates({ fields: node.fields, embeds, settings: context.settings });
   const expandsStar = isLifted || hasAggregates(node.fields, embeds);
   const { cache } = context;
+  const select = planSelectTerms(node.fields, node.relation, { cache, expandsStar });
+  if (select.length === 0 && node.fields.length > 0 && embeds.every(({ isEmpty }) => isEmpty)) {
+    throw nothingLeft(node.ref.name);
+  }
   return {
     relation: node.relation,
-    select: planSelectTerms(node.fields, node.relation, { cache, expandsStar }),
-    where: planConditions(node.filters, node, { cache }),
+    select,
+    where: planConditions(node.filters, { ...node, parent }, { cache }),
     order: node.order.map((term) => planOrder(term, node)),
     range: context.capsRows ? capRange(node.range, context.settings.dbMaxRows) : node.range,
     embeds,
@@ -178,7 +189,7 @@ function isToOne(relationship: Relationship): boolean {
 
 function planConditions(
   trees: readonly LogicTree[],
-  node: Pick<Node, 'relation' | 'children'>,
+  node: Pick<Node, 'relation' | 'ref' | 'children'> & { readonly parent: Node | undefined },
   context: { readonly cache: SchemaCache },
 ): Condition[] {
   const fromText = representationLookup(context.cache, 'from-text');
@@ -192,6 +203,7 @@ function planConditions(
       };
     }
     const { operation } = tree;
+    if (operation.kind === 'column') return planColumns({ ...tree, operation }, node);
     if (operation.kind === 'is' && tree.field.path.length === 0 && isNullTest(operation.value)) {
       const embed = node.children.findIndex(({ item }) => shownName(item) === tree.field.name);
       if (embed !== -1) {
@@ -210,7 +222,7 @@ export function planRootConditions(
   relation: Relation,
   cache: SchemaCache,
 ): Condition[] {
-  return planConditions(trees, { relation, children: [] }, { cache });
+  return planConditions(trees, { relation, ref: relation, children: [], parent: undefined }, { cache });
 }
 
 function isNullTest(value: string): boolean {
@@ -245,14 +257,15 @@ export function capRange(range: ItemRange, maxRows: number | undefined): ItemRan
   return { offset: range.offset, limit: Math.min(range.limit ?? maxRows, maxRows) };
 }
 
-/** Columns of the root that its embeds join on, and whether an embed needs the whole row. */
+/** Columns of the root that its embeds join on or are compared with, and whether an embed needs the whole row. */
 export function columnsForEmbeds(read: ReadPlan): {
   readonly names: Set<string>;
   readonly needsRow: boolean;
 } {
   const names = new Set<string>();
   let needsRow = false;
-  for (const { relationship } of read.embeds) {
+  for (const { relationship, read: embedded } of read.embeds) {
+    for (const name of columnsOfParent(embedded.where)) names.add(name);
     if (relationship.kind === 'computed') needsRow = true;
     else if (relationship.cardinality.kind === 'm2m') {
       for (const pair of relationship.cardinality.junction.sourceColumns) names.add(pair.source);

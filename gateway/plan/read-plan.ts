@@ -1,5 +1,6 @@
 import type {
   AggregateFunction,
+  ColumnOperator,
   JoinKind,
   JsonStep,
   Operation,
@@ -39,7 +40,17 @@ export type Condition =
       readonly kind: 'filter';
       readonly field: PlannedField;
       readonly negated: boolean;
-      readonly operation: Operation;
+      readonly operation: Exclude<Operation, { kind: 'column' }>;
+    }
+  /** `gt(col).other`: both sides are columns. */
+  | {
+      readonly kind: 'columns';
+      readonly field: PlannedField;
+      readonly negated: boolean;
+      readonly operator: ColumnOperator;
+      readonly other: PlannedField;
+      /** `other` is a column of the row that embeds this one. */
+      readonly isOfParent: boolean;
     }
   /** `rel=is.null`, `rel=not.is.null`: whether an embed has rows (F16). `embed` is its index in `ReadPlan.embeds`. */
   | { readonly kind: 'null-embed'; readonly embed: number; readonly isNull: boolean }

@@ -1,5 +1,6 @@
 import type { QueryParams } from '../api-request/query-params.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
+import { columnsLeft } from './columns-left.ts';
 import type { Returning } from './mutate-plan.ts';
 import { type FieldItem, planSelectTerms } from './plan-fields.ts';
 import { columnsForEmbeds } from './plan-read.ts';
@@ -19,7 +20,10 @@ export function planReturning(read: ReadPlan, query: QueryParams, extra: readonl
   let all = needsRow;
   for (const item of query.select) {
     if (item.kind !== 'field') continue;
-    if (item.field.name === '*') all = true;
+    if (item.except !== undefined) {
+      // The role may have no right to read what is left out.
+      for (const { name } of columnsLeft(read.relation, item.except)) names.add(name);
+    } else if (item.field.name === '*') all = true;
     else names.add(item.field.name);
   }
   for (const term of read.order) if (term.embed === undefined) names.add(term.field.name);

@@ -30,6 +30,8 @@ export function createMetrics({ withProcessMetrics = true }: MetricsOptions = {}
   const registry = new Registry();
   if (withProcessMetrics) collectDefaultMetrics({ register: registry });
   const families = createFamilies();
+  // Hardly ever raised: without a first value nobody would know that it is there.
+  families.tokenEvictions.series();
   const routes: Routes = new Map();
   return {
     observe: (observation) => count(observation, families, routes),
@@ -81,6 +83,11 @@ function createFamilies() {
     ),
     tenantCache: counter('cascata_tenant_cache_total', 'Look-ups of tenants by outcome.', ['outcome']),
     tokenCache: counter('cascata_jwt_cache_total', 'Verifications of tokens by outcome.', ['outcome']),
+    tokenEvictions: counter(
+      'cascata_jwt_cache_evictions_total',
+      'Verified tokens that made room for others.',
+      [],
+    ),
     registryErrors: counter('cascata_registry_unreachable_total', 'Failed reads of the tenant registry.', []),
     registryListener: counter('cascata_registry_listener_total', 'Changes of the registry listener.', [
       'state',
@@ -119,7 +126,8 @@ function count(observation: Observation, families: Families, routes: Routes): vo
       families.tenantCache.increment(observation.outcome);
       break;
     case 'jwt-cache':
-      families.tokenCache.increment(observation.outcome);
+      if (observation.outcome === 'eviction') families.tokenEvictions.increment();
+      else families.tokenCache.increment(observation.outcome);
       break;
     case 'registry-unreachable':
       families.registryErrors.increment();

@@ -52,7 +52,7 @@ export type Observation =
       readonly state: 'connected' | 'lost';
       readonly cause?: unknown;
     }
-  | { readonly kind: 'jwt-cache'; readonly outcome: 'hit' | 'miss' }
+  | { readonly kind: 'jwt-cache'; readonly outcome: 'hit' | 'miss' | 'eviction' }
   | { readonly kind: 'pool-opened'; readonly upstream: string }
   | { readonly kind: 'pool-closed'; readonly upstream: string; readonly reason: string }
   | {

@@ -17,11 +17,12 @@ export type RowShape =
  */
 export function bodySql(handler: BodyHandler, shape: RowShape): SqlFragment {
   const isBinary = isBinaryBody(handler, shape.kind === 'routine' ? shape.returns : undefined);
-  if (handler.kind === 'routine') return sql`pg_catalog.min(${bodyText(SCALAR, isBinary)})`;
+  if (handler.kind === 'routine') return routineBody(isBinary);
   if (handler.kind === 'aggregate') {
     const { aggregate, relation } = handler.handler;
     const name = ident(aggregate.physicalSchema, aggregate.name);
-    return bodyText(sql`${name}(${aggregated(relation, shape)})`, isBinary);
+    const body = sql`${name}(${aggregated(relation, shape)})`;
+    return isBinary ? base64(body) : body;
   }
   const { media } = handler;
   switch (media.kind) {
@@ -48,9 +49,14 @@ function aggregated(relation: RelationRef | undefined, shape: RowShape): SqlFrag
   return shape.kind === 'routine' && shape.returns.kind === 'scalar' ? SCALAR : ROWS;
 }
 
+/** The only row's value. A cast to text would not give what a type shows of itself: xml leaves out an empty first line. */
+function routineBody(isBinary: boolean): SqlFragment {
+  return isBinary ? sql`pg_catalog.min(${base64(SCALAR)})` : sql`(pg_catalog.array_agg(${SCALAR}))[1]`;
+}
+
 /** Rows travel as text, in which bytes would be doubled and written as the role's `bytea_output` says: base64 is a third more. */
-function bodyText(value: SqlFragment, isBinary: boolean): SqlFragment {
-  return isBinary ? sql`pg_catalog.encode(${value}::bytea, 'base64')` : sql`${value}::text`;
+function base64(value: SqlFragment): SqlFragment {
+  return sql`pg_catalog.encode(${value}::bytea, 'base64')`;
 }
 
 function json(

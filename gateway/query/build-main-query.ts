@@ -20,7 +20,7 @@ import { countSql } from './count-sql.ts';
 import { explainOf } from './explain-sql.ts';
 import { hookStatement } from './hook-sql.ts';
 import type { MainQuery } from './main-query.ts';
-import { INSERTED_COUNT, mutateSql } from './mutate-sql.ts';
+import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
 import { readSql } from './read-sql.ts';
 import { namedSource, type RowSource } from './scope.ts';
 
@@ -101,7 +101,7 @@ function mutationSql(
             .join(', ')})::text FROM pgrst_source) END`,
         );
   const inserted = mutate.onConflict === undefined ? raw('NULL::text') : INSERTED_COUNT;
-  return sql`WITH pgrst_source AS (${mutateSql(mutate)}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
+  return sql`WITH ${bodyCteSql(mutate)}pgrst_source AS (${mutateSql(mutate)}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
 }
 
 interface From {
@@ -160,6 +160,11 @@ function countParts(
 function guardSql(plan: RowsPlan, count: SqlFragment): SqlFragment {
   if (plan.explain !== undefined) return count;
   const checks: SqlFragment[] = [];
+  const faults = plan.kind === 'mutate' ? keyFaultsSql(plan.mutate) : undefined;
+  if (faults !== undefined) {
+    checks.push(guard('null-key', sql`${faults.nulls} > 0`, faults.nulls));
+    checks.push(guard('same-key', sql`${faults.repeated} > 0`, faults.repeated));
+  }
   if (plan.kind === 'mutate' && plan.mutate.mutation === 'single-upsert') {
     checks.push(guard('put', sql`${count} <> 1`, count));
   }

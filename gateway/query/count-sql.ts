@@ -14,13 +14,19 @@ export function countSql(
   from: { readonly source: RowSource; readonly sql: SqlFragment },
   limit: number | undefined,
 ): SqlFragment {
-  const conditions = levelConditions(plan, { source: from.source, scope: new AliasScope(), depth: 0 });
+  const conditions = levelConditions(plan, {
+    source: from.source,
+    parent: undefined,
+    scope: new AliasScope(),
+    depth: 0,
+  });
   const bounded = limit === undefined ? EMPTY_SQL : sql` LIMIT ${limit}`;
   return sql`SELECT 1 FROM ${from.sql}${whereSql(conditions)}${bounded}`;
 }
 
 interface Level {
   readonly source: RowSource;
+  readonly parent: RowSource | undefined;
   readonly scope: AliasScope;
   readonly depth: number;
 }
@@ -28,13 +34,13 @@ interface Level {
 function levelConditions(plan: ReadPlan, level: Level): SqlFragment[] {
   const embedTest: EmbedTest = (index, isNull) =>
     sql`${raw(isNull ? 'NOT ' : '')}${existsSql(plan.embeds[index]!, level)}`;
-  const conditions = plan.where.map((condition) => conditionSql(condition, level.source, embedTest));
+  const conditions = plan.where.map((condition) => conditionSql(condition, { ...level, embedTest }));
   for (const embed of plan.embeds) if (embed.join === 'inner') conditions.push(existsSql(embed, level));
   return conditions;
 }
 
 function existsSql(embed: EmbedPlan, { source: parent, scope, depth }: Level): SqlFragment {
   const child = joinToParent(embed, { parent, scope, depth: depth + 1 });
-  const inner = levelConditions(embed.read, { source: child.source, scope, depth: depth + 1 });
+  const inner = levelConditions(embed.read, { source: child.source, parent, scope, depth: depth + 1 });
   return sql`EXISTS (SELECT 1 FROM ${child.from}${whereSql([...child.conditions, ...inner])})`;
 }

@@ -1,12 +1,9 @@
-import type {
-  FullTextOperator,
-  Operation,
-  QuantifiableOperator,
-  SimpleOperator,
-} from '../api-request/query-params.ts';
+import type { FullTextOperator, Operation } from '../api-request/query-params.ts';
 import type { Condition, PlannedField } from '../plan/read-plan.ts';
 import { arrayLiteral, EMPTY_SQL, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { columnsSql } from './columns-sql.ts';
 import { fieldSql } from './field-sql.ts';
+import { COMPARISONS, SIMPLE } from './operators.ts';
 import type { RowSource } from './scope.ts';
 
 /** Says whether an embed has rows, for null-embed filters: by its lateral join, or by `EXISTS` in a count. */
@@ -17,18 +14,29 @@ export function whereSql(conditions: readonly SqlFragment[]): SqlFragment {
   return conditions.length === 0 ? EMPTY_SQL : sql` WHERE ${joinSql(conditions, ' AND ')}`;
 }
 
-export function conditionSql(condition: Condition, source: RowSource, embedTest: EmbedTest): SqlFragment {
+/** What a condition is about: a row, the one that embeds it, and what is embedded in it. */
+export interface ConditionScope {
+  readonly source: RowSource;
+  readonly parent: RowSource | undefined;
+  readonly embedTest: EmbedTest;
+}
+
+export function conditionSql(condition: Condition, scope: ConditionScope): SqlFragment {
   switch (condition.kind) {
     case 'filter': {
-      const test = operationSql(condition.field, condition.operation, source);
+      const test = operationSql(condition.field, condition.operation, scope.source);
+      return condition.negated ? sql`NOT ${test}` : test;
+    }
+    case 'columns': {
+      const test = columnsSql(condition, scope);
       return condition.negated ? sql`NOT ${test}` : test;
     }
     case 'null-embed':
-      return embedTest(condition.embed, condition.isNull);
+      return scope.embedTest(condition.embed, condition.isNull);
     case 'logic': {
       const { children, operator, negated } = condition;
       const joined = joinSql(
-        children.map((child) => conditionSql(child, source, embedTest)),
+        children.map((child) => conditionSql(child, scope)),
         operator === 'and' ? ' AND ' : ' OR ',
       );
       return negated ? sql`NOT (${joined})` : sql`(${joined})`;
@@ -38,36 +46,14 @@ export function conditionSql(condition: Condition, source: RowSource, embedTest:
   }
 }
 
-const COMPARISONS: Record<QuantifiableOperator, string> = {
-  eq: '=',
-  gt: '>',
-  gte: '>=',
-  lt: '<',
-  lte: '<=',
-  like: 'LIKE',
-  ilike: 'ILIKE',
-  match: '~',
-  imatch: '~*',
-};
-
-const SIMPLE: Record<SimpleOperator, string> = {
-  neq: '<>',
-  cs: '@>',
-  cd: '<@',
-  ov: '&&',
-  sl: '<<',
-  sr: '>>',
-  nxr: '&<',
-  nxl: '&>',
-  adj: '-|-',
-};
-
 const TO_TSQUERY: Record<FullTextOperator, string> = {
   fts: 'to_tsquery',
   plfts: 'plainto_tsquery',
   phfts: 'phraseto_tsquery',
   wfts: 'websearch_to_tsquery',
 };
+
+type FilterOperation = Extract<Condition, { kind: 'filter' }>['operation'];
 
 const IS: Record<Extract<Operation, { kind: 'is' }>['value'], string> = {
   null: 'IS NULL',
@@ -77,7 +63,7 @@ const IS: Record<Extract<Operation, { kind: 'is' }>['value'], string> = {
   unknown: 'IS UNKNOWN',
 };
 
-function operationSql(field: PlannedField, operation: Operation, source: RowSource): SqlFragment {
+function operationSql(field: PlannedField, operation: FilterOperation, source: RowSource): SqlFragment {
   const column = fieldSql(field, source);
   switch (operation.kind) {
     case 'compare': {

@@ -10,7 +10,7 @@ import {
   sql,
 } from '../platform/sql.ts';
 import type { Relation } from '../schema-cache/schema-cache.ts';
-import { conditionSql, whereSql } from './filter-sql.ts';
+import { type ConditionScope, conditionSql, whereSql } from './filter-sql.ts';
 import { columnOf, namedSource, type RowSource } from './scope.ts';
 
 const BODY: RowSource = namedSource('pgrst_body');
@@ -35,7 +35,11 @@ function relationSource(relation: Relation): RowSource {
 }
 
 function rootWhere(plan: MutatePlan, source: RowSource): SqlFragment {
-  return whereSql(plan.where.map((condition) => conditionSql(condition, source, noEmbeds)));
+  return whereSql(plan.where.map((condition) => conditionSql(condition, aloneIn(source))));
+}
+
+function aloneIn(source: RowSource): ConditionScope {
+  return { source, parent: undefined, embedTest: noEmbeds };
 }
 
 function noEmbeds(): never {
@@ -47,7 +51,7 @@ function insertSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment)
   const countsInserts = onConflict?.resolution === 'merge-duplicates';
   const conditions =
     plan.mutation === 'single-upsert'
-      ? plan.where.map((condition) => conditionSql(condition, BODY, noEmbeds))
+      ? plan.where.map((condition) => conditionSql(condition, aloneIn(BODY)))
       : [];
   if (countsInserts) conditions.push(raw(`${countInserted(1)} <> '0'`));
   const where = whereSql(conditions);
@@ -91,6 +95,7 @@ function updateSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment)
         );
     return sql`SELECT ${list} FROM ${table} WHERE false`;
   }
+  if (plan.updateKey !== undefined) return updateByKeySql(plan, plan.updateKey, returning);
   const sets = joinSql(
     columns.map((column) => sql`${ident(column.name)} = ${payloadValue(column)}`),
     ', ',
@@ -98,12 +103,47 @@ function updateSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment)
   return sql`UPDATE ${table} SET ${sets} FROM ${bodyRows(plan)}${rootWhere(plan, source)}${returning}`;
 }
 
+/** Name of the CTE that holds the body of an update by key, a row for each object. */
+const UPDATES = raw('pgrst_updates');
+
+function updateByKeySql(plan: MutatePlan, key: readonly string[], returning: SqlFragment): SqlFragment {
+  const source = relationSource(plan.relation);
+  const changed = plan.columns.filter(({ name }) => !key.includes(name));
+  const sets = changed.map(({ name }) => sql`${ident(name)} = ${columnOf(BODY, name)}`);
+  const matches = key.map((name) => sql`${columnOf(source, name)} = ${columnOf(BODY, name)}`);
+  const conditions = plan.where.map((condition) => conditionSql(condition, aloneIn(source)));
+  return sql`UPDATE ${source.name} SET ${joinSql(sets, ', ')} FROM ${UPDATES} AS ${BODY.name}${whereSql([...matches, ...conditions])}${returning}`;
+}
+
+/** What comes before the CTE of the statement: the body of an update by key, which its guards look at as well. */
+export function bodyCteSql(plan: MutatePlan): SqlFragment {
+  if (plan.updateKey === undefined || plan.columns.length === 0) return EMPTY_SQL;
+  const values = plan.columns.map((column) => sql`${payloadValue(column)} AS ${ident(column.name)}`);
+  return sql`${UPDATES} AS (SELECT ${joinSql(values, ', ')} FROM ${bodyRows(plan)}), `;
+}
+
+/** Number of objects of an update by key that lack a value for it, and of keys that several have. */
+export function keyFaultsSql(
+  plan: MutatePlan,
+): { readonly nulls: SqlFragment; readonly repeated: SqlFragment } | undefined {
+  if (plan.updateKey === undefined || plan.columns.length === 0) return undefined;
+  const key = plan.updateKey.map((name) => ident(name));
+  const nulls = joinSql(
+    key.map((name) => sql`${name} IS NULL`),
+    ' OR ',
+  );
+  return {
+    nulls: sql`(SELECT pg_catalog.count(*) FROM ${UPDATES} WHERE ${nulls})`,
+    repeated: sql`(SELECT pg_catalog.count(*) FROM (SELECT FROM ${UPDATES} GROUP BY ${joinSql(key, ', ')} HAVING pg_catalog.count(*) > 1) repeated)`,
+  };
+}
+
 function payloadValue(column: PayloadColumn): SqlFragment {
   const value = columnOf(BODY, column.name);
   return column.representation === undefined ? value : sql`${raw(column.representation)}(${value})`;
 }
 
-/** The body, one parameter, as rows of the columns' types. Updates take the first row only. */
+/** The body, one parameter, as rows of the columns' types. Updates take the first row only, unless they are by key. */
 function bodyRows(plan: MutatePlan): SqlFragment {
   const { columns } = plan;
   const body = plan.body!;
@@ -113,7 +153,8 @@ function bodyRows(plan: MutatePlan): SqlFragment {
   const list = raw(columns.map((column) => quoteIdent(column.name)).join(', '));
   const record = raw(columns.map((column) => `${quoteIdent(column.name)} ${column.type}`).join(', '));
   const toRows = raw(`${json}_to_record${body.isArray ? 'set' : ''}`);
-  const limit = plan.mutation === 'update' ? raw(' LIMIT 1') : EMPTY_SQL;
+  const isFirstOnly = plan.mutation === 'update' && plan.updateKey === undefined;
+  const limit = isFirstOnly ? raw(' LIMIT 1') : EMPTY_SQL;
   const payload = sql`(SELECT ${body.text}::${raw(json)} AS json_data) pgrst_payload`;
   const data = hasDefaults ? raw('pgrst_defaults.json_data') : raw('pgrst_payload.json_data');
   const defaults = hasDefaults ? sql`, ${defaultsSql(plan)}` : EMPTY_SQL;

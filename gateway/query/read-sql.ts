@@ -32,6 +32,7 @@ export function readSql(
     depth: 0,
     scope: new AliasScope(),
     conditions: [],
+    parent: undefined,
     isRaw: false,
     extraColumns: [],
   });
@@ -41,6 +42,8 @@ interface Level {
   readonly source: RowSource;
   readonly from: SqlFragment;
   readonly parentName: string;
+  /** The row that embeds this one. */
+  readonly parent: RowSource | undefined;
   readonly depth: number;
   readonly scope: AliasScope;
   /** Join conditions of an embed. */
@@ -82,7 +85,9 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const laterals = joined.map((join) => lateralSql(join, { plan, level }));
   const embedTest: EmbedTest = (index, isNull) =>
     sql`${embedValue(joined[index]!)} IS ${raw(isNull ? 'NOT DISTINCT' : 'DISTINCT')} FROM NULL`;
-  const conditions = plan.where.map((condition) => conditionSql(condition, source, embedTest));
+  const conditions = plan.where.map((condition) =>
+    conditionSql(condition, { source, parent: level.parent, embedTest }),
+  );
   const where = whereSql([...level.conditions, ...conditions]);
   const groupBy = isGrouped && grouped.length > 0 ? sql` GROUP BY ${joinSql(grouped, ', ')}` : EMPTY_SQL;
   const orderBy = orderSql(plan.order, source, joined);
@@ -152,6 +157,7 @@ function lateralSql(
     source: child.source,
     from: child.from,
     parentName: embed.name,
+    parent: level.source,
     depth,
     scope: level.scope,
     conditions: child.conditions,

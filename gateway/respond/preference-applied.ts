@@ -11,8 +11,8 @@ export interface PreferenceContext {
 }
 
 /**
- * Value of `Preference-Applied`: the preferences that were relevant to the request, in PostgREST's order (§1.6), or `undefined`
- * when there are none.
+ * Value of `Preference-Applied`: the preferences that were relevant to the request, in PostgREST's order (§1.6) and then our own, or
+ * `undefined` when there are none.
  */
 export function preferenceApplied(preferences: Preferences, context: PreferenceContext): string | undefined {
   const { resolution, missing, count, tx, handling, timezone, maxAffected } = preferences;
@@ -31,5 +31,6 @@ export function preferenceApplied(preferences: Preferences, context: PreferenceC
   const mayLimit = kind === 'call' || mutation === 'update' || mutation === 'delete';
   if (maxAffected !== undefined && handling === 'strict' && mayLimit)
     applied.push(`max-affected=${maxAffected}`);
+  if (preferences.update !== undefined && mutation === 'update') applied.push(`update=${preferences.update}`);
   return applied.length === 0 ? undefined : applied.join(', ');
 }

@@ -17,7 +17,7 @@ const KNOWN_NAMES: ReadonlyMap<string, string> = new Map(
   POSTGREST_SETTING_NAMES.map((name) => [`${PREFIX}${name.replaceAll('-', '_')}`, name]),
 );
 
-/** What `db-pre-config` may set, by the names it uses; PostgreSQL cannot list settings that it does not know itself. */
+/** What `db-pre-config` may set besides `app.settings.*`, by the names it uses. */
 export const PRE_CONFIG_NAMES: readonly string[] = [...KNOWN_NAMES.keys()];
 
 /** The `pgrst.*` settings of a role, by PostgREST's own names (X7); those of the database win over those of all. */
@@ -32,12 +32,13 @@ export function databaseSettingsFromRows({ rows }: StatementResult): PostgrestRe
 }
 
 /** What `db-pre-config` left set. A setting that was only ever set in an earlier transaction reads as empty. */
-export function preConfigFromRow({ rows }: StatementResult): PostgrestRecord {
+export function preConfigFromRows(known: StatementResult, app: StatementResult): PostgrestRecord {
   const record: Record<string, string> = {};
-  PRE_CONFIG_NAMES.forEach((name, index) => {
-    const value = rows[0]?.[index];
+  const put = (name: string, value: string | null | undefined): void => {
     if (value !== null && value !== undefined && value !== '') record[settingName(name)] = value;
-  });
+  };
+  for (const [index, name] of PRE_CONFIG_NAMES.entries()) put(name, known.rows[0]?.[index]);
+  for (const [name, value] of app.rows) put(name ?? '', value);
   return record;
 }
 
@@ -75,13 +76,22 @@ export function checkDatabaseSettings(tenant: Tenant, record: PostgrestRecord): 
 function reserved(tenant: Tenant, name: string, settings: PostgrestSettings): string | undefined {
   if (name === 'db-config') return 'is set in the registry only';
   if (tenant.placement.kind !== 'shared') return undefined;
-  // Tenant `a` with a schema `b_c` and tenant `a_b` with a schema `c` would mean the same physical schema.
+  // Tenant `a` with a schema `b_c` and tenant `a_b` with a schema `c` would mean the same physical schema, and so with roles.
+  if (name === 'db-anon-role' && !isOwnRole(tenant, settings.dbAnonRole)) {
+    return 'names a role that is none of this project';
+  }
   const { dbSchemas, dbExtraSearchPath } = tenant.settings;
   const given = new Set([...dbSchemas, ...dbExtraSearchPath]);
   const named = [...settings.dbSchemas, ...settings.dbExtraSearchPath];
   return named.every((schema) => given.has(schema))
     ? undefined
     : 'names a schema that the registry does not give this project';
+}
+
+const REQUEST_ROLES: readonly (string | undefined)[] = ['anon', 'authenticated', 'service_role'];
+
+function isOwnRole({ settings }: Tenant, role: string | undefined): boolean {
+  return role === undefined || role === settings.dbAnonRole || REQUEST_ROLES.includes(role);
 }
 
 /** The settings that decide what is read from the catalog are the same. */

@@ -3,6 +3,7 @@ import { FuzzyMatcher } from './fuzzy.ts';
 import {
   type Cardinality,
   type ColumnPair,
+  hiddenJunctionKey,
   type RelationRef,
   type Relationship,
   relationKey,
@@ -84,13 +85,17 @@ function notFound(cache: SchemaCache, wanted: EmbedTarget, inSchema: readonly Re
 
 const RELATIONSHIP_MIN_SCORE = 0.33;
 
-/** A source that has relationships may be meant with another target; one that has none may itself be misspelt. */
+/**
+ * A source that has relationships may be meant with another target; one that has none may itself be misspelt. Those through junctions
+ * that are not exposed count as relationships to nothing.
+ */
 function suggest(
   cache: SchemaCache,
   { source, schema, target }: EmbedTarget,
   inSchema: readonly Relationship[],
 ): string | undefined {
-  if (inSchema.length > 0) {
+  const { hiddenJunctions } = cache;
+  if (inSchema.length > 0 || hiddenJunctions?.has(hiddenJunctionKey(source, schema))) {
     const targets = new FuzzyMatcher(inSchema.map((relationship) => relationship.target.name));
     // an exact name means that the embed's hint is wrong, not its target
     const nearest = targets.find(target, RELATIONSHIP_MIN_SCORE).find(({ score }) => score < 1);
@@ -100,6 +105,11 @@ function suggest(
   for (const relationships of cache.relationships.values()) {
     if (relationships.some((relationship) => leadsTo(relationship).schema === schema)) {
       sources.push(relationships[0]!.source.name);
+    }
+  }
+  if (hiddenJunctions !== undefined && hiddenJunctions.size > 0) {
+    for (const relation of cache.relations.values()) {
+      if (hiddenJunctions.has(hiddenJunctionKey(relation, schema))) sources.push(relation.name);
     }
   }
   const nearest = new FuzzyMatcher(sources).findBest(source.name, RELATIONSHIP_MIN_SCORE);

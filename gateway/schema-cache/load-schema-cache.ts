@@ -5,6 +5,7 @@ import type { SqlStatement } from '../platform/sql.ts';
 import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
 import { physicalSchema, type TenantNaming } from '../registry/tenant.ts';
 import { constraintsFromRows, type Oid } from './catalog.ts';
+import { findHiddenJunctions } from './hidden-junctions.ts';
 import { mediaHandlersFromRows } from './media-handlers.ts';
 import { scanTargetList } from './node-tree.ts';
 import { columnsQuery } from './queries/columns.sql.ts';
@@ -108,6 +109,7 @@ export async function buildSchemaCache(
   return {
     relations: byKey(relations),
     relationships: buildRelationships({ relations, constraints, lineages, columnNames, computed }),
+    hiddenJunctions: findHiddenJunctions(relations, constraints, lineages),
     routines,
     mediaHandlers: mediaHandlersFromRows(handlerRows, relations, logicalSchemas),
     representations: castRows.rows.map(

@@ -9,6 +9,11 @@ export interface SchemaCache {
   readonly relations: ReadonlyMap<string, Relation>;
   /** Key: `relationKey(schema, name)` of the relation they start from. In the order of E11. */
   readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
+  /**
+   * Relations that are many-to-many with others through a junction that is not exposed: `hiddenJunctionKey(source, target schema)`.
+   * They cannot be embedded so, but PostgREST's hints know of them.
+   */
+  readonly hiddenJunctions?: ReadonlySet<string>;
   /** Key: `relationKey(schema, name)`; overloads together. */
   readonly routines: ReadonlyMap<string, readonly Routine[]>;
   /** Custom media type handlers (M8). */
@@ -31,6 +36,11 @@ export interface SchemaCache {
 
 export function relationKey(schema: string, name: string): string {
   return `${schema}\0${name}`;
+}
+
+/** @param schema logical, of the target */
+export function hiddenJunctionKey(source: RelationRef, schema: string): string {
+  return `${relationKey(source.schema, source.name)}\0${schema}`;
 }
 
 export interface Relation {

@@ -77,8 +77,11 @@ function documentPaths(
 ): Readonly<Record<string, PathItem>> {
   const paths: Record<string, PathItem> = { '/': ROOT_PATH };
   for (const relation of relations) paths[`/${relation.name}`] = relationPath(relation);
-  for (const routine of shownRoutines(input))
-    paths[`/rpc/${routine.name}`] = routinePath(routine, input.naming);
+  const { naming, schema, settings, allowed } = input;
+  const searchPath = allowed === undefined ? [] : [schema, ...settings.dbExtraSearchPath];
+  for (const routine of shownRoutines(input)) {
+    paths[`/rpc/${routine.name}`] = routinePath(routine, { naming, searchPath });
+  }
   return paths;
 }
 

@@ -17,8 +17,17 @@ const ROUTINE_MEDIA_TYPES = [
   'application/vnd.pgrst.object+json',
 ];
 
+export interface RoutineContext {
+  readonly naming: TenantNaming;
+  /**
+   * Logical schemas whose types go without them. With `follow-privileges` PostgREST reads functions under the search path of the
+   * request, with `ignore-privileges` under none.
+   */
+  readonly searchPath: readonly string[];
+}
+
 /** What can be done with a routine: POST, and GET unless it is volatile. */
-export function routinePath(routine: Routine, naming: TenantNaming): PathItem {
+export function routinePath(routine: Routine, context: RoutineContext): PathItem {
   const { first, rest } = splitComment(routine.description);
   const operation = (parameters: Operation['parameters'] & object): Operation => ({
     tags: [`(rpc) ${routine.name}`],
@@ -28,7 +37,7 @@ export function routinePath(routine: Routine, naming: TenantNaming): PathItem {
     ...(parameters.length > 0 && { parameters }),
     responses: { 200: { description: 'OK' } },
   });
-  const typeOf = (param: RoutineParam): string => paramType(param, routine, naming);
+  const typeOf = (param: RoutineParam): string => paramType(param, context);
   const post = operation([
     { in: 'body', name: 'args', required: true, schema: argumentsSchema(routine, typeOf) },
     parameterReference('preferParams'),
@@ -37,11 +46,10 @@ export function routinePath(routine: Routine, naming: TenantNaming): PathItem {
   return { get: operation(routine.params.map((param) => queryParameter(param, typeOf(param)))), post };
 }
 
-/** The type's name; one of the routine's own schema goes without it. */
-function paramType(param: RoutineParam, routine: Routine, naming: TenantNaming): string {
+function paramType(param: RoutineParam, { naming, searchPath }: RoutineContext): string {
   const type = displayType(naming, param.type);
-  const own = `${routine.schema}.`;
-  return type.startsWith(own) ? type.slice(own.length) : type;
+  const schema = searchPath.find((name) => type.startsWith(`${name}.`));
+  return schema === undefined ? type : type.slice(schema.length + 1);
 }
 
 function argumentsSchema(routine: Routine, typeOf: (param: RoutineParam) => string): Schema {

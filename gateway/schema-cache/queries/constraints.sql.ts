@@ -11,7 +11,8 @@ export function constraintsQuery(physicalSchemas: readonly string[]): SqlStateme
 }
 
 // Views hand on the keys of the tables they show, and those may lie in any schema: they are found by what the views'
-// rules depend on. Copies of a constraint on partitions name their original in conparentid.
+// rules depend on. Relations that are not exposed may be junctions, which count for what is suggested when an embed is not
+// found: they are those whose foreign keys depend on the tables. Copies of a constraint on partitions name their original in conparentid.
 const CONSTRAINTS_SQL = /* SQL */ `
 WITH own AS MATERIALIZED (
   SELECT member.objid AS oid
@@ -32,6 +33,15 @@ relation AS (
     ON shown.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
     AND shown.objid = r.oid
     AND shown.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  UNION
+  SELECT k.conrelid
+  FROM own
+  JOIN pg_catalog.pg_depend pointing
+    ON pointing.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    AND pointing.refobjid = own.oid
+    AND pointing.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+    AND pointing.deptype = 'n'
+  JOIN pg_catalog.pg_constraint k ON k.oid = pointing.objid AND k.contype = 'f'
 )
 SELECT
   k.oid,

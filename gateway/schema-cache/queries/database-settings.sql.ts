@@ -27,3 +27,25 @@ export function currentSettingsQuery(names: readonly string[]): SqlStatement {
   const columns = names.map((_, index) => `pg_catalog.current_setting($${index + 1}, true)`);
   return { text: `SELECT ${columns.join(', ')}`, values: names };
 }
+
+/**
+ * One row for each `pgrst.app.settings.*` that a function names: the name and its value in the current transaction, NULL where it was
+ * never set. PostgreSQL lists no settings that it does not know itself, so their names are taken from the function's own text.
+ *
+ * @param signature of the function, quoted: `"public"."config"()`
+ */
+export function appSettingsQuery(signature: string): SqlStatement {
+  return { text: APP_SETTINGS_SQL, values: [signature] };
+}
+
+const APP_SETTINGS_SQL = /* SQL */ `
+SELECT named.setting, pg_catalog.current_setting(named.setting, true)
+FROM (
+  SELECT DISTINCT found.match[1] AS setting
+  FROM pg_catalog.regexp_matches(
+    pg_catalog.pg_get_functiondef(pg_catalog.to_regprocedure($1)),
+    'pgrst\\.app\\.settings(?:\\.[A-Za-z_][A-Za-z0-9_$]*)+',
+    'g'
+  ) AS found (match)
+) named
+`;

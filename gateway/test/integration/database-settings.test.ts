@@ -164,6 +164,36 @@ describe('X7: db-pre-config', () => {
     expect((await get('/books')).status).toBe(200);
   });
 
+  test('may set what SQL reads as app.settings', async () => {
+    await runSql(
+      database.url,
+      `CREATE FUNCTION public.setting(name text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting(name, true) $$;
+       GRANT EXECUTE ON FUNCTION public.setting TO PUBLIC;
+       ALTER ROLE ${login} SET pgrst.app.settings.colour = 'red';
+       ALTER ROLE ${login} SET pgrst.app.settings.kept = 'yes';
+       CREATE OR REPLACE FUNCTION public.config() RETURNS void LANGUAGE plpgsql AS $$
+       BEGIN
+         PERFORM set_config('pgrst.app.settings.colour', 'blue', true);
+         PERFORM set_config('pgrst.app.settings.mail.from', 'it''s me', true);
+         IF false THEN PERFORM set_config('pgrst.app.settings.never', 'x', true); END IF;
+       END $$`,
+    );
+    await serve({
+      'db-pre-config': 'public.config',
+      'app.settings.colour': 'green',
+      'app.settings.size': 'L',
+    });
+    const read = async (name: string) => (await get(`/rpc/setting?name=app.settings.${name}`)).json;
+    expect([
+      await read('colour'),
+      await read('mail.from'),
+      await read('kept'),
+      await read('size'),
+      await read('never'),
+    ]).toEqual(['blue', "it's me", 'yes', 'L', null]);
+    expect(ignored()).toEqual([]);
+  });
+
   test.each([
     ['is missing', 'DROP FUNCTION public.config()'],
     [

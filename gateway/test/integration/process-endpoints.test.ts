@@ -48,9 +48,10 @@ describe('X3: what the process tells of itself', () => {
     expect(Number(rows.get('cascata_schema_cache_bytes'))).toBeGreaterThan(4_000);
     expect(rows.get('cascata_cached_tenants')).toBe('1');
     expect(rows.get('cascata_stage_duration_seconds_count{stage="transaction"}')).toBe('2');
-    // pgrst_jwt_cache_requests_total, _hits_total
+    // pgrst_jwt_cache_requests_total, _hits_total, _evictions_total
     expect(rows.get('cascata_jwt_cache_total{outcome="miss"}')).toBe('1');
     expect(rows.get('cascata_jwt_cache_total{outcome="hit"}')).toBe('1');
+    expect(rows.get('cascata_jwt_cache_evictions_total')).toBe('0');
   });
 });
 

@@ -114,4 +114,20 @@ describe('X7: settings of a shared tenant', () => {
     });
     expect((await get(ONE, '/notes')).status).toBe(200);
   });
+
+  test('cannot name a role that would be another tenant’s', async () => {
+    // The anonymous role of a tenant whose id is this one's with `_b` behind it.
+    await runSql(
+      shared,
+      `ALTER ROLE ${ONE}_owner RESET pgrst.db_schemas;
+       ALTER ROLE ${ONE}_owner SET pgrst.db_anon_role = 'b_anon'; NOTIFY pgrst`,
+    );
+    const problem = { name: 'db-anon-role', message: 'names a role that is none of this project' };
+    const told = () => edge.observations.filter((seen) => seen.kind === 'settings-ignored');
+    await untilTrue(() => told().some(({ problems }) => problems[0]?.name === problem.name));
+    expect(told().at(-1)).toEqual({ kind: 'settings-ignored', tenantId: ONE, problems: [problem] });
+    expect((await get(ONE, '/notes')).status).toBe(200);
+    await runSql(shared, `ALTER ROLE ${ONE}_owner SET pgrst.db_anon_role = 'service_role'; NOTIFY pgrst`);
+    await untilTrue(async () => (await get(ONE, '/notes')).status === 401);
+  });
 });

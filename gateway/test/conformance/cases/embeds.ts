@@ -281,4 +281,35 @@ export const EMBEDS: readonly ConformanceCase[] = [
     status: 400,
     jsonIncludes: { code: 'PGRST200' },
   },
+  {
+    ids: ['E5', 'E10'],
+    name: 'a junction outside the exposed schemas joins nothing, and nothing is suggested in its place',
+    path: '/critics?select=name,journals(title)',
+    status: 400,
+    json: errorBody(
+      'PGRST200',
+      "Could not find a relationship between 'critics' and 'journals' in the schema cache",
+      {
+        details:
+          "Searched for a foreign key relationship between 'critics' and 'journals' in the schema 'public', but no matches were found.",
+      },
+    ),
+  },
+  {
+    ids: ['E10'],
+    name: 'a relation of a name alike that has relationships, were they but through such a junction, is suggested',
+    path: '/journal?select=id,concerts(id)',
+    status: 400,
+    jsonIncludes: {
+      code: 'PGRST200',
+      hint: "Perhaps you meant 'journals' instead of 'journal'.",
+    },
+  },
+  {
+    ids: ['E10'],
+    name: 'a target of a name alike is suggested',
+    path: '/works?select=id,composer(id)',
+    status: 400,
+    jsonIncludes: { code: 'PGRST200', hint: "Perhaps you meant 'composers' instead of 'composer'." },
+  },
 ];

@@ -4,6 +4,8 @@ const BYTES = { accept: 'application/octet-stream' } as const;
 const PNG = { accept: 'image/png' } as const;
 const HTML = { accept: 'text/html' } as const;
 
+const XML = { accept: 'text/xml' } as const;
+
 export const MEDIA_HANDLERS: readonly ConformanceCase[] = [
   // Aggregates of one table
   {
@@ -256,4 +258,22 @@ export const MEDIA_HANDLERS: readonly ConformanceCase[] = [
     json: { welcome: 'to the concert hall' },
     responseHeaders: { 'content-type': 'application/json; charset=utf-8' },
   },
+  // XML
+  {
+    ids: ['M8'],
+    name: 'XML of a function begins without an empty line',
+    path: '/rpc/notice',
+    headers: XML,
+    text: '<notice>\n  <title>Tonight</title>\n</notice>\n',
+    responseHeaders: { 'content-type': 'text/xml; charset=utf-8' },
+  },
+  {
+    ids: ['M8'],
+    name: 'XML of an aggregate begins without an empty line',
+    path: '/posters?order=id',
+    headers: XML,
+    text: '<poster id="1"/>\n<poster id="2"/>\n',
+    responseHeaders: { 'content-type': 'text/xml; charset=utf-8' },
+  },
+  { ids: ['M8'], name: 'no XML', path: '/rpc/no_notice', headers: XML, text: '' },
 ];

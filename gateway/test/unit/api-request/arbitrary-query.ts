@@ -59,9 +59,26 @@ const { items } = fc.letrec<{ items: SelectItem[]; embed: SelectItem; spread: Se
   spread: fc.record({ kind: fc.constant('spread'), name, ...embedding, select: tie('items') }),
 }));
 
+/** At most one, since two stars of a level leave out the same. */
+const allBut: fc.Arbitrary<SelectItem | undefined> = maybe(
+  fc.record({
+    kind: fc.constant('field'),
+    field: fc.constant({ name: '*', path: [] }),
+    alias: fc.constant(undefined),
+    cast: fc.constant(undefined),
+    aggregate: fc.constant(undefined),
+    except: fc.uniqueArray(name, { minLength: 1, maxLength: 3 }),
+  }),
+);
+
 export const arbitrarySelect: fc.Arbitrary<readonly SelectItem[]> = fc
-  .tuple(fc.array(column(field), { maxLength: 3 }), items)
-  .map(([columns, others]) => [...columns, ...others]);
+  .tuple(fc.array(column(field), { maxLength: 3 }), items, allBut)
+  .filter(([columns, others, but]) => but === undefined || ![...columns, ...others].some(isStar))
+  .map(([columns, others, but]) => [...columns, ...(but === undefined ? [] : [but]), ...others]);
+
+function isStar(item: SelectItem): boolean {
+  return item.kind === 'field' && item.field.name === '*' && item.aggregate === undefined;
+}
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({
@@ -86,6 +103,24 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     value: fc.constantFrom('null', 'not_null', 'true', 'false', 'unknown'),
   }),
   fc.record({ kind: fc.constant('isdistinct'), value: fc.string() }),
+  fc.record({
+    kind: fc.constant('column'),
+    operator: fc.constantFrom(
+      'eq',
+      'neq',
+      'gt',
+      'gte',
+      'lt',
+      'lte',
+      'like',
+      'imatch',
+      'in',
+      'isdistinct',
+      'nxr',
+    ),
+    of: fc.constantFrom('row', 'parent'),
+    column: field,
+  }),
   fc.record({
     kind: fc.constant('full-text'),
     operator: fc.constantFrom('fts', 'plfts', 'phfts', 'wfts'),

@@ -44,6 +44,13 @@ describe('parsePreferences', () => {
     );
   });
 
+  it('reads our own', () => {
+    expect(parsePreferences('handling=strict, update=by-key', true)).toEqual(
+      preferences({ handling: 'strict', update: 'by-key' }),
+    );
+    expect(parsePreferences('update=by-name', true).invalid).toEqual(['update=by-name']);
+  });
+
   it('takes the first of a kind', () => {
     expect(
       parsePreferences('return=minimal, return=representation, max-affected=x, max-affected=1', true),

@@ -32,7 +32,8 @@ export function printSelect(items: readonly SelectItem[]): string {
 
 function printItem(item: SelectItem): string {
   if (item.kind === 'field') {
-    const { alias, field, cast, aggregate } = item;
+    const { alias, field, cast, aggregate, except } = item;
+    if (except !== undefined) return ['*', ...except.map((name) => `-${printName(name)}`)].join(',');
     const call = aggregate === undefined ? '' : `.${aggregate.fn}()${printOptional('::', aggregate.cast)}`;
     return `${printAlias(alias)}${printField(field)}${printOptional('::', cast)}${call}`;
   }
@@ -70,6 +71,8 @@ function printOperation(operation: Operation, printValue: (value: string) => str
       return `is.${operation.value}`;
     case 'isdistinct':
       return `isdistinct.${printValue(operation.value)}`;
+    case 'column':
+      return `${operation.operator}(${operation.of === 'row' ? 'col' : 'parent'}).${printField(operation.column)}`;
     case 'full-text': {
       const language = operation.language === undefined ? '' : `(${operation.language})`;
       return `${operation.operator}${language}.${printValue(operation.value)}`;

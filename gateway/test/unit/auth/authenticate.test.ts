@@ -11,7 +11,12 @@ import { aTenant, TEST_SECRET } from '../../support/tenant-builder.ts';
 const NOW = 1_700_000_000;
 const HS256 = { alg: 'HS256' };
 
-function anAuthenticator(options: { readonly fetchText?: (url: string) => Promise<string> } = {}) {
+function anAuthenticator(
+  options: {
+    readonly fetchText?: (url: string) => Promise<string>;
+    readonly maxVerifiedTokens?: number;
+  } = {},
+) {
   const clock = { now: NOW * 1000 };
   const observations: Observation[] = [];
   const authenticator = new Authenticator({
@@ -75,6 +80,22 @@ describe('tokens', () => {
     expect(observations).toEqual([
       { kind: 'jwt-cache', outcome: 'miss' },
       { kind: 'jwt-cache', outcome: 'hit' },
+    ]);
+  });
+
+  test('a token that makes room for another is told of, and has to be verified again', async () => {
+    const { authenticate, observations } = anAuthenticator({ maxVerifiedTokens: 1 });
+    const tenant = aTenant();
+    const [first, second] = [await sign({ role: 'anon' }), await sign({ role: 'authenticated' })];
+    await authenticate(tenant, `Bearer ${first}`);
+    await authenticate(tenant, `Bearer ${second}`);
+    await authenticate(tenant, `Bearer ${first}`);
+    expect(observations.map((observation) => 'outcome' in observation && observation.outcome)).toEqual([
+      'miss',
+      'miss',
+      'eviction',
+      'miss',
+      'eviction',
     ]);
   });
 

@@ -123,6 +123,20 @@ describe('guards inside the main query', () => {
     });
   });
 
+  test('faults in the keys of an update are PGRST102', () => {
+    expect(guard('cascata-guard:null-key:2')).toMatchObject({
+      code: 'PGRST102',
+      status: 400,
+      message: 'An object has no value for its key',
+      details: 'Objects without one: 2',
+    });
+    expect(guard('cascata-guard:same-key:1')).toMatchObject({
+      code: 'PGRST102',
+      message: 'Two objects have the same key',
+      details: 'Keys that occur more than once: 1',
+    });
+  });
+
   test('are recognised whatever the language of the server', () => {
     const message = 'ungültige Eingabesyntax für Typ integer: »cascata-guard:singular:3«';
     expect(summary(aDatabaseError({ code: '22P02', message }))).toMatchObject({

@@ -61,6 +61,7 @@ test('caches, pools, the registry and jobs are counted', async () => {
   const lines = await render(
     { kind: 'tenant-cache', outcome: 'stale' },
     { kind: 'jwt-cache', outcome: 'hit' },
+    { kind: 'jwt-cache', outcome: 'eviction' },
     { kind: 'pool-opened', upstream: 'shared' },
     { kind: 'registry-unreachable', cause: undefined },
     { kind: 'registry-listener', state: 'lost' },
@@ -70,6 +71,7 @@ test('caches, pools, the registry and jobs are counted', async () => {
   for (const line of [
     'cascata_tenant_cache_total{outcome="stale"} 1',
     'cascata_jwt_cache_total{outcome="hit"} 1',
+    'cascata_jwt_cache_evictions_total 1',
     'cascata_pool_changes_total{change="opened"} 1',
     'cascata_registry_unreachable_total 1',
     'cascata_registry_listener_total{state="lost"} 1',

@@ -303,7 +303,7 @@ describe('paths', () => {
           ...common,
           parameters: [
             { format: 'text', in: 'query', name: 'word', required: true, type: 'string' },
-            { format: 'color[]', in: 'query', name: 'colors', required: false, type: 'string' },
+            { format: 'public.color[]', in: 'query', name: 'colors', required: false, type: 'string' },
             {
               collectionFormat: 'multi',
               in: 'query',
@@ -326,7 +326,7 @@ describe('paths', () => {
               schema: {
                 description: 'Finds\nthem',
                 properties: {
-                  colors: { format: 'color[]', items: { type: 'string' }, type: 'array' },
+                  colors: { format: 'public.color[]', items: { type: 'string' }, type: 'array' },
                   extra: { format: 'json' },
                   ids: { format: 'integer[]', items: { type: 'integer' }, type: 'array' },
                   word: { format: 'text', type: 'string' },
@@ -341,6 +341,20 @@ describe('paths', () => {
         },
       }),
     );
+  });
+
+  test.each([
+    ['acme.color', 'color'],
+    ['acme_shared.size', 'size'],
+    ['acme_other.kind', 'other.kind'],
+    ['integer', 'int32'],
+  ])('with privileges followed, a parameter of type %s is a %s, by the search path', (type, format) => {
+    const param = { name: 'a', type, castType: type, isRequired: true, isVariadic: false };
+    const { paths } = documentOf(withRoutine({ name: 'find', volatility: 'stable', params: [param] }), {
+      allowed: { relations: new Set(), routines: new Set([relationKey('acme', 'find')]) },
+      settings: { ...someSettings(), dbExtraSearchPath: ['public', 'shared'] },
+    });
+    expect(paths['/rpc/find']?.get).toMatchObject({ parameters: [{ name: 'a', format }] });
   });
 
   test('of a volatile routine has POST only', () => {

@@ -54,6 +54,14 @@ test('max-affected is echoed with handling=strict only', () => {
   );
 });
 
+test('update is echoed on updates, after PostgREST’s own', () => {
+  const preferences: Preferences = { ...NONE, update: 'by-key', maxAffected: 3, handling: 'strict' };
+  expect(preferenceApplied(preferences, { kind: 'mutate', mutation: 'update' })).toBe(
+    'handling=strict, max-affected=3, update=by-key',
+  );
+  expect(preferenceApplied(preferences, { kind: 'mutate', mutation: 'create' })).toBe('handling=strict');
+});
+
 test('no preferences, no header', () => {
   expect(preferenceApplied(NONE, { kind: 'read' })).toBeUndefined();
 });

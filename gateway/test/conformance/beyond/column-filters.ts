@@ -1,0 +1,266 @@
+import { type ConformanceCase, errorBody, REPRESENTATION } from '../cases/case.ts';
+
+/** `eq(col).other` and `eq(parent).other`: docs/column-filters.md. */
+export const COLUMN_FILTERS: readonly ConformanceCase[] = [
+  {
+    ids: [],
+    name: 'two columns of a row are compared',
+    path: '/programmes?select=concert_id,work_id,place&place=gte(col).concert_id&order=work_id',
+    json: [
+      { concert_id: 1, work_id: 1, place: 1 },
+      { concert_id: 2, work_id: 3, place: 2 },
+    ],
+  },
+  {
+    ids: [],
+    name: 'negated',
+    path: '/programmes?select=work_id&place=not.eq(col).concert_id',
+    json: [{ work_id: 2 }],
+  },
+  {
+    ids: [],
+    name: 'in a logic tree, with a quoted name and more behind it',
+    path: '/odd%20names?select=the id&or=("a.b".eq(col)."with \\"quote\\"",and.gt(col)."a.b")&order=the id'.replaceAll(
+      ' ',
+      '%20',
+    ),
+    json: [{ 'the id': 1 }],
+  },
+  {
+    ids: [],
+    name: 'negated in a negated logic tree',
+    path: '/programmes?select=work_id&not.and=(place.not.eq(col).concert_id,work_id.gt.0)&order=work_id',
+    json: [{ work_id: 1 }, { work_id: 3 }],
+  },
+  {
+    ids: [],
+    name: 'isdistinct sees nulls',
+    path: '/players?select=id&chief_id=isdistinct(col).id&order=id',
+    json: [{ id: 1 }, { id: 2 }, { id: 3 }, { id: 4 }],
+  },
+  {
+    ids: [],
+    name: 'a pattern may come from a column, as SQL writes patterns',
+    path: '/measurements?select=id&prose=ilike(col).prose&order=id',
+    json: [{ id: 1 }, { id: 2 }],
+  },
+  {
+    ids: [],
+    name: 'a value in an array column',
+    path: '/measurements?select=id&id=in(col).samples',
+    json: [{ id: 1 }],
+  },
+  {
+    ids: [],
+    name: 'an element of a list is not sought with a comma',
+    path: '/measurements?select=id&id=in(col).samples,big',
+    status: 400,
+    jsonIncludes: { code: 'PGRST100' },
+  },
+  {
+    ids: [],
+    name: 'a JSON number with a column',
+    path: '/works?select=id&meta->premiere->seats=gt(col).year',
+    json: [{ id: 1 }],
+  },
+  {
+    ids: [],
+    name: 'an index at the end of a path in a logic tree',
+    path: '/works?select=id&or=(id.lt(col).meta->parts->0->bars,id.eq.5)&order=id',
+    json: [{ id: 1 }, { id: 3 }, { id: 5 }],
+  },
+  {
+    ids: [],
+    name: 'a computed column on the left',
+    path: '/works?select=id&label=neq(col).title&id=eq.1',
+    json: [{ id: 1 }],
+  },
+  {
+    ids: [],
+    name: 'two columns of a domain are compared as they are stored',
+    path: '/paints?select=id&tone=eq(col).tone&order=id',
+    json: [{ id: 1 }, { id: 2 }],
+  },
+  {
+    ids: [],
+    name: 'counted',
+    path: '/programmes?select=work_id&place=eq(col).concert_id&limit=1',
+    headers: { prefer: 'count=exact' },
+    status: 206,
+    responseHeaders: { 'content-range': '0-0/2' },
+  },
+  // Embeds
+  {
+    ids: [],
+    name: 'columns of embedded rows',
+    path: '/concerts?select=id,programmes(work_id)&programmes.place=lt(col).work_id&order=id',
+    json: [
+      { id: 1, programmes: [] },
+      { id: 2, programmes: [{ work_id: 2 }, { work_id: 3 }] },
+    ].concat([{ id: 3, programmes: [] }]),
+  },
+  {
+    ids: [],
+    name: 'a column of the row that embeds',
+    path: '/composers?select=name,works(title)&works.year=lt(parent).born&order=id',
+    json: [
+      { name: 'Ravel', works: [] },
+      { name: 'Bartók', works: [] },
+      { name: 'Clarke', works: [] },
+      { name: 'Satie', works: [] },
+    ],
+  },
+  {
+    ids: [],
+    name: 'a column of the row that embeds, in a tree of an inner embed, counted',
+    path: '/works?select=id,composers!inner(name)&composers.or=(born.eq(parent).rating,id.eq(parent).id)&order=id',
+    headers: { prefer: 'count=exact' },
+    json: [
+      { id: 1, composers: { name: 'Ravel' } },
+      { id: 2, composers: { name: 'Bartók' } },
+    ],
+    responseHeaders: { 'content-range': '0-1/2' },
+  },
+  {
+    ids: [],
+    name: 'a column of the row that embeds, in a spread',
+    path: '/works?select=id,...composers(composer:name)&composers.id=eq(parent).id&order=id&id=lt.4',
+    json: [
+      { id: 1, composer: 'Ravel' },
+      { id: 2, composer: 'Bartók' },
+      { id: 3, composer: null },
+    ],
+  },
+  {
+    ids: [],
+    name: 'a column of the row that embeds, of a many-to-many',
+    path: '/concerts?select=id,works(title)&works.id=gt(parent).id&order=id',
+    json: [
+      { id: 1, works: [] },
+      { id: 2, works: [{ title: "Bluebeard's Castle" }] },
+      { id: 3, works: [] },
+    ],
+  },
+  {
+    ids: [],
+    name: 'a column of the row that embeds, of a computed relationship',
+    path: '/composers?select=id,catalogue(id)&catalogue.id=eq(parent).id&order=id',
+    json: [
+      { id: 1, catalogue: [{ id: 1 }] },
+      { id: 2, catalogue: [{ id: 2 }] },
+      { id: 3, catalogue: [] },
+    ].concat([{ id: 4, catalogue: [] }]),
+  },
+  {
+    ids: [],
+    name: 'a changed row is there for what is embedded in it',
+    method: 'PATCH',
+    path: '/composers?id=eq.2&select=name,works(id)&works.year=gt(parent).born&works.order=id',
+    headers: REPRESENTATION,
+    body: { born: 1920 },
+    json: [{ name: 'Bartók', works: [{ id: 2 }] }],
+  },
+  // Writes and calls
+  {
+    ids: [],
+    name: 'an update chooses its rows by two columns',
+    method: 'PATCH',
+    path: '/programmes?place=eq(col).concert_id&select=work_id&order=work_id',
+    headers: REPRESENTATION,
+    body: { place: 9 },
+    json: [{ work_id: 1 }, { work_id: 3 }],
+  },
+  {
+    ids: [],
+    name: 'a delete chooses its rows by two columns',
+    method: 'DELETE',
+    path: '/programmes?place=neq(col).concert_id&select=work_id',
+    headers: REPRESENTATION,
+    json: [{ work_id: 2 }],
+  },
+  {
+    ids: [],
+    name: 'rows of a function called by POST',
+    method: 'POST',
+    path: '/rpc/every_work?select=title&id=eq(col).composer_id&order=id',
+    body: {},
+    json: [{ title: 'Boléro' }, { title: 'Mikrokosmos' }],
+  },
+  {
+    ids: [],
+    name: 'rows of a function called by GET, in a tree',
+    path: '/rpc/every_work?select=title&and=(id.eq(col).composer_id)&order=id',
+    json: [{ title: 'Boléro' }, { title: 'Mikrokosmos' }],
+  },
+  {
+    ids: [],
+    name: 'rows of no table',
+    path: '/rpc/works_since?first_year=1900&select=title&and=(title.gt(col).title)',
+    json: [],
+  },
+  {
+    ids: ['C1'],
+    name: 'what looks like a comparison of columns stays an argument of a function',
+    path: '/rpc/setting?name=eq(col).x',
+    text: 'null',
+  },
+  {
+    ids: ['W7'],
+    name: 'no key of a PUT',
+    method: 'PUT',
+    path: '/halls?id=eq(col).id',
+    body: { id: 1, name: 'x' },
+    status: 405,
+    jsonIncludes: { code: 'PGRST105' },
+  },
+  // Errors
+  {
+    ids: [],
+    name: 'an unknown column',
+    path: '/works?id=eq(col).nothing',
+    status: 400,
+    json: errorBody('PGRST204', "Could not find the 'nothing' column of 'works' in the schema cache"),
+  },
+  {
+    ids: [],
+    name: 'an unknown column of the row that embeds',
+    path: '/works?select=id,composers(id)&composers.id=eq(parent).born',
+    status: 400,
+    json: errorBody('PGRST204', "Could not find the 'born' column of 'works' in the schema cache"),
+  },
+  {
+    ids: [],
+    name: 'no row embeds the outermost',
+    path: '/works?id=eq(parent).id',
+    status: 400,
+    json: errorBody('PGRST108', "'works' is not embedded in another resource in this request", {
+      hint: "Compare with a column of the same row: 'gt(col).name' instead of 'gt(parent).name'.",
+    }),
+  },
+  {
+    ids: [],
+    name: 'no column',
+    path: '/works?id=eq(col).',
+    status: 400,
+    json: errorBody('PGRST100', '"failed to parse column ()" (line 1, column 1)', {
+      details: 'unexpected end of input expecting field name (* or [a..z0..9_$])',
+    }),
+  },
+  {
+    ids: [],
+    name: 'types that cannot be compared',
+    path: '/works?id=eq(col).title',
+    status: 404,
+    jsonIncludes: { code: '42883' },
+  },
+  {
+    ids: ['F1'],
+    name: 'any other modifier is told of as by PostgREST',
+    path: '/works?id=eq(column).title',
+    status: 400,
+    jsonIncludes: {
+      code: 'PGRST100',
+      message: '"failed to parse filter (eq(column).title)" (line 1, column 4)',
+    },
+  },
+];
