@@ -70,7 +70,7 @@ export async function startAdminHarness(): Promise<AdminHarness> {
     metrics: createMetrics({ withProcessMetrics: false }),
     failureDelayMs: 1,
   });
-  const runner = await startJobRunner(common);
+  const runner = await startJobRunner({ ...common, jobRetentionDays: 30 });
   const controlPool = new pg.Pool({ connectionString: database.url, max: 2 });
   const sharedPool = new pg.Pool({ connectionString: databaseUrl(database.url, sharedDatabase), max: 2 });
   const baseUrl = `http://127.0.0.1:${server.port}`;
