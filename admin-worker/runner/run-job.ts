@@ -89,7 +89,7 @@ async function attempt(options: Attempt): Promise<JobOutcome> {
   const payload = definition.kind.payload.safeParse(job.data);
   const state = definition.state.safeParse(record.step_state);
   if (!payload.success || !state.success) {
-    await lease.finish({ state: 'failed', error: failureOf(undefined) });
+    await finish(options, { state: 'failed', error: failureOf(undefined) });
     tell({ ...options, lease }, 'failed', { cause: payload.error ?? state.error });
     return 'over';
   }
@@ -109,7 +109,7 @@ async function attempt(options: Attempt): Promise<JobOutcome> {
   } catch (error) {
     return afterFailure(run, error);
   }
-  await lease.finish({ state: 'completed', result: definition.result?.(run.state) });
+  await finish(run, { state: 'completed', result: definition.result?.(run.state) });
   tell(run, 'completed');
   return 'over';
 }
@@ -158,12 +158,12 @@ async function undo(run: JobRun, failure: JobFailure | undefined, cause?: unknow
       tell(run, 'retry', { cause: error });
       return 'retry';
     }
-    await lease.finish({ state: 'failed', error: notUndone(failure) });
+    await finish(run, { state: 'failed', error: notUndone(failure) });
     tell(run, 'failed', { cause: error });
     return 'over';
   }
-  if (failure === undefined) await lease.finish({ state: 'cancelled' });
-  else await lease.finish({ state: 'failed', error: failure });
+  if (failure === undefined) await finish(run, { state: 'cancelled' });
+  else await finish(run, { state: 'failed', error: failure });
   // What a tenant did wrong is told to whoever asked; the log of the process gets what is not understood.
   const isOurs = cause !== undefined && !(cause instanceof ReportedError);
   tell(run, failure === undefined ? 'cancelled' : 'failed', isOurs ? { cause } : {});
@@ -177,12 +177,21 @@ async function dryRun(run: JobRun): Promise<JobOutcome> {
     const plan = await definition.dryRun(
       contextOf(run, { name: 'dry run', signal, percent: (fraction) => fraction * 100 }),
     );
-    await lease.finish({ state: 'completed', result: { plan } });
+    await finish(run, { state: 'completed', result: { plan } });
   } catch (error) {
     return afterFailure(run, error);
   }
   tell(run, 'completed');
   return 'over';
+}
+
+/** Whoever follows the log leaves with the job's end, so all of it has to be there before. */
+async function finish(
+  { lease, log }: Pick<JobRun, 'lease' | 'log'>,
+  end: Parameters<JobLease['finish']>[0],
+): Promise<void> {
+  await log.flush();
+  await lease.finish(end);
 }
 
 async function handOver(run: JobRun): Promise<JobOutcome> {

@@ -13,10 +13,16 @@ export interface RunnerProcessOptions {
   readonly definitions: readonly AnyJobDefinition[];
   /** Hears everything that the log does. */
   readonly observe?: Observe;
+  /** Default: the one every installation has. */
+  readonly sharedDatabase?: string;
 }
 
 /** A runner as a process: configuration, log, and an orderly end. `admin-worker/main.ts` has made the control schema before. */
-export async function runRunnerProcess({ definitions, ...options }: RunnerProcessOptions): Promise<void> {
+export async function runRunnerProcess({
+  definitions,
+  observe: alsoObserve,
+  ...options
+}: RunnerProcessOptions): Promise<void> {
   const startedAt = performance.now();
   const config = await readConfig();
   const logger = createLogger({
@@ -24,10 +30,9 @@ export async function runRunnerProcess({ definitions, ...options }: RunnerProces
     level: config.logLevel,
     isProduction: config.isProduction,
   });
-  const observe =
-    options.observe === undefined ? logger.observe : combineObservers(logger.observe, options.observe);
+  const observe = alsoObserve === undefined ? logger.observe : combineObservers(logger.observe, alsoObserve);
   const { jobRetentionDays, drainTimeoutMs } = config.admin;
-  const runner = await startJobRunner({ ...config, observe, definitions, jobRetentionDays });
+  const runner = await startJobRunner({ ...config, ...options, observe, definitions, jobRetentionDays });
   const shutdown = installShutdown({
     process: PROCESS,
     observe,
