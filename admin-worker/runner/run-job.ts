@@ -171,7 +171,7 @@ async function undo(run: JobRun, failure: JobFailure | undefined, cause?: unknow
 }
 
 async function dryRun(run: JobRun): Promise<JobOutcome> {
-  const { definition, lease, signals, late } = run;
+  const { definition, signals, late } = run;
   const signal = AbortSignal.any([signals.stopped, signals.lost, signals.cancelled, late]);
   try {
     const plan = await definition.dryRun(
