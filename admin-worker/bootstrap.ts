@@ -5,6 +5,7 @@ import { quoteIdent, quoteLiteral } from '../gateway/platform/sql.ts';
 import type { Secret } from '../gateway/registry/secrets.ts';
 import { sqlStateOf, withClient, withDatabase } from './connections.ts';
 import { migrateControlSchema } from './control-migrations.ts';
+import { JOB_KINDS } from './jobs/job-list.ts';
 import { installQueue } from './jobs/queue.ts';
 import { dropStaleMigrationLogins } from './provision/migration-login.ts';
 import { AUTH_HELPERS, createRole, EXTENSIONS, PLACEHOLDER_ROLES } from './provision/shared-database.sql.ts';
@@ -30,7 +31,10 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
   await withClient({ url: controlDatabaseUrl, applicationName: 'cascata-bootstrap' }, async (client) => {
     await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
     await migrateControlSchema(client);
-    await installQueue(controlDatabaseUrl);
+    await installQueue(
+      controlDatabaseUrl,
+      JOB_KINDS.map(({ name }) => name),
+    );
     await createDatabase(client, sharedDatabase);
   });
   await withClient(

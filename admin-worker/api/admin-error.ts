@@ -7,6 +7,7 @@ export const ADMIN_ERROR_STATUS = {
   conflict: 409,
   payload_too_large: 413,
   unreachable: 422,
+  idempotency_key_reused: 422,
   too_many_requests: 429,
   internal: 500,
   unavailable: 503,

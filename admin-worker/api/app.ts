@@ -6,6 +6,7 @@ import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
+import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
@@ -62,9 +63,14 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
       },
     }),
   );
-  app.get('/metrics', async (c) =>
-    c.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
-  );
+  app.get('/metrics', async (c) => {
+    // Without the control database there are still the metrics of this process, which say that it is away.
+    const jobs = await renderJobMetrics(services.control).catch((cause: unknown) => {
+      services.observe({ kind: 'registry-unreachable', cause });
+      return '';
+    });
+    return c.body((await metrics.render()) + jobs, 200, { 'Content-Type': metrics.contentType });
+  });
   app.route('/v1/tenants', tenantRoutes(services));
   app.route('/v1/tenants', keyRoutes(services));
   app.route('/v1/tenants', migrationRoutes(services));

@@ -1,16 +1,13 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { inTransaction } from '../connections.ts';
-import { APPLY_MIGRATIONS } from '../jobs/apply-migrations-payload.ts';
-import { enqueueJob } from '../jobs/job-store.ts';
+import { applyMigrationsKind } from '../jobs/apply-migrations-kind.ts';
 import { announceSchemaChange } from '../jobs/tenant-migrations.ts';
 import { MIGRATION_NAME, migrationChecksum } from '../provision/migration-file.ts';
-import { recordAudit } from '../tenants/audit.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
+import { acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
-import { jobView } from './job-view.ts';
 import { readBody } from './read-body.ts';
 
 const Migration = z.strictObject({
@@ -30,6 +27,7 @@ export const MigrationsInput = z.strictObject({
     .refine((migrations) => new Set(migrations.map(({ name }) => name)).size === migrations.length, {
       error: 'names a migration twice',
     }),
+  ...JobOptions,
 });
 
 /** `/v1/tenants/:id/migrations`, `/v1/tenants/:id/schema/reload` */
@@ -48,26 +46,23 @@ export function migrationRoutes(services: ApiServices): Hono<AdminEnv> {
 
   app.post('/:id/migrations', async (c) => {
     const id = c.req.param('id');
-    const { migrations } = await readBody(c, MigrationsInput);
-    const job = await inTransaction(services.control, async (client) => {
-      const tenant = await findTenant(client, id);
-      if (tenant === undefined) throw tenantNotFound(id);
-      if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
-      await recordAudit(client, {
-        actor: c.get('actor'),
+    const { migrations, ...options } = await readBody(c, MigrationsInput);
+    return acceptJob(c, services, {
+      kind: applyMigrationsKind,
+      payload: { tenantId: id, migrations },
+      options,
+      audit: {
         action: 'migrations.apply',
-        tenantId: id,
         after: {
           migrations: migrations.map(({ name, sql }) => ({ name, checksum: migrationChecksum(sql) })),
         },
-      });
-      return enqueueJob(client, services.boss, {
-        name: APPLY_MIGRATIONS,
-        tenantId: id,
-        payload: { tenantId: id, migrations },
-      });
+      },
+      async prepare(client) {
+        const tenant = await findTenant(client, id);
+        if (tenant === undefined) throw tenantNotFound(id);
+        if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+      },
     });
-    return c.json({ job: jobView(job) }, 202, { Location: `/v1/jobs/${job.id}` });
   });
 
   app.post('/:id/schema/reload', async (c) => {

@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import { JOB_KINDS } from '../jobs/job-list.ts';
+import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
 import { ListTenantsQuery } from './tenant-routes.ts';
@@ -18,6 +21,8 @@ export function openapiDocument(): Json {
         UpdateTenant: jsonSchema(UpdateTenantInput),
         RotateKeys: jsonSchema(RotateKeysInput),
         Migrations: jsonSchema(MigrationsInput),
+        Job: JOB,
+        ...payloads(),
         Error: ERROR,
       },
     },
@@ -30,6 +35,46 @@ function jsonSchema(schema: z.ZodType): Json {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return rest;
 }
+
+/** `JobPayload.apply-migrations` and so on: what jobs of each kind are given, for whoever reads a queue. */
+function payloads(): Json {
+  return Object.fromEntries(
+    JOB_KINDS.map(({ name, summary, payload }) => [
+      `JobPayload.${name}`,
+      { description: summary, ...jsonSchema(payload) },
+    ]),
+  );
+}
+
+const TIME: Json = { type: ['string', 'null'], format: 'date-time' };
+const TEXT_OR_NULL: Json = { type: ['string', 'null'] };
+
+const JOB: Json = {
+  type: 'object',
+  properties: {
+    id: { type: 'string', format: 'uuid' },
+    name: { enum: JOB_KINDS.map(({ name }) => name), description: 'Its kind' },
+    tenant: TEXT_OR_NULL,
+    state: { enum: JOB_STATES },
+    progress: { type: 'integer', minimum: 0, maximum: 100 },
+    step: TEXT_OR_NULL,
+    message: TEXT_OR_NULL,
+    dry_run: { type: 'boolean' },
+    priority: { type: 'integer' },
+    attempt: { type: 'integer' },
+    failures: { type: 'integer' },
+    steps_begun: { type: 'array', items: { type: 'string' } },
+    steps_done: { type: 'array', items: { type: 'string' } },
+    cancel_requested: { type: 'boolean' },
+    undoing: { type: 'boolean' },
+    error: { oneOf: [{ type: 'null' }, { type: 'object', required: ['message'] }] },
+    result: { type: ['object', 'null'] },
+    created_at: { type: 'string', format: 'date-time' },
+    started_at: TIME,
+    finished_at: TIME,
+    deadline_at: TIME,
+  },
+};
 
 const ERROR: Json = {
   type: 'object',
@@ -60,6 +105,8 @@ interface Operation {
   readonly body?: string;
   readonly parameters?: readonly Json[];
   readonly isPublic?: boolean;
+  /** Answers with a job, and takes an `Idempotency-Key`. */
+  readonly makesJob?: boolean;
 }
 
 function paths(): Json {
@@ -95,11 +142,23 @@ function paths(): Json {
     '/v1/tenants/{id}/migrations': {
       ...job,
       get: operation({ summary: 'List applied migrations', status: '200' }),
-      post: operation({ summary: 'Apply migrations as a job', status: '202', body: 'Migrations' }),
+      post: operation({
+        summary: 'Apply migrations as a job',
+        status: '202',
+        body: 'Migrations',
+        makesJob: true,
+      }),
     },
     '/v1/tenants/{id}/schema/reload': {
       ...job,
       post: operation({ summary: 'Have every gateway read the schemas again', status: '204' }),
+    },
+    '/v1/jobs': {
+      get: operation({
+        summary: 'List jobs, the newest first',
+        status: '200',
+        parameters: queryParameters(ListJobsQuery),
+      }),
     },
     '/v1/jobs/{id}': { ...job, get: operation({ summary: 'Show a job', status: '200' }) },
     '/v1/jobs/{id}/cancel': { ...job, post: operation({ summary: 'Cancel a job', status: '202' }) },
@@ -110,6 +169,14 @@ function paths(): Json {
         status: '200',
       }),
     },
+    '/v1/jobs/{id}/log': {
+      ...job,
+      get: operation({
+        summary: 'Read the log of a job; as text/plain, or followed as text/event-stream',
+        status: '200',
+        parameters: queryParameters(JobLogQuery),
+      }),
+    },
     '/live': { get: operation({ summary: 'The process runs', status: '200', isPublic: true }) },
     '/ready': { get: operation({ summary: 'Requests can be served', status: '200', isPublic: true }) },
     '/metrics': { get: operation({ summary: 'Metrics for Prometheus', status: '200' }) },
@@ -117,18 +184,31 @@ function paths(): Json {
   };
 }
 
-function operation({ summary, status, body, parameters, isPublic = false }: Operation): Json {
+function operation({ summary, status, body, parameters = [], isPublic, makesJob = false }: Operation): Json {
+  const all = makesJob ? [...parameters, IDEMPOTENCY_KEY] : parameters;
   return {
     summary,
-    ...(parameters === undefined ? {} : { parameters }),
-    ...(isPublic ? { security: [] } : {}),
+    ...(all.length === 0 ? {} : { parameters: all }),
+    ...(isPublic === true ? { security: [] } : {}),
     ...(body === undefined ? {} : { requestBody: { content: jsonContent(body) } }),
     responses: {
-      [status]: { description: summary },
+      [status]: {
+        description: summary,
+        ...(makesJob ? { content: { 'application/json': { schema: JOB_ANSWER } } } : {}),
+      },
       default: { description: 'What went wrong', content: jsonContent('Error') },
     },
   };
 }
+
+const JOB_ANSWER: Json = { type: 'object', properties: { job: { $ref: '#/components/schemas/Job' } } };
+
+const IDEMPOTENCY_KEY: Json = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description: 'Requests with the same key and body make one job; another body under the key is 422',
+  schema: { type: 'string', maxLength: 255 },
+};
 
 function jsonContent(schema: string): Json {
   return { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } };

@@ -1,4 +1,5 @@
-import { APPLY_MIGRATIONS } from './apply-migrations-payload.ts';
+import { applyMigrationsKind } from './apply-migrations-kind.ts';
+import type { AnyJobKind } from './job-kind.ts';
 
-/** Names of all kinds of jobs; each has a queue of its name. */
-export const JOB_QUEUES: readonly string[] = [APPLY_MIGRATIONS];
+/** All kinds of jobs that can be asked for. What they do is in `admin-worker/runner/job-definitions.ts`. */
+export const JOB_KINDS: readonly AnyJobKind[] = [applyMigrationsKind];

@@ -1,18 +1,29 @@
 import type { ClientBase, Pool } from 'pg';
 import { type Db, PgBoss } from 'pg-boss';
 import type { Secret } from '../../gateway/registry/secrets.ts';
-import { JOB_QUEUES } from './job-list.ts';
 
 /** Schema of pg-boss in the control database. */
 const SCHEMA = 'pgboss';
 
 /** A job whose runner sends no sign of life for this long is given to another one. */
 const HEARTBEAT_SECONDS = 10;
-const EXPIRE_SECONDS = 6 * 3_600;
-const RETRY_LIMIT = 5;
+/** pg-boss only lends and lends again: how often is enough is counted in `control.jobs`, where a last run also undoes. */
+const RETRY_LIMIT = 100_000;
+const MAX_RETRY_DELAY_SECONDS = 60;
+/** pg-boss forgets a job that waited this long; the most it allows. */
+const RETENTION_SECONDS = 365 * 86_400;
+/** What is over is kept in `control.jobs`; the payload goes with the queue's row. */
+const DELETE_AFTER_SECONDS = 86_400;
 
-/** Makes or upgrades the queue's tables. Part of the bootstrap. */
-export async function installQueue(controlDatabaseUrl: Secret): Promise<void> {
+/** Queue of the tidying that every installation needs. */
+export const PRUNE_QUEUE = 'prune-jobs';
+
+/**
+ * Makes or upgrades the queue's tables. Part of the bootstrap.
+ *
+ * @param kinds names of the kinds of jobs; each has a queue of its name
+ */
+export async function installQueue(controlDatabaseUrl: Secret, kinds: readonly string[]): Promise<void> {
   const boss = new PgBoss({
     connectionString: controlDatabaseUrl.reveal(),
     schema: SCHEMA,
@@ -22,17 +33,22 @@ export async function installQueue(controlDatabaseUrl: Secret): Promise<void> {
     schedule: false,
   });
   boss.on('error', () => undefined); // Failures of the calls below rise by themselves.
+  const options = {
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    retryLimit: RETRY_LIMIT,
+    retryBackoff: true,
+    retryDelayMax: MAX_RETRY_DELAY_SECONDS,
+    retentionSeconds: RETENTION_SECONDS,
+    deleteAfterSeconds: DELETE_AFTER_SECONDS,
+    notify: true,
+  };
   try {
     await boss.start();
-    for (const name of JOB_QUEUES) {
-      await boss.createQueue(name, {
-        heartbeatSeconds: HEARTBEAT_SECONDS,
-        expireInSeconds: EXPIRE_SECONDS,
-        retryLimit: RETRY_LIMIT,
-        retryDelay: 1,
-        notify: true,
-      });
+    for (const name of kinds) {
+      await boss.createQueue(name, options);
+      await boss.updateQueue(name, options);
     }
+    await boss.createQueue(PRUNE_QUEUE, { policy: 'exclusive', retryLimit: 0, notify: true });
   } finally {
     await boss.stop({ graceful: false });
   }

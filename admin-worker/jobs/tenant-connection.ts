@@ -9,6 +9,7 @@ import type { MigrationTarget } from '../provision/run-migrations.ts';
 import { MIGRATOR_ROLE } from '../provision/tenant-names.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
+import type { JobContext } from './job.ts';
 
 /** DSN of the tenant's database with rights to look at it. */
 export function databaseUrlOf({ masterKey, sharedDatabaseUrl }: AdminServices, tenant: TenantRecord): Secret {
@@ -19,19 +20,19 @@ export function databaseUrlOf({ masterKey, sharedDatabaseUrl }: AdminServices, t
 }
 
 interface TenantConnection {
-  readonly services: AdminServices;
+  readonly context: JobContext;
   readonly tenant: TenantRecord;
   readonly target: MigrationTarget;
-  readonly signal: AbortSignal;
 }
 
 /** Opens a connection that has the tenant's rights only, and takes back what was made for it. */
 export async function withTenantConnection(
-  { services, tenant, target, signal }: TenantConnection,
+  { context, tenant, target }: TenantConnection,
   work: (client: pg.Client) => Promise<void>,
 ): Promise<void> {
+  const { services } = context;
   const url = databaseUrlOf(services, tenant);
-  if (target.tenant === undefined) return withAbortableClient(url, signal, work);
+  if (target.tenant === undefined) return context.connect(url, work);
   const { owner } = target.tenant.roles;
   const isShared = tenant.placement_kind === 'shared';
   // The owner of a database of its own may connect there; into the shared one no tenant's role may.
@@ -40,28 +41,10 @@ export async function withTenantConnection(
     isShared ? withPooled(services.shared, use) : withClient({ url, applicationName: 'cascata-runner' }, use);
   const { name, password } = await withAdmin((admin) => createMigrationLogin(admin, memberOf));
   try {
-    await withAbortableClient(loginUrl(url, { login: name, password }), signal, work);
+    await context.connect(loginUrl(url, { login: name, password }), work);
   } finally {
     await withAdmin((admin) => dropMigrationLogin(admin, name));
   }
 }
 
 type WithAdmin = <T>(use: (admin: pg.ClientBase) => Promise<T>) => Promise<T>;
-
-/** An abort ends the connection, and with it the transaction. */
-async function withAbortableClient(
-  url: Secret,
-  signal: AbortSignal,
-  work: (client: pg.Client) => Promise<void>,
-): Promise<void> {
-  await withClient({ url, applicationName: 'cascata-migration' }, async (client) => {
-    const onAbort = () => void client.end().catch(() => undefined); // `work` fails by itself then.
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      signal.throwIfAborted();
-      await work(client);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
-  });
-}

@@ -11,37 +11,49 @@ export class ChangedMigrationError extends Error {
 interface MigrationRow {
   readonly name: string;
   readonly checksum: string;
-  readonly state: 'applying' | 'applied';
-  readonly transaction_id: string;
+}
+
+interface History {
+  readonly tenantId: string;
+  /** Whether a transaction in the tenant's database was committed; only that database knows. */
+  readonly isCommitted: (transactionId: string) => Promise<boolean>;
+}
+
+/** What a killed run left as `applying` becomes applied or forgotten. @returns names of those that turned out to be applied */
+export async function settleHistory(
+  db: Queryable,
+  { tenantId, isCommitted }: History,
+): Promise<readonly string[]> {
+  const { rows } = await db.query<{ transaction_id: string; names: string[] }>(
+    `SELECT transaction_id, array_agg(name ORDER BY name) AS names FROM control.tenant_migrations
+     WHERE tenant_id = $1 AND state = 'applying' GROUP BY transaction_id`,
+    [tenantId],
+  );
+  const applied: string[] = [];
+  for (const { transaction_id: transactionId, names } of rows) {
+    if (!(await isCommitted(transactionId))) {
+      await forgetRun(db, { tenantId, transactionId });
+      continue;
+    }
+    await markApplied(db, { tenantId, transactionId });
+    applied.push(...names);
+  }
+  return applied;
 }
 
 /**
  * Which of the given migrations are still to be run, in the order of their names.
  *
- * @param isCommitted whether a transaction in the tenant's database was committed: what a killed run left as `applying` is
- *   applied or not, and only that database knows
  * @throws {ChangedMigrationError}
  */
 export async function pendingMigrations(
   db: Queryable,
-  options: {
-    tenantId: string;
-    migrations: readonly MigrationFile[];
-    isCommitted: (transactionId: string) => Promise<boolean>;
-  },
+  options: History & { migrations: readonly MigrationFile[] },
 ): Promise<readonly MigrationFile[]> {
-  const { tenantId, migrations, isCommitted } = options;
-  const { rows } = await db.query<MigrationRow>(
-    'SELECT name, checksum, state, transaction_id FROM control.tenant_migrations WHERE tenant_id = $1',
-    [tenantId],
-  );
-  for (const row of rows.filter(({ state }) => state === 'applying')) {
-    const fate = { tenantId, transactionId: row.transaction_id };
-    if (await isCommitted(row.transaction_id)) await markApplied(db, fate);
-    else await forgetRun(db, fate);
-  }
+  const { tenantId, migrations } = options;
+  await settleHistory(db, options);
   const applied = await db.query<MigrationRow>(
-    `SELECT name, checksum, state, transaction_id FROM control.tenant_migrations WHERE tenant_id = $1 AND name = ANY ($2::text[])`,
+    'SELECT name, checksum FROM control.tenant_migrations WHERE tenant_id = $1 AND name = ANY ($2::text[])',
     [tenantId, migrations.map(({ name }) => name)],
   );
   const checksums = new Map(applied.rows.map(({ name, checksum }) => [name, checksum]));

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
+import { ReportedError } from '../reported-error.ts';
 import { type MigrationFile, upSection } from './migration-file.ts';
 import {
   ForeignRoleError,
@@ -31,33 +32,16 @@ export interface RunMigrationsOptions {
   readonly client: pg.ClientBase;
   readonly target: MigrationTarget;
   readonly migrations: readonly MigrationFile[];
+  /** `rehearse`: everything is run, checked and rolled back. */
+  readonly end: 'commit' | 'rehearse';
   /** Called inside the open transaction, before any of the text has run, with the transaction's id. */
   readonly onBegin: (transactionId: string) => Promise<void>;
   readonly onMigration: (index: number) => Promise<void>;
 }
 
 /** A migration that did not work, worded for whoever wrote it. Nothing of the request was applied. */
-export class MigrationError extends Error {
+export class MigrationError extends ReportedError {
   override readonly name = 'MigrationError';
-  /** SQLSTATE where PostgreSQL raised it. */
-  readonly code: string | undefined;
-  readonly details: string | undefined;
-  readonly hint: string | undefined;
-
-  constructor(
-    message: string,
-    options: {
-      code?: string | undefined;
-      details?: string | undefined;
-      hint?: string | undefined;
-      cause?: unknown;
-    } = {},
-  ) {
-    super(message, { cause: options.cause });
-    this.code = options.code;
-    this.details = options.details;
-    this.hint = options.hint;
-  }
 }
 
 /**
@@ -67,7 +51,7 @@ export class MigrationError extends Error {
  * @throws {MigrationError} after everything was rolled back
  */
 export async function runMigrations(options: RunMigrationsOptions): Promise<void> {
-  const { client, target, migrations, onBegin, onMigration } = options;
+  const { client, target, migrations, end, onBegin, onMigration } = options;
   const parsed = migrations.map(parseMigration);
   await client.query('BEGIN');
   try {
@@ -86,7 +70,9 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<void
     }
     if (target.tenant !== undefined) await settle(client, target.tenant);
     await assertSameTransaction(client, transactionId);
-    await client.query('COMMIT');
+    if (end === 'rehearse')
+      await client.query('SET CONSTRAINTS ALL IMMEDIATE').catch(rethrowAsMigrationError);
+    await client.query(end === 'commit' ? 'COMMIT' : 'ROLLBACK');
   } catch (error) {
     // The connection is closed after this run; a ROLLBACK that fails is what closing does too.
     await client.query('ROLLBACK').catch(() => undefined);
@@ -174,15 +160,19 @@ async function settle(client: pg.ClientBase, tenant: TenantSchemas): Promise<voi
         cause: error,
       });
     }
-    if (!(error instanceof pg.DatabaseError)) throw error;
-    // A deferred constraint or trigger of the migration itself.
-    throw new MigrationError(error.message, {
-      code: error.code,
-      details: error.detail,
-      hint: error.hint,
-      cause: error,
-    });
+    rethrowAsMigrationError(error);
   }
+}
+
+/** For what a deferred constraint or trigger of the migration itself raises. */
+function rethrowAsMigrationError(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError)) throw error;
+  throw new MigrationError(error.message, {
+    code: error.code,
+    details: error.detail,
+    hint: error.hint,
+    cause: error,
+  });
 }
 
 async function currentTransactionId(client: pg.ClientBase): Promise<string> {

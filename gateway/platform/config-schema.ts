@@ -55,7 +55,10 @@ const SETTINGS = {
     })
     .partial()
     .optional(),
-  admin: z.strictObject({ host, port, drainTimeoutMs: milliseconds }).partial().optional(),
+  admin: z
+    .strictObject({ host, port, drainTimeoutMs: milliseconds, jobRetentionDays: count })
+    .partial()
+    .optional(),
 };
 
 const ConfigFile = z.strictObject({

@@ -56,6 +56,8 @@ export interface Settings {
     /** 0 picks a free port. */
     readonly port: number;
     readonly drainTimeoutMs: number;
+    /** Days that jobs, with their events and logs, are kept after their end. */
+    readonly jobRetentionDays: number;
   };
   /** Where local tenants' traffic goes; `undefined`: straight to PostgreSQL. */
   readonly pgbouncerUrl: Secret | undefined;
@@ -99,7 +101,7 @@ export function defaultSettings(): FileSettings {
       maxVerifiedTokens: 10_000,
       maxSchemaListeners: 20,
     },
-    admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000 },
+    admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000, jobRetentionDays: 30 },
   };
 }
 

@@ -120,7 +120,8 @@ describe('jobs', () => {
         async () =>
           (
             await admin.shared(
-              `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND application_name = 'cascata-migration'`,
+              `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND application_name = $1`,
+              [`cascata-job ${jobId} 1`],
             )
           ).length,
       )

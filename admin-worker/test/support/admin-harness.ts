@@ -47,8 +47,12 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Control and shared databases of its own, the admin API on a real socket, and a runner. */
-export async function startAdminHarness(): Promise<AdminHarness> {
+/**
+ * Control and shared databases of its own, the admin API on a real socket, and a runner.
+ *
+ * @param options.withRunner `false`: the test starts its own
+ */
+export async function startAdminHarness({ withRunner = true } = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
   const database = await createTestDatabase();
   const sharedDatabase = `${database.name}_shared`;
@@ -70,7 +74,7 @@ export async function startAdminHarness(): Promise<AdminHarness> {
     metrics: createMetrics({ withProcessMetrics: false }),
     failureDelayMs: 1,
   });
-  const runner = await startJobRunner(common);
+  const runner = withRunner ? await startJobRunner({ ...common, jobRetentionDays: 30 }) : undefined;
   const controlPool = new pg.Pool({ connectionString: database.url, max: 2 });
   const sharedPool = new pg.Pool({ connectionString: databaseUrl(database.url, sharedDatabase), max: 2 });
   const baseUrl = `http://127.0.0.1:${server.port}`;
@@ -128,7 +132,7 @@ export async function startAdminHarness(): Promise<AdminHarness> {
       throw new Error(`job ${id} did not end`);
     },
     async stop() {
-      await runner.stop(AbortSignal.timeout(5_000));
+      await runner?.stop(AbortSignal.timeout(5_000));
       await server.drain(AbortSignal.timeout(1_000));
       await server.close();
       await dropTenantRoles(sharedPool, run);

@@ -1,0 +1,53 @@
+import pg from 'pg';
+import type { Observation } from '../../../gateway/platform/observation.ts';
+import { JOB_DEFINITIONS } from '../../runner/job-definitions.ts';
+import { runRunnerProcess } from '../../runner/runner-process.ts';
+import { TEST_JOBS } from './test-jobs.ts';
+
+/*
+ * A runner's process as production has it, with the test's kinds of jobs added, that kills itself where KILL_AT says:
+ * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning).
+ */
+const [when, ...rest] = (process.env.KILL_AT ?? '').split(' ');
+const what = rest.join(' ');
+
+/** SIGKILL: nothing of this process runs after it. */
+function die(): never {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable');
+}
+
+function observe(observation: Observation): void {
+  if (observation.kind === 'job-changed' && observation.state === when && observation.step === what) die();
+}
+
+if (when === 'before' || when === 'after') {
+  const { query } = pg.Client.prototype;
+  const watched = async function (this: pg.Client, ...args: unknown[]): Promise<unknown> {
+    const [first] = args;
+    const isIt = typeof first === 'string' && first.startsWith(what);
+    if (isIt && when === 'before') die();
+    const result: unknown = await Reflect.apply(query, this, args);
+    if (isIt) die();
+    return result;
+  };
+  Object.assign(pg.Client.prototype, {
+    // pg's own pool passes callbacks, which the connections of jobs never do.
+    query(this: pg.Client, ...args: unknown[]): unknown {
+      return Reflect.apply(isJobConnection(this) ? watched : query, this, args);
+    },
+  });
+}
+
+function isJobConnection(client: pg.Client): boolean {
+  const name: unknown = Reflect.get(Reflect.get(client, 'connectionParameters'), 'application_name');
+  return String(name).startsWith('cascata-job ');
+}
+
+await runRunnerProcess({
+  definitions: [...JOB_DEFINITIONS, ...TEST_JOBS],
+  observe,
+  ...(process.env.TEST_SHARED_DATABASE === undefined
+    ? {}
+    : { sharedDatabase: process.env.TEST_SHARED_DATABASE }),
+});
