@@ -8,7 +8,7 @@ export default defineConfig({
     globalSetup: ['./test/support/global-setup.ts'],
     reporters: ['default', new ClosingLineReporter()],
     projects: [
-      { test: { name: 'unit', include: ['**/test/unit/**/*.test.ts'], exclude } },
+      { test: { name: 'unit', include: ['**/test/unit/**/*.test.ts'], exclude, testTimeout: 30_000 } },
       {
         test: {
           name: 'integration',
