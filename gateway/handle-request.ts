@@ -13,7 +13,10 @@ import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
 import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
 import { toResponse } from './respond/to-response.ts';
+import { CONSISTENCY_HEADER } from './routing/consistency.ts';
 import type { Services } from './services.ts';
+
+const CONSISTENCY = CONSISTENCY_HEADER.toLowerCase();
 
 /** Path of the REST endpoint; what follows it is PostgREST's. */
 export const REST_PREFIX = '/rest/v1';
@@ -70,7 +73,13 @@ export async function handleRequest(
     statementTimeoutMs,
   });
   trace.lap('plan');
-  const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace });
+  const consistency = headers[CONSISTENCY];
+  const resultSet = await services.runTransaction(tenant, transaction, {
+    signal: http,
+    trace,
+    auth,
+    consistency,
+  });
   trace.rows = rowCount(plan, query, resultSet);
   trace.lap('transaction');
   const root =
@@ -78,6 +87,7 @@ export async function handleRequest(
       ? { cache, naming: tenant.naming, baseUrl: baseUrl(http, services) }
       : undefined;
   const response = toResponse({ request, plan, query, resultSet, settings, extraHeaders, root });
+  if (resultSet.commitLsn !== undefined) response.headers.set(CONSISTENCY_HEADER, resultSet.commitLsn);
   return timed(response, settings, trace);
 }
 

@@ -1,16 +1,10 @@
-import { GatewayError } from './errors/gateway-error.ts';
-import type { Abortable } from './execute/abortable.ts';
 import { InFlightLimit } from './execute/in-flight-limit.ts';
-import type { PoolCache } from './execute/pool-cache.ts';
-import { runTransaction } from './execute/run-transaction.ts';
-import type { RequestTrace } from './http/request-trace.ts';
-import type { Observe } from './platform/observation.ts';
 import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
-import type { Topology } from './routing/topology.ts';
-import type { Upstream } from './routing/upstream.ts';
+import { type RunOnUpstreamOptions, runOnPrimary } from './run-on-primary.ts';
+import { type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
 
 /** Runs a tenant's transaction where it belongs. */
 export type RunOnUpstream = (
@@ -19,52 +13,17 @@ export type RunOnUpstream = (
   options: RunOnUpstreamOptions,
 ) => Promise<ResultSet>;
 
-export interface RunOnUpstreamOptions {
-  readonly signal: Abortable;
-  readonly trace: RequestTrace;
-}
-
-/**
- * Makes the stages `chooseUpstream → runTransaction`. A replica that cannot be connected to gets no reads for a while, and the
- * transaction, of which nothing has happened yet, runs on the primary instead.
- */
-export function createRunOnUpstream(options: {
-  readonly pools: PoolCache;
-  readonly topology: Topology;
-  readonly observe: Observe;
-}): RunOnUpstream {
-  const { pools, topology, observe } = options;
+/** Makes the stages `chooseUpstream → runTransaction`. */
+export function createRunOnUpstream(services: ReplicaServices): RunOnUpstream {
+  const { topology } = services;
   const inFlight = new InFlightLimit();
-  const run: RunOnUpstream = async (tenant, request, { signal, trace }) => {
-    const upstream = chooseUpstream(tenant, request.accessMode, topology);
-    trace.upstream = upstream.name;
-    try {
-      return await runTransaction(pools, upstream, request, { signal });
-    } catch (cause) {
-      if (!isConnectFailure(cause)) throw cause;
-      observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
-      const other = withoutReplica(upstream, tenant, request, topology);
-      if (other === undefined) throw cause;
-      trace.upstream = other.name;
-      return await runTransaction(pools, other, request, { signal });
-    }
+  const run: RunOnUpstream = (tenant, request, running) => {
+    const primary = chooseUpstream(tenant, request.accessMode, topology);
+    const { replicas } = topology.upstreamsOf(tenant);
+    return replicas === undefined
+      ? runOnPrimary(services, primary, { tenant, request, running })
+      : runOnReplicas(services, { tenant, request, running, replicas });
   };
-  return (tenant, request, running) => inFlight.run(tenant, () => run(tenant, request, running));
-}
-
-function withoutReplica(
-  failed: Upstream,
-  tenant: Tenant,
-  request: TransactionRequest,
-  topology: Topology,
-): Upstream | undefined {
-  if (failed.role !== 'replica') return undefined;
-  topology.health.recordFailure(failed.key);
-  const other = chooseUpstream(tenant, request.accessMode, topology);
-  return other.key === failed.key ? undefined : other;
-}
-
-/** `PGRST000` is raised before anything was sent. */
-function isConnectFailure(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'PGRST000';
+  return (tenant, request, running) =>
+    inFlight.run(tenant, running.signal, () => run(tenant, request, running));
 }

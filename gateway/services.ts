@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
+import { ReplicaMonitor } from './execute/replica-monitor.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
 import { controlUrl, LOGINS } from './platform/derived-logins.ts';
@@ -58,6 +59,7 @@ export function createServices(
   const isTrustedProxy = trustedProxies(config.gateway.trustedProxies);
   const pools = new PoolCache({ ...poolSettings, observe });
   const topology = buildTopology(config);
+  const monitor = new ReplicaMonitor({ pools, observe });
   const schemaCaches = new SchemaCacheStore({
     maxBytes: caches.schemaCacheMaxBytes,
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
@@ -103,7 +105,13 @@ export function createServices(
     }),
     schemaCaches,
     templates: new QueryTemplates(),
-    runTransaction: createRunOnUpstream({ pools, topology, observe }),
+    runTransaction: createRunOnUpstream({
+      pools,
+      topology,
+      monitor,
+      observe,
+      maxReplicaLagMs: config.pools.maxReplicaLagMs,
+    }),
     readiness() {
       if (state.isDraining) return 'shutting down';
       if (!state.isReached) return 'the tenant registry has not answered yet';
@@ -116,6 +124,7 @@ export function createServices(
       closing.abort();
       schemaCaches.close();
       await reaching;
+      await monitor.close();
       await Promise.all([listener.close(), schemaReload.close(), pools.close()]);
       await registry.close();
     },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PostgrestSettingsError, parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
+import type { LimitColumn } from '../../gateway/registry/tenant.ts';
 import { problemOfHost, problemOfTenantId, TENANT_ID } from '../provision/tenant-names.ts';
 import { problemOfDsn } from './dsn.ts';
 import { JwtInput } from './jwt-input.ts';
@@ -27,14 +28,25 @@ const Hosts = z
 
 const Dsn = z.string().check(checked(problemOfDsn)).describe('postgres://user:password@host:port/database');
 
+const Replicas = {
+  read_replica_url: Dsn.nullish(),
+  read_replica_urls: z
+    .array(Dsn)
+    .max(16)
+    .nullish()
+    .describe('Several streaming replicas; excludes read_replica_url'),
+};
+const hasOneForm = (placement: { read_replica_url?: unknown; read_replica_urls?: unknown }) =>
+  (placement.read_replica_url ?? undefined) === undefined ||
+  (placement.read_replica_urls ?? undefined) === undefined;
+const ONE_FORM = { error: 'give either read_replica_url or read_replica_urls', path: ['read_replica_urls'] };
+
 const Placement = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('shared') }),
-  z.strictObject({ kind: z.literal('database'), read_replica_url: Dsn.nullish() }),
-  z.strictObject({
-    kind: z.literal('remote'),
-    remote_connection_string: Dsn,
-    read_replica_url: Dsn.nullish(),
-  }),
+  z.strictObject({ kind: z.literal('database'), ...Replicas }).refine(hasOneForm, ONE_FORM),
+  z
+    .strictObject({ kind: z.literal('remote'), remote_connection_string: Dsn, ...Replicas })
+    .refine(hasOneForm, ONE_FORM),
 ]);
 
 const Isolation = z.enum(['trusted', 'sealed']).describe('"sealed" is not available in this version');
@@ -54,10 +66,21 @@ const Postgrest = z
   })
   .describe("PostgREST's own setting names");
 
-const Limit = z.int().positive().max(2_147_483_647).nullable();
-const Limits = z
-  .strictObject({ max_in_flight: Limit, statement_timeout_ms: Limit, max_body_bytes: Limit })
-  .partial();
+const MAX_INTEGER = 2_147_483_647;
+const Limit = z.int().positive().max(MAX_INTEGER).nullable();
+const LimitOrNone = z.int().min(0).max(MAX_INTEGER).nullable();
+const LIMITS = {
+  max_in_flight: Limit.describe('Transactions at once, in each gateway process'),
+  statement_timeout_ms: Limit,
+  max_body_bytes: Limit,
+  max_queue: LimitOrNone.describe('Transactions that may wait; 0: none'),
+  max_queue_wait_ms: Limit,
+  requests_per_second: Limit.describe('In each gateway process'),
+  max_header_bytes: Limit,
+  max_rows: Limit.describe('Caps db-max-rows'),
+  max_replica_lag_ms: LimitOrNone.describe('0: the primary answers everything'),
+} satisfies Record<LimitColumn, unknown>;
+const Limits = z.strictObject(LIMITS).partial();
 
 /** Body of `POST /v1/tenants`. */
 export const CreateTenantInput = z.strictObject({

@@ -68,6 +68,8 @@ export const ERROR_CODES = {
   GW302: { status: 413, message: 'Request body too large' },
   GW303: { status: 431, message: 'Request header fields too large' },
   GW304: { status: 408, message: 'The request was not received in time' },
+  GW305: { status: 429, message: 'Too many requests in a short time' },
+  GW306: { status: 429, message: 'Too many requests: this one waited too long for its turn' },
   GW901: { status: 500, message: 'Internal error' },
   GW902: { status: 499, message: 'The client closed the request' },
 } as const satisfies Record<string, ErrorCodeEntry>;

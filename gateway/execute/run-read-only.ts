@@ -24,7 +24,7 @@ export async function runReadOnly(
   pools: PoolCache,
   upstream: Upstream,
   statements: readonly SqlStatement[],
-  { role, statementTimeoutMs, searchPath = '', variables = [], signal, deadlineMs }: ReadOnlyOptions,
+  { role, statementTimeoutMs, searchPath = '', variables = [], ...run }: ReadOnlyOptions,
 ): Promise<readonly StatementResult[]> {
   const { results } = await runTransaction(
     pools,
@@ -38,7 +38,7 @@ export async function runReadOnly(
       statements,
       statementTimeoutMs,
     },
-    { signal, deadlineMs },
+    run,
   );
   return results;
 }

@@ -13,6 +13,7 @@ const EXPOSED_HEADERS = [
   'Link',
   'X-Supabase-Api-Version',
   'X-Request-Id',
+  'X-Cascata-Consistency',
 ].join(', ');
 
 const ALLOWED_METHODS = 'GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD';
@@ -31,6 +32,8 @@ const USUAL_REQUEST_HEADERS = [
   'x-metadata',
   'x-supabase-api-version',
   'x-retry-count',
+  'x-cascata-consistency',
+  'x-cascata-timeout-ms',
   'x-region',
   'traceparent',
   'tracestate',

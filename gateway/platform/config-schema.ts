@@ -35,12 +35,14 @@ const SETTINGS = {
   pools: z
     .strictObject({
       poolSize: count,
+      maxTenantShare: z.number().gt(0).max(1),
       leasedPoolSize: count,
       maxLeasedConnections: count,
       connectTimeoutMs: milliseconds,
       acquireTimeoutMs: milliseconds,
       idleTimeoutMs: milliseconds,
       statementTimeoutMs: milliseconds,
+      maxReplicaLagMs: z.int().min(0),
       preparedStatementsPerConnection: z.int().min(0),
     })
     .partial()

@@ -32,6 +32,8 @@ export interface Settings {
   readonly pools: {
     /** Connections of the pool all local tenants share. */
     readonly poolSize: number;
+    /** Part of that pool which one tenant may use at once, 0 < share ≤ 1. */
+    readonly maxTenantShare: number;
     /** Connections of one leased pool (tenants with a place of their own). */
     readonly leasedPoolSize: number;
     /** Connections of all leased pools together. */
@@ -40,6 +42,8 @@ export interface Settings {
     readonly acquireTimeoutMs: number;
     readonly idleTimeoutMs: number;
     readonly statementTimeoutMs: number;
+    /** Greatest age of what a read replica may answer with. */
+    readonly maxReplicaLagMs: number;
     /** Named statements kept on each connection; 0: unnamed statements only. */
     readonly preparedStatementsPerConnection: number;
   };
@@ -61,10 +65,12 @@ export interface Settings {
   };
   /** Where local tenants' traffic goes; `undefined`: straight to PostgreSQL. */
   readonly pgbouncerUrl: Secret | undefined;
+  /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
+  readonly readReplicaUrls: readonly Secret[];
 }
 
 /** What the file and the defaults decide together. */
-type FileSettings = Omit<Settings, 'environment' | 'isProduction' | 'pgbouncerUrl'>;
+type FileSettings = Omit<Settings, 'environment' | 'isProduction' | 'pgbouncerUrl' | 'readReplicaUrls'>;
 
 /** Defaults, exported for the documentation's test. */
 export function defaultSettings(): FileSettings {
@@ -86,12 +92,14 @@ export function defaultSettings(): FileSettings {
     },
     pools: {
       poolSize: 20,
+      maxTenantShare: 0.8,
       leasedPoolSize: 5,
       maxLeasedConnections: 100,
       connectTimeoutMs: 5_000,
       acquireTimeoutMs: 10_000,
       idleTimeoutMs: 30_000,
       statementTimeoutMs: 15_000,
+      maxReplicaLagMs: 10_000,
       preparedStatementsPerConnection: 200,
     },
     caches: {

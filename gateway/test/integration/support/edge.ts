@@ -92,7 +92,7 @@ export async function createEdgeDatabases(): Promise<{
   close(): Promise<void>;
 }> {
   const control = await createTestDatabase();
-  const data: TestDatabase = await createTestDatabase({ sql: TENANT_DATABASE });
+  const data: TestDatabase = await createTestDatabase({ sql: TENANT_SQL });
   await bootstrap({ controlDatabaseUrl: new Secret(control.url), masterKey: new Secret(EDGE_MASTER_KEY) });
   return {
     controlUrl: control.url,
@@ -170,7 +170,8 @@ async function runOn(url: string, text: string, values: readonly unknown[]): Pro
 }
 
 // Roles belong to the whole server, so they are made only where absent, and several files may do so at once.
-const TENANT_DATABASE = ['acme', 'globex']
+/** Schemas, roles and tables of both tenants. */
+export const TENANT_SQL = ['acme', 'globex']
   .map(
     (id) => `
       DO $$
