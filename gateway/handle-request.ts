@@ -3,6 +3,7 @@ import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { HttpResponse } from './errors/http-response.ts';
 import type { HttpRequest } from './http/http-request.ts';
+import { checkHeaderSize, requestedTimeoutMs, TIMEOUT_HEADER } from './http/request-limits.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import type { DatabasePlan } from './plan/action-plan.ts';
@@ -36,6 +37,9 @@ export async function handleRequest(
   trace.tenant = registered;
   trace.lap('tenant');
   const { headers } = http;
+  const { limits } = registered;
+  if (limits.requestsPerSecond !== undefined) services.rateLimit.take(registered);
+  if (limits.maxHeaderBytes !== undefined) checkHeaderSize(http, limits.maxHeaderBytes);
   const { apikey, rawQuery } = takeQueryApiKey(http.rawQuery);
   const credentials = { authorization: headers.authorization, apikey: headers.apikey ?? apikey };
   const identified = authenticateOnSchema(credentials, registered, services, { http, trace });
@@ -62,7 +66,7 @@ export async function handleRequest(
     return timed(respondDescribe(planned.plan, extraHeaders), settings, trace);
   }
   const { plan, query } = planned;
-  const { statementTimeoutMs } = services.config.pools;
+  const statementTimeoutMs = statementTimeout(headers, services.config.pools.statementTimeoutMs);
   const transaction = buildTransactionRequest({
     tenant,
     auth,
@@ -89,6 +93,12 @@ export async function handleRequest(
   const response = toResponse({ request, plan, query, resultSet, settings, extraHeaders, root });
   if (resultSet.commitLsn !== undefined) response.headers.set(CONSISTENCY_HEADER, resultSet.commitLsn);
   return timed(response, settings, trace);
+}
+
+/** The process's bound, or the request's where that is shorter. */
+function statementTimeout(headers: HttpRequest['headers'], processLimitMs: number): number {
+  const asked = headers[TIMEOUT_HEADER];
+  return asked === undefined ? processLimitMs : Math.min(processLimitMs, requestedTimeoutMs(asked));
 }
 
 /** The last lap, and `Server-Timing` where it is wanted (H6): the stages that took place. */

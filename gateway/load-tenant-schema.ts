@@ -53,6 +53,7 @@ export function createSchemaLoader(options: {
         searchPath: path,
         variables: path === undefined ? CATALOG_SETTINGS : [],
         signal,
+        owner: tenant.id,
       });
     const { cache, problems } = await new Reading(tenant, run, previous).read();
     if (problems.length > 0) observe({ kind: 'settings-ignored', tenantId: tenant.id, problems });

@@ -8,6 +8,7 @@ import { controlUrl, LOGINS } from './platform/derived-logins.ts';
 import type { Metrics } from './platform/metrics.ts';
 import type { Observe } from './platform/observation.ts';
 import { QueryTemplates } from './query/query-templates.ts';
+import type { LimitDefaults } from './registry/limit-defaults.ts';
 import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
 import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
@@ -15,6 +16,7 @@ import { startSchemaReload } from './reload/start-schema-reload.ts';
 import { buildTopology } from './routing/topology.ts';
 import { createRunOnUpstream, type RunOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
+import { RateLimit } from './tenants/rate-limit.ts';
 import { createTenantResolver, type ResolveTenant } from './tenants/resolve-tenant.ts';
 import { TenantCache } from './tenants/tenant-cache.ts';
 import { type IsTrustedProxy, trustedProxies } from './tenants/trusted-proxies.ts';
@@ -25,6 +27,7 @@ export interface Services {
   readonly observe: Observe;
   readonly metrics: Metrics;
   readonly resolveTenant: ResolveTenant;
+  readonly rateLimit: RateLimit;
   readonly isTrustedProxy: IsTrustedProxy;
   readonly authenticator: Authenticator;
   readonly schemaCaches: SchemaCacheStore;
@@ -49,7 +52,12 @@ export function createServices(
   const { caches, pools: poolSettings } = config;
   const url = controlUrl(config, LOGINS.gateway);
   const onError = (cause: unknown) => observe({ kind: 'registry-unreachable', cause });
-  const registry = createRegistryReader({ url, masterKey: config.masterKey, onError });
+  const registry = createRegistryReader({
+    url,
+    masterKey: config.masterKey,
+    limits: limitDefaults(config.limits),
+    onError,
+  });
   const tenants = new TenantCache({
     registry,
     observe,
@@ -97,6 +105,7 @@ export function createServices(
     observe,
     metrics,
     resolveTenant: createTenantResolver({ cache: tenants, isTrustedProxy }),
+    rateLimit: new RateLimit(),
     isTrustedProxy,
     authenticator: new Authenticator({
       observe,
@@ -129,6 +138,12 @@ export function createServices(
       await registry.close();
     },
   };
+}
+
+/** In the configuration 0 stands for no limit, except in `maxQueue`, where it means that nobody may wait. */
+function limitDefaults({ maxQueue, ...others }: GatewayConfig['limits']): LimitDefaults {
+  const set = Object.entries(others).filter(([, value]) => value > 0);
+  return { maxQueue, ...Object.fromEntries(set) };
 }
 
 /** Asks until the registry answers once. Never rejects. */

@@ -15,8 +15,6 @@ interface Running {
   readonly waiting: Set<Waiter>;
 }
 
-/** Where a tenant has a queue and says nothing of how long. */
-const DEFAULT_WAIT_MS = 10_000;
 /** How often those who wait are looked at. */
 const WAIT_TICK_MS = 50;
 
@@ -46,7 +44,7 @@ export class InFlightLimit {
     if (running.count < maxInFlight) running.count++;
     else if (running.waiting.size < (limits.maxQueue ?? 0)) {
       // Whoever ends hands its place over, so the count stays.
-      await this.#wait(running, limits.maxQueueWaitMs ?? DEFAULT_WAIT_MS, signal);
+      await this.#wait(running, limits.maxQueueWaitMs ?? Number.POSITIVE_INFINITY, signal);
     } else throw tooMany(maxInFlight, limits.maxQueue ?? 0);
     try {
       return await work();

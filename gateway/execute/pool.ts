@@ -170,6 +170,7 @@ export class Pool {
       waiter.give(connection);
     }
     const room = this.#options.maxConnections - this.#open.size - this.#opening;
+    if (room <= 0) return;
     const wanted = this.#waiters.countServable((owner) => this.#roomFor(owner)) - this.#opening;
     for (let i = 0; i < Math.min(room, wanted); i++) void this.#openOne();
   }

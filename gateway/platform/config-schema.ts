@@ -47,6 +47,16 @@ const SETTINGS = {
     })
     .partial()
     .optional(),
+  limits: z
+    .strictObject({
+      maxInFlight: z.int().min(0),
+      maxQueue: z.int().min(0),
+      maxQueueWaitMs: milliseconds,
+      requestsPerSecond: z.int().min(0),
+      maxRows: z.int().min(0),
+    })
+    .partial()
+    .optional(),
   caches: z
     .strictObject({
       maxTenants: count,

@@ -47,6 +47,15 @@ export interface Settings {
     /** Named statements kept on each connection; 0: unnamed statements only. */
     readonly preparedStatementsPerConnection: number;
   };
+  /** Of each tenant that has none of its own, in this process; 0: none. */
+  readonly limits: {
+    readonly maxInFlight: number;
+    /** 0: nobody may wait. */
+    readonly maxQueue: number;
+    readonly maxQueueWaitMs: number;
+    readonly requestsPerSecond: number;
+    readonly maxRows: number;
+  };
   readonly caches: {
     readonly maxTenants: number;
     readonly tenantTtlMs: number;
@@ -102,6 +111,7 @@ export function defaultSettings(): FileSettings {
       maxReplicaLagMs: 10_000,
       preparedStatementsPerConnection: 200,
     },
+    limits: { maxInFlight: 0, maxQueue: 1_000, maxQueueWaitMs: 10_000, requestsPerSecond: 0, maxRows: 0 },
     caches: {
       maxTenants: 10_000,
       tenantTtlMs: 60_000,
@@ -122,6 +132,7 @@ export function mergeSettings(layers: readonly [FileSettings, ...PartialSettings
       logLevel: layer.logLevel ?? merged.logLevel,
       gateway: overlay(merged.gateway, layer.gateway),
       pools: overlay(merged.pools, layer.pools),
+      limits: overlay(merged.limits, layer.limits),
       caches: overlay(merged.caches, layer.caches),
       admin: overlay(merged.admin, layer.admin),
     }),

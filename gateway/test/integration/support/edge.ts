@@ -192,6 +192,7 @@ export const TENANT_SQL = ['acme', 'globex']
         $$ SELECT json_build_object('role', current_user, 'claims', current_setting('request.jwt.claims')::json) $$;
       CREATE FUNCTION edge_${id}.slow(seconds float8) RETURNS text LANGUAGE sql STABLE AS
         $$ SELECT 'slept' FROM pg_sleep(seconds) $$;
+      CREATE FUNCTION edge_${id}.many() RETURNS TABLE (i int) LANGUAGE sql STABLE AS $$ SELECT generate_series(1, 9) $$;
       GRANT USAGE ON SCHEMA edge_${id} TO edge_${id}_anon, edge_${id}_authenticated, edge_${id}_service_role;
       GRANT ALL ON edge_${id}.notes TO edge_${id}_anon, edge_${id}_authenticated, edge_${id}_service_role;`,
   )
