@@ -37,6 +37,8 @@ export interface Services {
   readiness(): string | undefined;
   /** From here on `readiness` says that the process is ending. */
   beginDrain(): void;
+  /** Cancels what is running in any database and waits until that has arrived there. @returns how many transactions */
+  cancelRunning(): Promise<number>;
   /** Closes pools and connections; requests should have ended before. */
   close(): Promise<void>;
 }
@@ -129,6 +131,7 @@ export function createServices(
     beginDrain() {
       state.isDraining = true;
     },
+    cancelRunning: () => pools.running.cancelAll(),
     async close() {
       closing.abort();
       schemaCaches.close();

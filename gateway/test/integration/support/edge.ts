@@ -32,21 +32,27 @@ export interface Edge {
   readonly services: Services;
   readonly observations: readonly Observation[];
   readonly controlUrl: string;
+  /** Superuser DSN of the database of both tenants. */
+  readonly tenantUrl: string;
   readonly acme: EdgeTenant;
   readonly globex: EdgeTenant;
   /** Statements on the control database. */
   control(text: string, values?: readonly unknown[]): Promise<void>;
   close(): Promise<void>;
+  /** What `close` does last. */
+  dropDatabases(): Promise<void>;
 }
 
 export interface EdgeOptions {
   /** Puts something between the gateway and the control database. */
   readonly wrapControlUrl?: (controlUrl: string) => Promise<string>;
+  /** A control database without a schema yet, in place of one on the server that all tests share. */
+  readonly control?: string;
 }
 
 /** Two tenants in schemas of one database, each with a table `notes`, and a gateway in this process in front of them. */
 export async function startEdge(config: ConfigInput = {}, options: EdgeOptions = {}): Promise<Edge> {
-  const { controlUrl, tenantUrl, close: drop } = await createEdgeDatabases();
+  const { controlUrl, tenantUrl, close: drop } = await createEdgeDatabases(options.control);
   const gatewayControlUrl = (await options.wrapControlUrl?.(controlUrl)) ?? controlUrl;
   const observations: Observation[] = [];
   const metrics = createMetrics({ withProcessMetrics: false });
@@ -65,6 +71,7 @@ export async function startEdge(config: ConfigInput = {}, options: EdgeOptions =
     services,
     observations,
     controlUrl,
+    tenantUrl,
     acme,
     globex,
     control: (text, values = []) => runOn(controlUrl, text, values),
@@ -73,6 +80,7 @@ export async function startEdge(config: ConfigInput = {}, options: EdgeOptions =
       await services.close();
       await drop();
     },
+    dropDatabases: drop,
   };
 }
 
@@ -86,12 +94,13 @@ export function edgeEnvironment(controlUrl: string): Record<string, string> {
   };
 }
 
-export async function createEdgeDatabases(): Promise<{
+export async function createEdgeDatabases(givenControl?: string): Promise<{
   readonly controlUrl: string;
   readonly tenantUrl: string;
   close(): Promise<void>;
 }> {
-  const control = await createTestDatabase();
+  const control =
+    givenControl === undefined ? await createTestDatabase() : { url: givenControl, drop: async () => {} };
   const data: TestDatabase = await createTestDatabase({ sql: TENANT_SQL });
   await bootstrap({ controlDatabaseUrl: new Secret(control.url), masterKey: new Secret(EDGE_MASTER_KEY) });
   return {
