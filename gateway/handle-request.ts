@@ -91,7 +91,7 @@ export async function handleRequest(
       ? { cache, naming: tenant.naming, baseUrl: baseUrl(http, services) }
       : undefined;
   const response = toResponse({ request, plan, query, resultSet, settings, extraHeaders, root });
-  if (resultSet.commitLsn !== undefined) response.headers.set(CONSISTENCY_HEADER, resultSet.commitLsn);
+  if (resultSet.commitLsn !== undefined) response.headers[CONSISTENCY_HEADER] = resultSet.commitLsn;
   return timed(response, settings, trace);
 }
 

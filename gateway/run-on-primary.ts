@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthResult } from './auth/auth-result.ts';
 import { isDatabaseError } from './errors/database-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
@@ -26,7 +27,12 @@ export interface PrimaryRun {
   readonly running: RunOnUpstreamOptions;
 }
 
-/** Runs a transaction on the primary. A read whose server went away midway is run once more; a write never is. */
+/** A pool may hold several connections that have broken and do not know it yet. */
+const MAX_READ_ATTEMPTS = 4;
+/** Grows with each attempt: the other sockets of a server that went away close within moments. */
+const PAUSE_MS = 30;
+
+/** Runs a transaction on the primary. A read whose server went away midway is run again; a write never is. */
 export async function runOnPrimary(
   { pools, observe }: { readonly pools: PoolCache; readonly observe: Observe },
   primary: Upstream,
@@ -35,15 +41,18 @@ export async function runOnPrimary(
 ): Promise<ResultSet> {
   trace.upstream = primary.name;
   const options = { ...wishes, signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
-  try {
-    return await runTransaction(pools, primary, request, options);
-  } catch (cause) {
-    const isGone = isServerGone(cause);
-    if (isGone || isConnectFailure(cause)) {
-      observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await runTransaction(pools, primary, request, options);
+    } catch (cause) {
+      const isGone = isServerGone(cause);
+      if (isGone || isConnectFailure(cause)) {
+        observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
+      }
+      const mayRepeat = isGone && request.accessMode === 'read only' && attempt < MAX_READ_ATTEMPTS;
+      if (!mayRepeat || signal.aborted) throw cause;
+      await sleep(PAUSE_MS * attempt);
     }
-    if (!isGone || request.accessMode !== 'read only' || signal.aborted) throw cause;
-    return await runTransaction(pools, primary, request, options);
   }
 }
 
