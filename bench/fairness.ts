@@ -11,11 +11,11 @@ import { startStack } from '../test/support/stack.ts';
  * Statements wait rather than compute, so that connections are what there is too little of.
  */
 
-const QUIET_PER_SECOND = 5;
+const QUIET_PER_SECOND = 4;
 const HOG_PER_SECOND = 100 * QUIET_PER_SECOND;
 const ROUND_SECONDS = 10;
-const ROUNDS = 4;
-const STATEMENT_SECONDS = 0.05;
+const ROUNDS = 2;
+const STATEMENT_SECONDS = 0.1;
 const SQL = `CREATE FUNCTION work(s float8) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'done' FROM pg_sleep(s) $$;
   GRANT EXECUTE ON FUNCTION work TO anon;`;
 
