@@ -2,6 +2,7 @@ import { parseApiRequest } from './api-request/parse-api-request.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { HttpResponse } from './errors/http-response.ts';
+import { handleBatch, isBatch } from './handle-batch.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
@@ -42,6 +43,10 @@ export async function handleRequest(
   const body = reading === undefined ? undefined : await reading;
   trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
+  if (isBatch(path, known.tenant.settings)) {
+    const answering = handleBatch(body, { http, registered, known, services, trace });
+    return timed(await answering, known.tenant.settings, trace);
+  }
   const request = parseApiRequest(
     { method: http.method, path, rawQuery, headers, body },
     known.tenant.settings,

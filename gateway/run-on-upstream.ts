@@ -22,6 +22,8 @@ export type RunOnUpstream = (
 export interface RunOnUpstreamOptions {
   readonly signal: Abortable;
   readonly trace: RequestTrace;
+  /** As `RunOptions.onFailedStatement`. */
+  readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
 
 /**
@@ -35,18 +37,18 @@ export function createRunOnUpstream(options: {
 }): RunOnUpstream {
   const { pools, topology, observe } = options;
   const inFlight = new InFlightLimit();
-  const run: RunOnUpstream = async (tenant, request, { signal, trace }) => {
+  const run: RunOnUpstream = async (tenant, request, { trace, ...options }) => {
     const upstream = chooseUpstream(tenant, request.accessMode, topology);
     trace.upstream = upstream.name;
     try {
-      return await runTransaction(pools, upstream, request, { signal });
+      return await runTransaction(pools, upstream, request, options);
     } catch (cause) {
       if (!isConnectFailure(cause)) throw cause;
       observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
       const other = withoutReplica(upstream, tenant, request, topology);
       if (other === undefined) throw cause;
       trace.upstream = other.name;
-      return await runTransaction(pools, other, request, { signal });
+      return await runTransaction(pools, other, request, options);
     }
   };
   return (tenant, request, running) => inFlight.run(tenant, () => run(tenant, request, running));

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly signal?: Abortable | undefined;
   /** Absolute, as `Date.now()` counts: covers the wait for a connection and the transaction. */
   readonly deadlineMs?: number | undefined;
+  /** Told, before the error is thrown, which of the request's statements failed; of a failed commit or start nothing is told. */
+  readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS }: RunOptions = {},
+  { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS, onFailedStatement }: RunOptions = {},
 ): Promise<ResultSet> {
   const lease = pools.lease(upstream);
   const { pool } = lease;
@@ -45,7 +47,12 @@ export async function runTransaction(
     const connection = pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal, deadlineMs }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
-      return { results: await runAttempts(pools.roleSwitchFor(upstream), pool, running, request) };
+      return {
+        results: await runAttempts(pools.roleSwitchFor(upstream), pool, running, {
+          request,
+          onFailedStatement,
+        }),
+      };
     } catch (error) {
       throw running.stopReason ?? asFailure(error);
     } finally {
@@ -63,7 +70,10 @@ async function runAttempts(
   roleSwitch: RoleSwitch,
   pool: Pool,
   running: RunningTransaction,
-  request: TransactionRequest,
+  {
+    request,
+    onFailedStatement,
+  }: Pick<RunOptions, 'onFailedStatement'> & { readonly request: TransactionRequest },
 ): Promise<readonly StatementResult[]> {
   const { connection } = running;
   let start: TransactionStart = 'implicit';
@@ -78,7 +88,11 @@ async function runAttempts(
       connection.forgetUnconfirmed(batch);
       await rollBack(connection);
       const failure = classifyFailure(error, batch, plan);
-      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) throw error;
+      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
+        const index = batch.failedStatement - plan.firstWanted;
+        if (index >= 0 && index < plan.wantedCount) onFailedStatement?.(index);
+        throw error;
+      }
       if (failure === 'unexpected-start') {
         start = 'explicit';
       } else {
