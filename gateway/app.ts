@@ -65,7 +65,7 @@ async function answer(
   } catch (error) {
     response = failed(error, http, services, trace);
   }
-  trace.finish(response.status, services.observe);
+  if (!trace.isOpen) trace.finish(response.status, services.observe);
   return response;
 }
 

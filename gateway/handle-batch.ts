@@ -108,6 +108,9 @@ async function planPart(
   const { cache, tenant } = planned;
   if (planned.query === undefined) throw new GatewayError('GW311');
   const { plan, query } = planned;
+  if (query.lines !== undefined) {
+    throw new GatewayError('GW311', { details: 'The answers of a batch are not sent row by row' });
+  }
   const { statementTimeoutMs } = services.config.pools;
   const transaction = buildTransactionRequest({
     tenant,

@@ -15,6 +15,7 @@ import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
 import { toResponse } from './respond/to-response.ts';
 import type { Services } from './services.ts';
+import { streamLines } from './stream-lines.ts';
 
 /** Path of the REST endpoint; what follows it is PostgREST's. */
 export const REST_PREFIX = '/rest/v1';
@@ -75,6 +76,13 @@ export async function handleRequest(
     statementTimeoutMs,
   });
   trace.lap('plan');
+  if (query.lines !== undefined) {
+    return streamLines(
+      transaction,
+      { request, plan, query, settings, extraHeaders },
+      { tenant, http, services, trace },
+    );
+  }
   const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace });
   trace.rows = rowCount(plan, query, resultSet);
   trace.lap('transaction');

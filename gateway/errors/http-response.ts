@@ -12,4 +12,14 @@ export interface HttpResponse {
   readonly headers: ResponseHeaders;
   /** `undefined`: no body and no `Content-Length`. */
   readonly body: string | Uint8Array<ArrayBuffer> | undefined;
+  /** In place of a body: one that is made while it is sent. */
+  readonly stream?: BodyStream | undefined;
+}
+
+/** A body of unknown length. Its reader ends it, one way or the other. */
+export interface BodyStream {
+  /** The next bytes; `undefined` at the end. One call at a time. @throws when there is more that cannot be had */
+  read(): Promise<Uint8Array | undefined>;
+  /** Nobody reads on. After the end it does nothing. */
+  cancel(): void;
 }

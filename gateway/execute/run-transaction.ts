@@ -9,10 +9,11 @@ import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
 import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
 /** When the caller gives no deadline. */
-const DEFAULT_DEADLINE_MS = 60_000;
+export const DEFAULT_DEADLINE_MS = 60_000;
 /** At most: names lost, then an unexpected start, then the attempt that counts. */
 const MAX_ATTEMPTS = 3;
 
@@ -56,31 +57,41 @@ export async function runTransaction(
     } catch (error) {
       throw running.stopReason ?? asFailure(error);
     } finally {
-      pools.running.finish(running);
-      if (running.stopReason === undefined) pool.release(connection);
-      // The answer need not wait for the connection to come to rest after a cancel.
-      else void releaseAfterCancel(pool, running);
+      finishRunning(pools, pool, running);
     }
   } finally {
     lease.release();
   }
 }
 
-async function runAttempts(
+/** Gives back the connection of what has ended. */
+export function finishRunning(pools: PoolCache, pool: Pool, running: RunningTransaction): void {
+  pools.running.finish(running);
+  if (running.stopReason === undefined) pool.release(running.connection);
+  // The answer need not wait for the connection to come to rest after a cancel.
+  else void releaseAfterCancel(pool, running);
+}
+
+/** What is run, and how: see `runTransaction`. */
+interface Attempts extends Pick<RunOptions, 'onFailedStatement'> {
+  readonly request: TransactionRequest;
+  /** Default: as the upstream allows. */
+  readonly isNamed?: boolean | undefined;
+  readonly sink?: RowSink | undefined;
+}
+
+export async function runAttempts(
   roleSwitch: RoleSwitch,
   pool: Pool,
   running: RunningTransaction,
-  {
-    request,
-    onFailedStatement,
-  }: Pick<RunOptions, 'onFailedStatement'> & { readonly request: TransactionRequest },
+  { request, onFailedStatement, sink, ...how }: Attempts,
 ): Promise<readonly StatementResult[]> {
   const { connection } = running;
   let start: TransactionStart = 'implicit';
-  let isNamed = pool.naming.useNames();
+  let isNamed = how.isNamed ?? pool.naming.useNames();
   for (let attempt = 1; ; attempt++) {
     const plan = roleSwitch.planBatch(request, start);
-    const batch = connection.submit(plan, isNamed);
+    const batch = connection.submit(plan, isNamed, sink);
     try {
       const results = await batch.result;
       return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
@@ -134,7 +145,7 @@ async function releaseAfterCancel(pool: Pool, { connection, cancelled }: Running
 }
 
 /** Texts of socket errors hold addresses: they stay in the cause. */
-function asFailure(error: unknown): unknown {
+export function asFailure(error: unknown): unknown {
   if (error instanceof DatabaseError || error instanceof GatewayError || error instanceof RangeError)
     return error;
   return new GatewayError('PGRST001', { cause: error });
