@@ -81,6 +81,13 @@ class TracedStream implements BodyStream {
     }
   }
 
+  onBreak(listener: (cause: Error) => void): void {
+    this.#lines.onStop((reason) => {
+      this.#finish(reason);
+      listener(reason);
+    });
+  }
+
   cancel(): void {
     this.#lines.cancel();
     this.#finish(new GatewayError('GW902'));

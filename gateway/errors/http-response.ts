@@ -20,6 +20,8 @@ export interface HttpResponse {
 export interface BodyStream {
   /** The next bytes; `undefined` at the end. One call at a time. @throws when there is more that cannot be had */
   read(): Promise<Uint8Array | undefined>;
+  /** Calls back when it breaks off while nobody reads: a client that does not take what it has will not ask for more. */
+  onBreak(listener: (cause: Error) => void): void;
   /** Nobody reads on. After the end it does nothing. */
   cancel(): void;
 }

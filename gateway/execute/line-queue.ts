@@ -33,13 +33,14 @@ export interface LineHead {
  */
 export class LineQueue implements RowSink {
   readonly statement: number;
-  /** Settles with the first row, or the end if there is none. */
+  /** Settles with the first piece, or the end: what fails until then has no rows. */
   readonly head: Promise<LineHead>;
   readonly #source: PausableSource;
   readonly #waits: WaitListener;
   readonly #chunks: Buffer[] = [];
   #text = '';
   #rows = 0;
+  #first: LineHead | undefined;
   #isPaused = false;
   #isDiscarding = false;
   #flush: NodeJS.Immediate | undefined;
@@ -65,10 +66,7 @@ export class LineQueue implements RowSink {
   }
 
   row(fields: Row, earlier: readonly StatementResult[]): void {
-    if (this.#rows++ === 0) {
-      this.#giveHead({ row: fields, results: [...earlier] });
-      this.#waits.onReader();
-    }
+    if (this.#rows++ === 0) this.#first = { row: fields, results: [...earlier] };
     if (this.#isDiscarding) return;
     this.#text += `${fields[0] ?? ''}\n`;
     if (this.#text.length >= CHUNK_CHARACTERS) {
@@ -77,7 +75,7 @@ export class LineQueue implements RowSink {
         this.#isPaused = true;
         this.#source.pause();
       }
-    } else if (this.#reader !== undefined) {
+    } else if (this.#reader !== undefined || this.#first !== undefined) {
       // Rows that arrived together leave together.
       this.#flush ??= setImmediate(() => {
         this.#flush = undefined;
@@ -89,11 +87,11 @@ export class LineQueue implements RowSink {
   /** No more rows. @param error why there are no more, when it is not the end of the result */
   finish(results: readonly StatementResult[], error?: unknown): void {
     this.#end = { error };
-    if (error === undefined) this.#giveHead({ row: undefined, results });
-    else this.#failHead(error);
+    if (error !== undefined) this.#failHead(error);
+    if (this.#text !== '') this.#cut();
+    else this.#giveHead({ row: undefined, results });
     // What reads next on this connection must not find it paused.
     this.#resume();
-    if (this.#text !== '') this.#cut();
     this.#settleReader();
   }
 
@@ -124,6 +122,11 @@ export class LineQueue implements RowSink {
   #cut(): void {
     this.#chunks.push(Buffer.from(this.#text));
     this.#text = '';
+    if (this.#first !== undefined) {
+      this.#giveHead(this.#first);
+      this.#first = undefined;
+      this.#waits.onReader();
+    }
     if (this.#reader === undefined) return;
     const { resolve } = this.#reader;
     this.#reader = undefined;

@@ -15,7 +15,7 @@ export interface RunningTransaction {
   /** What it means when the deadline is past. */
   deadlineCode: 'GW202' | 'GW320';
   /** Called when it is stopped, before it is cancelled. */
-  onStop: (() => void) | undefined;
+  onStop: ((reason: GatewayError) => void) | undefined;
   /** Why it was stopped; the cause of whatever error follows. */
   stopReason: GatewayError | undefined;
   /** Settles when the request to cancel has been dealt with; `false` when it could not be delivered. */
@@ -79,6 +79,6 @@ function stop(running: RunningTransaction, reason: GatewayError, now: number): v
   running.stopReason = reason;
   running.cutAtMs = now + CANCEL_GRACE_MS;
   // A server that waits for its rows to be read hears of no cancel.
-  running.onStop?.();
+  running.onStop?.(reason);
   running.cancelled = running.connection.cancel();
 }

@@ -1,3 +1,4 @@
+import type { GatewayError } from '../errors/gateway-error.ts';
 import type { TransactionRequest } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
@@ -21,6 +22,8 @@ export interface LineStream extends LineHead {
   read(): Promise<Buffer | undefined>;
   /** Nobody reads on: the transaction is cancelled and undone. After the end it does nothing. */
   cancel(): void;
+  /** Calls back when the transaction is stopped from here (`GW202`, `GW320`, `GW902`), which a reader that does not read would not notice. */
+  onStop(listener: (reason: GatewayError) => void): void;
   /** Resolves, in any case, when the connection was given back. */
   readonly ended: Promise<void>;
 }
@@ -67,7 +70,11 @@ export async function streamTransaction(
       running.deadlineCode = 'GW202';
     },
   });
-  running.onStop = () => queue.discard();
+  const stopped = Promise.withResolvers<GatewayError>();
+  running.onStop = (reason) => {
+    queue.discard();
+    stopped.resolve(reason);
+  };
   const { pool } = lease;
   const run = async (): Promise<void> => {
     try {
@@ -96,6 +103,7 @@ export async function streamTransaction(
     cancel() {
       isCancelled = true;
     },
+    onStop: (listener) => void stopped.promise.then(listener),
     ended,
   };
 }

@@ -13,6 +13,7 @@ export async function writeStream(
   const onClose = (): void => stream.cancel();
   outgoing.once('close', onClose);
   if (outgoing.destroyed) return onClose();
+  stream.onBreak(() => outgoing.destroy());
   try {
     outgoing.writeHead(status, headers);
     for (;;) {
@@ -42,6 +43,7 @@ function drained(outgoing: ServerResponse): Promise<void> {
 export function streamBody(stream: BodyStream): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
+      start: (controller) => stream.onBreak((cause) => controller.error(cause)),
       async pull(controller) {
         const chunk = await stream.read();
         if (chunk === undefined) controller.close();

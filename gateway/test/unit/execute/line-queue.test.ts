@@ -91,13 +91,23 @@ test('the head is the first row with what came before it, or the results when th
   expect(await empty.head).toEqual({ row: undefined, results: before });
 });
 
-test('a failure comes after the rows that came before it, and is the head where there are none', async () => {
+test('a failure comes after the rows that were handed on before it', async () => {
+  const { queue } = aQueue();
+  queue.row(['a'], []);
+  await queue.head;
+  queue.row(['b'], []);
+  queue.finish([], new Error('gone'));
+  expect([String(await queue.read()), String(await queue.read())]).toEqual(['a\n', 'b\n']);
+  await expect(queue.read()).rejects.toThrow('gone');
+});
+
+test('a failure that comes with the first rows is the head', async () => {
   const [some, none] = [aQueue().queue, aQueue().queue];
   some.row(['a'], []);
-  for (const queue of [some, none]) queue.finish([], new Error('gone'));
-  expect(String(await some.read())).toBe('a\n');
-  await expect(some.read()).rejects.toThrow('gone');
-  await expect(none.head).rejects.toThrow('gone');
+  for (const queue of [some, none]) {
+    queue.finish([], new Error('gone'));
+    await expect(queue.head).rejects.toThrow('gone');
+  }
 });
 
 test('what is discarded holds nobody up', async () => {
