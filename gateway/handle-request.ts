@@ -2,6 +2,7 @@ import { parseApiRequest } from './api-request/parse-api-request.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { HttpResponse } from './errors/http-response.ts';
+import { handleBatch, isBatch } from './handle-batch.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
@@ -14,6 +15,7 @@ import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
 import { toResponse } from './respond/to-response.ts';
 import type { Services } from './services.ts';
+import { streamLines } from './stream-lines.ts';
 
 /** Path of the REST endpoint; what follows it is PostgREST's. */
 export const REST_PREFIX = '/rest/v1';
@@ -42,6 +44,10 @@ export async function handleRequest(
   const body = reading === undefined ? undefined : await reading;
   trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
+  if (isBatch(path, known.tenant.settings)) {
+    const answering = handleBatch(body, { http, registered, known, services, trace });
+    return timed(await answering, known.tenant.settings, trace);
+  }
   const request = parseApiRequest(
     { method: http.method, path, rawQuery, headers, body },
     known.tenant.settings,
@@ -70,6 +76,13 @@ export async function handleRequest(
     statementTimeoutMs,
   });
   trace.lap('plan');
+  if (query.lines !== undefined) {
+    return streamLines(
+      transaction,
+      { request, plan, query, settings, extraHeaders },
+      { tenant, http, services, trace },
+    );
+  }
   const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace });
   trace.rows = rowCount(plan, query, resultSet);
   trace.lap('transaction');

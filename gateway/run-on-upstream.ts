@@ -3,6 +3,8 @@ import type { Abortable } from './execute/abortable.ts';
 import { InFlightLimit } from './execute/in-flight-limit.ts';
 import type { PoolCache } from './execute/pool-cache.ts';
 import { runTransaction } from './execute/run-transaction.ts';
+import { StreamLimit } from './execute/stream-limit.ts';
+import { type LineStream, streamTransaction } from './execute/stream-transaction.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import type { Observe } from './platform/observation.ts';
 import type { ResultSet } from './platform/result-set.ts';
@@ -22,6 +24,23 @@ export type RunOnUpstream = (
 export interface RunOnUpstreamOptions {
   readonly signal: Abortable;
   readonly trace: RequestTrace;
+  /** As `RunOptions.onFailedStatement`. */
+  readonly onFailedStatement?: ((index: number) => void) | undefined;
+}
+
+/** Starts a tenant's transaction where it belongs, whose rows are sent as they come. */
+export type StreamOnUpstream = (
+  tenant: Tenant,
+  request: TransactionRequest,
+  options: Pick<RunOnUpstreamOptions, 'signal' | 'trace'> & {
+    /** Index of the statement whose rows are wanted. */
+    readonly statement: number;
+  },
+) => Promise<LineStream>;
+
+interface OnUpstream {
+  readonly runTransaction: RunOnUpstream;
+  readonly streamTransaction: StreamOnUpstream;
 }
 
 /**
@@ -31,25 +50,56 @@ export interface RunOnUpstreamOptions {
 export function createRunOnUpstream(options: {
   readonly pools: PoolCache;
   readonly topology: Topology;
+  readonly streamStallTimeoutMs: number;
   readonly observe: Observe;
-}): RunOnUpstream {
-  const { pools, topology, observe } = options;
+}): OnUpstream {
+  const { pools, topology, streamStallTimeoutMs: stallTimeoutMs, observe } = options;
   const inFlight = new InFlightLimit();
-  const run: RunOnUpstream = async (tenant, request, { signal, trace }) => {
+  const streams = new StreamLimit();
+  const onUpstream = async <T>(
+    tenant: Tenant,
+    request: TransactionRequest,
+    { trace, work }: { readonly trace: RequestTrace; readonly work: (upstream: Upstream) => Promise<T> },
+  ): Promise<T> => {
     const upstream = chooseUpstream(tenant, request.accessMode, topology);
     trace.upstream = upstream.name;
     try {
-      return await runTransaction(pools, upstream, request, { signal });
+      return await work(upstream);
     } catch (cause) {
       if (!isConnectFailure(cause)) throw cause;
       observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
       const other = withoutReplica(upstream, tenant, request, topology);
       if (other === undefined) throw cause;
       trace.upstream = other.name;
-      return await runTransaction(pools, other, request, { signal });
+      return await work(other);
     }
   };
-  return (tenant, request, running) => inFlight.run(tenant, () => run(tenant, request, running));
+  return {
+    runTransaction: (tenant, request, { trace, ...running }) =>
+      inFlight.run(tenant, () =>
+        onUpstream(tenant, request, {
+          trace,
+          work: (upstream) => runTransaction(pools, upstream, request, running),
+        }),
+      ),
+    async streamTransaction(tenant, request, { trace, ...streaming }) {
+      const leave = inFlight.enter(tenant);
+      try {
+        const stream = await onUpstream(tenant, request, {
+          trace,
+          work: (upstream) =>
+            streams.run(upstream.key, pools.maxStreams(upstream), () =>
+              streamTransaction(pools, upstream, request, { ...streaming, stallTimeoutMs }),
+            ),
+        });
+        void stream.ended.then(leave);
+        return stream;
+      } catch (error) {
+        leave();
+        throw error;
+      }
+    },
+  };
 }
 
 function withoutReplica(

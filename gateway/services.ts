@@ -12,7 +12,7 @@ import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
 import { startSchemaReload } from './reload/start-schema-reload.ts';
 import { buildTopology } from './routing/topology.ts';
-import { createRunOnUpstream, type RunOnUpstream } from './run-on-upstream.ts';
+import { createRunOnUpstream, type RunOnUpstream, type StreamOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
 import { createTenantResolver, type ResolveTenant } from './tenants/resolve-tenant.ts';
 import { TenantCache } from './tenants/tenant-cache.ts';
@@ -29,6 +29,7 @@ export interface Services {
   readonly schemaCaches: SchemaCacheStore;
   readonly templates: QueryTemplates;
   readonly runTransaction: RunOnUpstream;
+  readonly streamTransaction: StreamOnUpstream;
   /** Why requests cannot be served; `undefined` when they can. Once ready, a control database that is down changes nothing. */
   readiness(): string | undefined;
   /** From here on `readiness` says that the process is ending. */
@@ -103,7 +104,12 @@ export function createServices(
     }),
     schemaCaches,
     templates: new QueryTemplates(),
-    runTransaction: createRunOnUpstream({ pools, topology, observe }),
+    ...createRunOnUpstream({
+      pools,
+      topology,
+      streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
+      observe,
+    }),
     readiness() {
       if (state.isDraining) return 'shutting down';
       if (!state.isReached) return 'the tenant registry has not answered yet';

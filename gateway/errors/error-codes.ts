@@ -68,6 +68,10 @@ export const ERROR_CODES = {
   GW302: { status: 413, message: 'Request body too large' },
   GW303: { status: 431, message: 'Request header fields too large' },
   GW304: { status: 408, message: 'The request was not received in time' },
+  GW310: { status: 400, message: 'The batch is malformed' },
+  GW311: { status: 400, message: 'A request of the batch asks for what a batch cannot do' },
+  GW312: { status: 413, message: 'The batch holds too many requests' },
+  GW320: { status: 408, message: 'The client took too long to read the answer' },
   GW901: { status: 500, message: 'Internal error' },
   GW902: { status: 499, message: 'The client closed the request' },
 } as const satisfies Record<string, ErrorCodeEntry>;

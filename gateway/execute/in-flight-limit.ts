@@ -7,12 +7,12 @@ export class InFlightLimit {
 
   /** Rejects with `GW301` (429) when the tenant already has as many transactions under way as it may */
   run<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
-    return tenant.limits.maxInFlight === undefined
-      ? work()
-      : this.#runCounted(tenant, tenant.limits.maxInFlight, work);
+    return tenant.limits.maxInFlight === undefined ? work() : this.#runCounted(tenant, work);
   }
 
-  async #runCounted<T>({ id }: Tenant, maxInFlight: number, work: () => Promise<T>): Promise<T> {
+  /** Counts a transaction until what is returned is called. @throws {GatewayError} as `run` */
+  enter({ id, limits: { maxInFlight } }: Tenant): () => void {
+    if (maxInFlight === undefined) return NOTHING;
     const running = this.#running.get(id) ?? 0;
     if (running >= maxInFlight) {
       throw new GatewayError('GW301', {
@@ -22,12 +22,21 @@ export class InFlightLimit {
       });
     }
     this.#running.set(id, running + 1);
-    try {
-      return await work();
-    } finally {
+    return () => {
       const left = (this.#running.get(id) ?? 1) - 1;
       if (left === 0) this.#running.delete(id);
       else this.#running.set(id, left);
+    };
+  }
+
+  async #runCounted<T>(tenant: Tenant, work: () => Promise<T>): Promise<T> {
+    const leave = this.enter(tenant);
+    try {
+      return await work();
+    } finally {
+      leave();
     }
   }
 }
+
+const NOTHING = (): void => {};

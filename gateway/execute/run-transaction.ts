@@ -9,10 +9,11 @@ import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
 import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
 /** When the caller gives no deadline. */
-const DEFAULT_DEADLINE_MS = 60_000;
+export const DEFAULT_DEADLINE_MS = 60_000;
 /** At most: names lost, then an unexpected start, then the attempt that counts. */
 const MAX_ATTEMPTS = 3;
 
@@ -24,6 +25,8 @@ export interface RunOptions {
   readonly signal?: Abortable | undefined;
   /** Absolute, as `Date.now()` counts: covers the wait for a connection and the transaction. */
   readonly deadlineMs?: number | undefined;
+  /** Told, before the error is thrown, which of the request's statements failed; of a failed commit or start nothing is told. */
+  readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
 
 /**
@@ -37,7 +40,7 @@ export async function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS }: RunOptions = {},
+  { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS, onFailedStatement }: RunOptions = {},
 ): Promise<ResultSet> {
   const lease = pools.lease(upstream);
   const { pool } = lease;
@@ -45,32 +48,50 @@ export async function runTransaction(
     const connection = pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal, deadlineMs }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
-      return { results: await runAttempts(pools.roleSwitchFor(upstream), pool, running, request) };
+      return {
+        results: await runAttempts(pools.roleSwitchFor(upstream), pool, running, {
+          request,
+          onFailedStatement,
+        }),
+      };
     } catch (error) {
       throw running.stopReason ?? asFailure(error);
     } finally {
-      pools.running.finish(running);
-      if (running.stopReason === undefined) pool.release(connection);
-      // The answer need not wait for the connection to come to rest after a cancel.
-      else void releaseAfterCancel(pool, running);
+      finishRunning(pools, pool, running);
     }
   } finally {
     lease.release();
   }
 }
 
-async function runAttempts(
+/** Gives back the connection of what has ended. */
+export function finishRunning(pools: PoolCache, pool: Pool, running: RunningTransaction): void {
+  pools.running.finish(running);
+  if (running.stopReason === undefined) pool.release(running.connection);
+  // The answer need not wait for the connection to come to rest after a cancel.
+  else void releaseAfterCancel(pool, running);
+}
+
+/** What is run, and how: see `runTransaction`. */
+interface Attempts extends Pick<RunOptions, 'onFailedStatement'> {
+  readonly request: TransactionRequest;
+  /** Default: as the upstream allows. */
+  readonly isNamed?: boolean | undefined;
+  readonly sink?: RowSink | undefined;
+}
+
+export async function runAttempts(
   roleSwitch: RoleSwitch,
   pool: Pool,
   running: RunningTransaction,
-  request: TransactionRequest,
+  { request, onFailedStatement, sink, ...how }: Attempts,
 ): Promise<readonly StatementResult[]> {
   const { connection } = running;
   let start: TransactionStart = 'implicit';
-  let isNamed = pool.naming.useNames();
+  let isNamed = how.isNamed ?? pool.naming.useNames();
   for (let attempt = 1; ; attempt++) {
     const plan = roleSwitch.planBatch(request, start);
-    const batch = connection.submit(plan, isNamed);
+    const batch = connection.submit(plan, isNamed, sink);
     try {
       const results = await batch.result;
       return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
@@ -78,7 +99,11 @@ async function runAttempts(
       connection.forgetUnconfirmed(batch);
       await rollBack(connection);
       const failure = classifyFailure(error, batch, plan);
-      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) throw error;
+      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
+        const index = batch.failedStatement - plan.firstWanted;
+        if (index >= 0 && index < plan.wantedCount) onFailedStatement?.(index);
+        throw error;
+      }
       if (failure === 'unexpected-start') {
         start = 'explicit';
       } else {
@@ -120,7 +145,7 @@ async function releaseAfterCancel(pool: Pool, { connection, cancelled }: Running
 }
 
 /** Texts of socket errors hold addresses: they stay in the cause. */
-function asFailure(error: unknown): unknown {
+export function asFailure(error: unknown): unknown {
   if (error instanceof DatabaseError || error instanceof GatewayError || error instanceof RangeError)
     return error;
   return new GatewayError('PGRST001', { cause: error });

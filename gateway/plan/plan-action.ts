@@ -72,6 +72,7 @@ function planRelationRead(
     relation,
     routine: undefined,
     isDefaultSelect: query.isDefaultSelect,
+    canStream: true,
   });
   checkPreferences(preferences);
   return {

@@ -149,7 +149,7 @@ function fill({ query, slots }: Template, operands: readonly string[]): MainQuer
     }
     statements.push({ text: query.statements[i]!.text, values });
   }
-  return { statements, main: query.main, explain: query.explain };
+  return { statements, main: query.main, explain: query.explain, lines: query.lines };
 }
 
 function isSame(a: readonly SqlStatement[], b: readonly SqlStatement[]): boolean {

@@ -82,6 +82,8 @@ export interface PostgrestSettings {
   readonly serverTraceHeader: string | undefined;
   readonly serverTimingEnabled: boolean;
   readonly urlUseLegacyTargetNames: boolean;
+  /** `cascata-batch-max-requests`: requests that one batch may hold; 0 turns batches off. */
+  readonly batchMaxRequests: number;
   /** `app.settings.*` → value, names in full (`app.settings.jwt_secret`). */
   readonly appSettings: Readonly<Record<string, string>>;
 }
