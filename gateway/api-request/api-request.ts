@@ -1,3 +1,4 @@
+import type { Conditional } from './conditional.ts';
 import type { MediaType } from './media-type.ts';
 import type { OpenApiVersion } from './open-api-version.ts';
 import type { Payload } from './payload.ts';
@@ -45,6 +46,8 @@ export interface ApiRequest {
   readonly payload: Payload | undefined;
   /** What the root was asked for with `?openapi=`. */
   readonly openApiVersion?: OpenApiVersion | undefined;
+  /** Set where the answer has to have an `ETag` (docs/etag.md). */
+  readonly conditional?: Conditional | undefined;
   /** Lower-case names; cookies left out, as `request.headers` shows them. */
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: Readonly<Record<string, string>>;

@@ -1,5 +1,6 @@
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import type { Action, ApiRequest } from './api-request.ts';
+import { parseConditional } from './conditional.ts';
 import { takeOpenApiVersion } from './open-api-version.ts';
 import { decodeSegment, parseAction, parseResource } from './parse-action.ts';
 import { parseCookies } from './parse-cookies.ts';
@@ -23,7 +24,10 @@ export interface HttpInput {
 }
 
 /** What of a tenant's settings the reading of a request depends on. */
-export type RequestSettings = Pick<PostgrestSettings, 'dbSchemas' | 'dbTxEnd' | 'dbRootSpec' | 'openapiMode'>;
+export type RequestSettings = Pick<
+  PostgrestSettings,
+  'dbSchemas' | 'dbTxEnd' | 'dbRootSpec' | 'openapiMode' | 'cascataEtagEnabled'
+>;
 
 const NO_COOKIES: Readonly<Record<string, string>> = {};
 
@@ -57,6 +61,7 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
     range,
     payload,
     openApiVersion: version,
+    conditional: settings.cascataEtagEnabled ? parseConditional(method, headers['if-none-match']) : undefined,
     headers: cookie === undefined ? headers : otherHeaders,
     cookies: cookie === undefined ? NO_COOKIES : parseCookies(cookie),
   };

@@ -59,7 +59,10 @@ function mainSql(
 ): { readonly text: SqlFragment; readonly count: SqlFragment | undefined } {
   const shape: RowShape =
     plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
-  const hasBody = plan.kind === 'mutate' ? plan.mutate.return === 'representation' : !plan.headersOnly;
+  const hasBody =
+    plan.kind === 'mutate'
+      ? plan.mutate.return === 'representation'
+      : !plan.headersOnly || request.conditional !== undefined;
   const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
   // A routine that returns one value gives one row, whatever its filters leave of it.
   const isSingle = plan.kind === 'call' && !plan.routine.returns.isSet;

@@ -64,6 +64,8 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ['server-trace-header', (v) => ({ serverTraceHeader: parseText(v) })],
   ['server-timing-enabled', (v) => ({ serverTimingEnabled: parseBoolean(v) })],
   ['url-use-legacy-target-names', (v) => ({ urlUseLegacyTargetNames: parseBoolean(v) })],
+  // The gateway's own, off unless asked for: PostgREST has nothing like them.
+  ['cascata-etag-enabled', (v) => ({ cascataEtagEnabled: parseBoolean(v) })],
 ]);
 
 /** Names that PostgREST knows but that cannot be a tenant's own here, with where they are set instead. */
@@ -189,6 +191,7 @@ function defaultSettings(): MutableSettings {
     serverTraceHeader: undefined,
     serverTimingEnabled: false,
     urlUseLegacyTargetNames: true,
+    cascataEtagEnabled: false,
     appSettings: {},
   };
 }

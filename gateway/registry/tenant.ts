@@ -82,6 +82,8 @@ export interface PostgrestSettings {
   readonly serverTraceHeader: string | undefined;
   readonly serverTimingEnabled: boolean;
   readonly urlUseLegacyTargetNames: boolean;
+  /** `ETag` and `If-None-Match` on reads (docs/etag.md). */
+  readonly cascataEtagEnabled: boolean;
   /** `app.settings.*` → value, names in full (`app.settings.jwt_secret`). */
   readonly appSettings: Readonly<Record<string, string>>;
 }

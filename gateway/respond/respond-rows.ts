@@ -4,8 +4,9 @@ import { headerTextOrSpaces } from '../errors/header-text.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
 import { pageStatus } from './content-range.ts';
 import { bodyContentType } from './content-type.ts';
-import { finishResponse } from './finish-response.ts';
-import { mainRow, rowBody } from './main-row.ts';
+import { withEntityTag } from './entity-tag.ts';
+import { finishResponse, type ResponseParts } from './finish-response.ts';
+import { type MainRow, mainRow, rowBody } from './main-row.ts';
 import { type PreferenceContext, preferenceApplied } from './preference-applied.ts';
 import type { CallAction, ReadAction, ResponseInput } from './response-input.ts';
 import { totalCount } from './total-count.ts';
@@ -25,11 +26,7 @@ export function respondRead(input: ResponseInput, plan: ReadAction): HttpRespons
   addPreferenceApplied(headers, request, { kind: 'read' });
   const body =
     page.error === undefined ? rowBody(plan, row) : errorBody(page.error, settings.clientErrorVerbosity);
-  return finishResponse(
-    { status: page.status, headers, body: plan.headersOnly ? undefined : body },
-    row,
-    input.extraHeaders,
-  );
+  return finishRows({ status: page.status, headers, body }, { input, row, plan });
 }
 
 /** A call of a routine (C6): as a read, but 204 when it returns nothing, and without `Content-Location` (C10). */
@@ -48,11 +45,25 @@ export function respondCall(input: ResponseInput, plan: CallAction): HttpRespons
   addProfile(headers, request);
   const body =
     page.error === undefined ? rowBody(plan, row) : errorBody(page.error, settings.clientErrorVerbosity);
+  return finishRows({ status: page.status, headers, body }, { input, row, plan });
+}
+
+/** The last steps of all that answers with rows: its tag, where one is wanted, and no body for HEAD. */
+function finishRows(parts: ResponseParts, { input, row, plan }: RowsAnswer): HttpResponse {
+  const { conditional } = input.request;
+  const { status, headers, body } =
+    conditional === undefined ? parts : withEntityTag(parts, row, conditional);
   return finishResponse(
-    { status: page.status, headers, body: plan.headersOnly ? undefined : body },
+    { status, headers, body: plan.headersOnly ? undefined : body },
     row,
     input.extraHeaders,
   );
+}
+
+interface RowsAnswer {
+  readonly input: ResponseInput;
+  readonly row: MainRow;
+  readonly plan: ReadAction | CallAction;
 }
 
 /** `Content-Profile` goes with a body's `Content-Type` (H1). */

@@ -12,6 +12,7 @@ export const SETTINGS: RequestSettings = {
   dbTxEnd: 'commit',
   dbRootSpec: undefined,
   openapiMode: 'follow-privileges',
+  cascataEtagEnabled: false,
 };
 
 export function anInput(input: Partial<HttpInput> = {}): HttpInput {

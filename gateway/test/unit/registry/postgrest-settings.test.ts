@@ -46,6 +46,7 @@ describe('parsePostgrestSettings', () => {
       serverTraceHeader: undefined,
       serverTimingEnabled: false,
       urlUseLegacyTargetNames: true,
+      cascataEtagEnabled: false,
       appSettings: {},
     });
   });

@@ -32,6 +32,7 @@ const SETTINGS: PostgrestSettings = {
   serverTraceHeader: undefined,
   serverTimingEnabled: false,
   urlUseLegacyTargetNames: true,
+  cascataEtagEnabled: false,
   appSettings: {},
 };
 
