@@ -37,6 +37,8 @@ export interface ApiRequest {
   /** A profile was asked for or several schemas are exposed: the response then names it in `Content-Profile`. */
   readonly hasProfile: boolean;
   readonly query: QueryParams;
+  /** Part of the query came as the request's body, so it may be longer than a header can be. */
+  readonly isQueryInBody?: boolean | undefined;
   /** Acceptable media types, best first; a missing header is any type. */
   readonly accept: readonly MediaType[];
   readonly preferences: Preferences;

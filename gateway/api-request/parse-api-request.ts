@@ -21,6 +21,8 @@ export interface HttpInput {
   /** Names in lower case; repeated headers joined by commas. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | undefined;
+  /** Part of `rawQuery` came as the body (`queryFromBody`). */
+  readonly isQueryInBody?: boolean;
 }
 
 /** What of a tenant's settings the reading of a request depends on. */
@@ -56,6 +58,7 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
     schema,
     hasProfile,
     query: params,
+    isQueryInBody: input.isQueryInBody,
     accept: parseAccept(headers.accept),
     preferences: parsePreferences(headers.prefer, settings.dbTxEnd.endsWith('-allow-override')),
     range,

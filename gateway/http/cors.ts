@@ -52,9 +52,16 @@ const ANY_ORIGIN: Headers = {
 };
 
 /** What of a tenant's settings CORS depends on. */
-export type CorsSettings = Pick<PostgrestSettings, 'serverCorsAllowedOrigins' | 'cascataEtagEnabled'>;
+export type CorsSettings = Pick<
+  PostgrestSettings,
+  'serverCorsAllowedOrigins' | 'cascataEtagEnabled' | 'cascataQueryMethodEnabled'
+>;
 
-const ANY_TENANT: CorsSettings = { serverCorsAllowedOrigins: [], cascataEtagEnabled: false };
+const ANY_TENANT: CorsSettings = {
+  serverCorsAllowedOrigins: [],
+  cascataEtagEnabled: false,
+  cascataQueryMethodEnabled: false,
+};
 
 /**
  * CORS headers of a response (POSTGREST.md H8): none without an `Origin`, none for an origin that is not allowed.
@@ -103,7 +110,9 @@ export function preflightHeaders(request: Headers, settings: CorsSettings = ANY_
   const named = asked.length > 0 ? asked : USUAL_REQUEST_HEADERS;
   return {
     ...cors,
-    'Access-Control-Allow-Methods': ALLOWED_METHODS,
+    'Access-Control-Allow-Methods': settings.cascataQueryMethodEnabled
+      ? `${ALLOWED_METHODS}, QUERY`
+      : ALLOWED_METHODS,
     'Access-Control-Allow-Headers': `Authorization, ${named.join(', ')}, Accept, Accept-Language, Content-Language`,
     'Access-Control-Max-Age': MAX_AGE_SECONDS,
   };

@@ -66,6 +66,8 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ['url-use-legacy-target-names', (v) => ({ urlUseLegacyTargetNames: parseBoolean(v) })],
   // The gateway's own, off unless asked for: PostgREST has nothing like them.
   ['cascata-etag-enabled', (v) => ({ cascataEtagEnabled: parseBoolean(v) })],
+  ['cascata-method-override-enabled', (v) => ({ cascataMethodOverrideEnabled: parseBoolean(v) })],
+  ['cascata-query-method-enabled', (v) => ({ cascataQueryMethodEnabled: parseBoolean(v) })],
 ]);
 
 /** Names that PostgREST knows but that cannot be a tenant's own here, with where they are set instead. */
@@ -192,6 +194,8 @@ function defaultSettings(): MutableSettings {
     serverTimingEnabled: false,
     urlUseLegacyTargetNames: true,
     cascataEtagEnabled: false,
+    cascataMethodOverrideEnabled: false,
+    cascataQueryMethodEnabled: false,
     appSettings: {},
   };
 }

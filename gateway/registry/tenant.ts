@@ -84,6 +84,10 @@ export interface PostgrestSettings {
   readonly urlUseLegacyTargetNames: boolean;
   /** `ETag` and `If-None-Match` on reads (docs/etag.md). */
   readonly cascataEtagEnabled: boolean;
+  /** POST with `X-HTTP-Method-Override: GET` (docs/query-method.md). */
+  readonly cascataMethodOverrideEnabled: boolean;
+  /** The method `QUERY` (docs/query-method.md). */
+  readonly cascataQueryMethodEnabled: boolean;
   /** `app.settings.*` → value, names in full (`app.settings.jwt_secret`). */
   readonly appSettings: Readonly<Record<string, string>>;
 }

@@ -16,12 +16,9 @@ export function respondRead(input: ResponseInput, plan: ReadAction): HttpRespons
   const { request, settings } = input;
   const row = mainRow(input.query, input.resultSet);
   const page = pageStatus(request.range, row.pageCount, totalCount(input, row));
-  const path = `/${headerTextOrSpaces(plan.relation.name)}`;
-  const headers: Record<string, string> = {
-    'Content-Range': page.contentRange,
-    'Content-Location': request.query.canonical === '' ? path : `${path}?${request.query.canonical}`,
-    'Content-Type': bodyContentType(plan),
-  };
+  const headers: Record<string, string> = { 'Content-Range': page.contentRange };
+  addContentLocation(headers, request, plan);
+  headers['Content-Type'] = bodyContentType(plan);
   addProfile(headers, request);
   addPreferenceApplied(headers, request, { kind: 'read' });
   const body =
@@ -64,6 +61,16 @@ interface RowsAnswer {
   readonly input: ResponseInput;
   readonly row: MainRow;
   readonly plan: ReadAction | CallAction;
+}
+
+/** Proxies take some 8 kB of headers, and a query that came as a body is there because it is long. */
+const MAX_LOCATION_LENGTH = 4_000;
+
+function addContentLocation(headers: Record<string, string>, request: ApiRequest, plan: ReadAction): void {
+  const { canonical } = request.query;
+  if (request.isQueryInBody && canonical.length > MAX_LOCATION_LENGTH) return;
+  const path = `/${headerTextOrSpaces(plan.relation.name)}`;
+  headers['Content-Location'] = canonical === '' ? path : `${path}?${canonical}`;
 }
 
 /** `Content-Profile` goes with a body's `Content-Type` (H1). */

@@ -47,6 +47,8 @@ describe('parsePostgrestSettings', () => {
       serverTimingEnabled: false,
       urlUseLegacyTargetNames: true,
       cascataEtagEnabled: false,
+      cascataMethodOverrideEnabled: false,
+      cascataQueryMethodEnabled: false,
       appSettings: {},
     });
   });

@@ -33,6 +33,8 @@ const SETTINGS: PostgrestSettings = {
   serverTimingEnabled: false,
   urlUseLegacyTargetNames: true,
   cascataEtagEnabled: false,
+  cascataMethodOverrideEnabled: false,
+  cascataQueryMethodEnabled: false,
   appSettings: {},
 };
 
