@@ -1,4 +1,5 @@
 import type { Conditional } from './conditional.ts';
+import type { Keyset } from './keyset.ts';
 import type { MediaType } from './media-type.ts';
 import type { OpenApiVersion } from './open-api-version.ts';
 import type { Payload } from './payload.ts';
@@ -37,6 +38,8 @@ export interface ApiRequest {
   /** A profile was asked for or several schemas are exposed: the response then names it in `Content-Profile`. */
   readonly hasProfile: boolean;
   readonly query: QueryParams;
+  /** Rows are asked for page by page, each beginning where the last one ended (docs/keyset-pages.md). */
+  readonly keyset?: Keyset | undefined;
   /** Part of the query came as the request's body, so it may be longer than a header can be. */
   readonly isQueryInBody?: boolean | undefined;
   /** Acceptable media types, best first; a missing header is any type. */

@@ -70,6 +70,8 @@ export const ERROR_CODES = {
   GW304: { status: 408, message: 'The request was not received in time' },
   GW601: { status: 415, message: 'The query in the body is not of a type that can be read' },
   GW602: { status: 400, message: 'This method cannot be overridden so' },
+  GW603: { status: 400, message: 'This cursor cannot be read' },
+  GW604: { status: 400, message: 'This cannot be read in keyset pages' },
   GW901: { status: 500, message: 'Internal error' },
   GW902: { status: 499, message: 'The client closed the request' },
 } as const satisfies Record<string, ErrorCodeEntry>;

@@ -54,12 +54,13 @@ const ANY_ORIGIN: Headers = {
 /** What of a tenant's settings CORS depends on. */
 export type CorsSettings = Pick<
   PostgrestSettings,
-  'serverCorsAllowedOrigins' | 'cascataEtagEnabled' | 'cascataQueryMethodEnabled'
+  'serverCorsAllowedOrigins' | 'cascataEtagEnabled' | 'cascataKeysetEnabled' | 'cascataQueryMethodEnabled'
 >;
 
 const ANY_TENANT: CorsSettings = {
   serverCorsAllowedOrigins: [],
   cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
   cascataQueryMethodEnabled: false,
 };
 
@@ -85,8 +86,9 @@ export function corsHeaders(origin: string | undefined, settings: CorsSettings =
   };
 }
 
-function exposedHeaders({ cascataEtagEnabled }: CorsSettings): string {
-  return cascataEtagEnabled ? `${EXPOSED_HEADERS}, ETag` : EXPOSED_HEADERS;
+function exposedHeaders({ cascataEtagEnabled, cascataKeysetEnabled }: CorsSettings): string {
+  const exposed = cascataEtagEnabled ? `${EXPOSED_HEADERS}, ETag` : EXPOSED_HEADERS;
+  return cascataKeysetEnabled ? `${exposed}, Next-Cursor` : exposed;
 }
 
 /** A browser asking what it may send, as opposed to an OPTIONS request of the API. */

@@ -19,6 +19,7 @@ import { callSql } from './call-sql.ts';
 import { countSql } from './count-sql.ts';
 import { explainOf } from './explain-sql.ts';
 import { hookStatement } from './hook-sql.ts';
+import { nextPlaceSql, PAGE, pageRowsSql } from './keyset-sql.ts';
 import type { MainQuery } from './main-query.ts';
 import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
 import { readSql } from './read-sql.ts';
@@ -73,6 +74,11 @@ function mainSql(
   const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
   const total = countParts(plan, request, { settings, from });
   const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
+  if (plan.kind === 'read' && plan.read.keyset !== undefined) {
+    const { limit } = plan.read.range;
+    const text = sql`WITH ${PAGE.name} AS (${source}), pgrst_source AS (${pageRowsSql(limit)})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, NULL::text AS location, NULL::text AS inserted, ${nextPlaceSql(limit)} AS next_place FROM (SELECT * FROM pgrst_source) _postgrest_t`;
+    return { text, count: total.explain };
+  }
   const rows = plan.kind === 'call' ? readSql(plan.read, from) : raw('SELECT * FROM pgrst_source');
   const text = sql`WITH pgrst_source AS (${source})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
   return { text, count: total.explain };

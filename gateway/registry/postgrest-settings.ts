@@ -66,6 +66,7 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ['url-use-legacy-target-names', (v) => ({ urlUseLegacyTargetNames: parseBoolean(v) })],
   // The gateway's own, off unless asked for: PostgREST has nothing like them.
   ['cascata-etag-enabled', (v) => ({ cascataEtagEnabled: parseBoolean(v) })],
+  ['cascata-keyset-enabled', (v) => ({ cascataKeysetEnabled: parseBoolean(v) })],
   ['cascata-method-override-enabled', (v) => ({ cascataMethodOverrideEnabled: parseBoolean(v) })],
   ['cascata-query-method-enabled', (v) => ({ cascataQueryMethodEnabled: parseBoolean(v) })],
 ]);
@@ -194,6 +195,7 @@ function defaultSettings(): MutableSettings {
     serverTimingEnabled: false,
     urlUseLegacyTargetNames: true,
     cascataEtagEnabled: false,
+    cascataKeysetEnabled: false,
     cascataMethodOverrideEnabled: false,
     cascataQueryMethodEnabled: false,
     appSettings: {},

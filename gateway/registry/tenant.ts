@@ -84,6 +84,8 @@ export interface PostgrestSettings {
   readonly urlUseLegacyTargetNames: boolean;
   /** `ETag` and `If-None-Match` on reads (docs/etag.md). */
   readonly cascataEtagEnabled: boolean;
+  /** `cursor=after.…` on reads of relations (docs/keyset-pages.md). */
+  readonly cascataKeysetEnabled: boolean;
   /** POST with `X-HTTP-Method-Override: GET` (docs/query-method.md). */
   readonly cascataMethodOverrideEnabled: boolean;
   /** The method `QUERY` (docs/query-method.md). */

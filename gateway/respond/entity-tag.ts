@@ -6,6 +6,9 @@ import type { DatabaseWishes, ResponseParts } from './finish-response.ts';
 /** Headers that tell what the body is: two answers with one body but another of these are not the same. */
 const DESCRIBING = ['Content-Type', 'Content-Range', 'Content-Profile'] as const;
 
+/** What else a client with a copy of the body goes by. */
+const NEXT_PAGE = 'Next-Cursor';
+
 /** 132 bits, as text. */
 const TAG_LENGTH = 22;
 
@@ -27,7 +30,7 @@ export function withEntityTag(
   const wanted = responseHeaders === null ? [] : databaseHeaders(responseHeaders);
   if (wanted.some(([name]) => name.toLowerCase() === 'etag')) return parts;
   const hash = createHash('sha256');
-  for (const name of DESCRIBING) hash.update(`${headers[name] ?? ''}\n`);
+  for (const name of [...DESCRIBING, NEXT_PAGE]) hash.update(`${headers[name] ?? ''}\n`);
   for (const [name, value] of wanted) {
     if (name.toLowerCase().startsWith('content-')) hash.update(`${name}: ${value}\n`);
   }

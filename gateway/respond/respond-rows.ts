@@ -2,11 +2,12 @@ import type { ApiRequest } from '../api-request/api-request.ts';
 import { errorBody } from '../errors/error-response.ts';
 import { headerTextOrSpaces } from '../errors/header-text.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
-import { pageStatus } from './content-range.ts';
+import { keysetPageStatus, pageStatus } from './content-range.ts';
 import { bodyContentType } from './content-type.ts';
 import { withEntityTag } from './entity-tag.ts';
 import { finishResponse, type ResponseParts } from './finish-response.ts';
 import { type MainRow, mainRow, rowBody } from './main-row.ts';
+import { addNextPage } from './next-page.ts';
 import { type PreferenceContext, preferenceApplied } from './preference-applied.ts';
 import type { CallAction, ReadAction, ResponseInput } from './response-input.ts';
 import { totalCount } from './total-count.ts';
@@ -15,12 +16,18 @@ import { totalCount } from './total-count.ts';
 export function respondRead(input: ResponseInput, plan: ReadAction): HttpResponse {
   const { request, settings } = input;
   const row = mainRow(input.query, input.resultSet);
-  const page = pageStatus(request.range, row.pageCount, totalCount(input, row));
+  const { keyset } = plan.read;
+  const total = totalCount(input, row);
+  const page =
+    keyset?.after === undefined
+      ? pageStatus(request.range, row.pageCount, total)
+      : keysetPageStatus(row.pageCount, total);
   const headers: Record<string, string> = { 'Content-Range': page.contentRange };
   addContentLocation(headers, request, plan);
   headers['Content-Type'] = bodyContentType(plan);
   addProfile(headers, request);
   addPreferenceApplied(headers, request, { kind: 'read' });
+  if (keyset !== undefined) addNextPage(headers, request, { keyset, row });
   const body =
     page.error === undefined ? rowBody(plan, row) : errorBody(page.error, settings.clientErrorVerbosity);
   return finishRows({ status: page.status, headers, body }, { input, row, plan });

@@ -13,6 +13,7 @@ export const SETTINGS: RequestSettings = {
   dbRootSpec: undefined,
   openapiMode: 'follow-privileges',
   cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
 };
 
 export function anInput(input: Partial<HttpInput> = {}): HttpInput {

@@ -65,3 +65,10 @@ test('who turned tags of representations on lets browsers read them', () => {
   expect(exposed({ 'cascata-etag-enabled': true })).toContain('ETag');
   expect(exposed({ 'cascata-etag-enabled': true, 'server-cors-allowed-origins': ORIGIN })).toContain('ETag');
 });
+
+test('who turned keyset pages or QUERY on lets browsers use them', () => {
+  const exposed = corsHeaders(ORIGIN, settings({ 'cascata-keyset-enabled': true }));
+  expect(exposed['Access-Control-Expose-Headers']?.split(', ')).toContain('Next-Cursor');
+  const methods = preflightHeaders({ origin: ORIGIN }, settings({ 'cascata-query-method-enabled': true }));
+  expect(methods['Access-Control-Allow-Methods']?.split(', ')).toContain('QUERY');
+});

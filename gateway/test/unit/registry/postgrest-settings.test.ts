@@ -47,6 +47,7 @@ describe('parsePostgrestSettings', () => {
       serverTimingEnabled: false,
       urlUseLegacyTargetNames: true,
       cascataEtagEnabled: false,
+      cascataKeysetEnabled: false,
       cascataMethodOverrideEnabled: false,
       cascataQueryMethodEnabled: false,
       appSettings: {},

@@ -33,6 +33,7 @@ const SETTINGS: PostgrestSettings = {
   serverTimingEnabled: false,
   urlUseLegacyTargetNames: true,
   cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
   cascataMethodOverrideEnabled: false,
   cascataQueryMethodEnabled: false,
   appSettings: {},
