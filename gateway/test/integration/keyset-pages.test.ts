@@ -333,7 +333,7 @@ test('any values in a cursor give rows or an error of the client', async () => {
   const fingerprint = Buffer.from(String(headers['next-cursor']), 'base64url').toString().slice(0, 8);
   const value = fc.oneof(
     fc.constant(null),
-    fc.string({ unit: 'binary' }),
+    fc.uint8Array({ maxLength: 40 }).map((given) => Buffer.from(given).toString('latin1')),
     fc.constantFrom('small', '2026-01-02', 'NaN', 'Infinity', '0', '\0', '\ud800'),
   );
   await fc.assert(

@@ -19,10 +19,13 @@ test.each([
 
 test('any If-None-Match is read, and tags that are printed are read back', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (header) => {
-      const tags = parseEntityTags(header);
-      expect(tags === '*' || tags.every((tag) => !tag.includes('"'))).toBe(true);
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 40 }).map((given) => Buffer.from(given).toString('latin1')),
+      (header) => {
+        const tags = parseEntityTags(header);
+        expect(tags === '*' || tags.every((tag) => !tag.includes('"'))).toBe(true);
+      },
+    ),
   );
   const tag = fc.string().map((text) => text.replaceAll(/["\s]/g, ''));
   fc.assert(

@@ -5,11 +5,13 @@ import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
 import { GatewayError } from '../../../errors/gateway-error.ts';
 import { anInput, errorOf, parse, SETTINGS } from './support.ts';
 
+const CHARACTER = fc.constantFrom(...'azAZ09 "\\&=+%;.,()\0\n', 'é', '☕', '😀');
+
 const ENABLED = { cascataKeysetEnabled: true };
 
 describe('a cursor', () => {
   test('is read back as it was made', () => {
-    const value = fc.oneof(fc.constant(null), fc.string({ unit: 'grapheme' }));
+    const value = fc.oneof(fc.constant(null), fc.string({ unit: CHARACTER, maxLength: 12 }));
     fc.assert(
       fc.property(fc.array(value, { minLength: 1 }), (values) => {
         const fingerprint = orderFingerprint(values);
@@ -22,16 +24,23 @@ describe('a cursor', () => {
 
   test('of any text is a cursor or a GatewayError', () => {
     const base64url = fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64url'));
-    const json = fc.json().map((text) => cursorToken('12345678', text));
+    const json = fc.json({ maxDepth: 2 }).map((text) => cursorToken('12345678', text));
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), base64url, json), (token) => {
-        try {
-          const { values } = parseCursor(token);
-          expect(values.every((value) => value === null || typeof value === 'string')).toBe(true);
-        } catch (error) {
-          expect(error).toBeInstanceOf(GatewayError);
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 40 }).map((given) => Buffer.from(given).toString('latin1')),
+          base64url,
+          json,
+        ),
+        (token) => {
+          try {
+            const { values } = parseCursor(token);
+            expect(values.every((value) => value === null || typeof value === 'string')).toBe(true);
+          } catch (error) {
+            expect(error).toBeInstanceOf(GatewayError);
+          }
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -57,7 +66,7 @@ describe('the parameter', () => {
     const name = fc.constantFrom('a', 'b.c', 'order', 'or', 'select', 'limit', 'é', 'a&b', ' ');
     const value = fc.oneof(
       fc.constantFrom('eq.1', '(a.eq.1,b.eq.2)', '3', 'a'),
-      fc.string({ unit: 'grapheme' }),
+      fc.string({ unit: CHARACTER, maxLength: 12 }),
     );
     fc.assert(
       fc.property(fc.array(fc.tuple(name, value), { maxLength: 5 }), (pairs) => {
