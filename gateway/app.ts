@@ -86,8 +86,10 @@ async function preflight(http: HttpRequest, services: Services, trace: RequestTr
   } catch {
     // An unknown host or an unreachable registry is told by the request that follows.
   }
-  const origins = trace.tenant?.settings.serverCorsAllowedOrigins ?? [];
-  const headers = { 'X-Request-Id': trace.requestId, ...preflightHeaders(http.headers, origins) };
+  const headers = {
+    'X-Request-Id': trace.requestId,
+    ...preflightHeaders(http.headers, trace.tenant?.settings),
+  };
   return { status: 200, headers: { ...headers, 'Content-Length': '0' }, body: undefined };
 }
 

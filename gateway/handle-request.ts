@@ -1,4 +1,5 @@
 import { parseApiRequest } from './api-request/parse-api-request.ts';
+import { hasQueryBody, MAX_QUERY_BODY_BYTES, queryFromBody } from './api-request/query-body.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { HttpResponse } from './errors/http-response.ts';
@@ -40,7 +41,10 @@ export async function handleRequest(
   const identified = authenticateOnSchema(credentials, registered, services, { http, trace });
   const known = identified instanceof Promise ? await identified : identified;
   const { auth, picture } = known;
-  const reading = readBody(http, registered, services.config.gateway.maxBodyBytes);
+  const isQuery = hasQueryBody(http, known.tenant.settings);
+  const { maxBodyBytes } = services.config.gateway;
+  const processLimit = isQuery ? Math.min(maxBodyBytes, MAX_QUERY_BODY_BYTES) : maxBodyBytes;
+  const reading = isQuery || hasPayload(http) ? readBody(http, registered, processLimit) : undefined;
   const body = reading === undefined ? undefined : await reading;
   trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
@@ -48,10 +52,8 @@ export async function handleRequest(
     const answering = handleBatch(body, { http, registered, known, services, trace });
     return timed(await answering, known.tenant.settings, trace);
   }
-  const request = parseApiRequest(
-    { method: http.method, path, rawQuery, headers, body },
-    known.tenant.settings,
-  );
+  const input = { method: http.method, path, rawQuery, headers, body };
+  const request = parseApiRequest(isQuery ? queryFromBody(input) : input, known.tenant.settings);
   trace.lap('parse');
   const planning = planOnSchema(request, picture, { registered, services, http });
   const planned = planning instanceof Promise ? await planning : planning;
@@ -62,7 +64,7 @@ export async function handleRequest(
   const extraHeaders = gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer });
   if (planned.query === undefined) {
     trace.lap('plan');
-    return timed(respondDescribe(planned.plan, extraHeaders), settings, trace);
+    return timed(respondDescribe(planned.plan, extraHeaders, settings), settings, trace);
   }
   const { plan, query } = planned;
   const { statementTimeoutMs } = services.config.pools;
@@ -102,8 +104,11 @@ function timed(response: HttpResponse, settings: PostgrestSettings, trace: Reque
 }
 
 /** Only these methods carry a payload; a body elsewhere is ignored, as PostgREST does. */
-function readBody(http: HttpRequest, tenant: Tenant, processLimit: number): Promise<Uint8Array> | undefined {
-  if (http.method !== 'POST' && http.method !== 'PATCH' && http.method !== 'PUT') return undefined;
+function hasPayload({ method }: HttpRequest): boolean {
+  return method === 'POST' || method === 'PATCH' || method === 'PUT';
+}
+
+function readBody(http: HttpRequest, tenant: Tenant, processLimit: number): Promise<Uint8Array> {
   return http.readBody(Math.min(processLimit, tenant.limits.maxBodyBytes ?? processLimit));
 }
 

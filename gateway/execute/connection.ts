@@ -22,6 +22,9 @@ export interface BatchStatements {
   readonly role: string;
 }
 
+/** Longer texts come of queries in a body and are not worth keeping, here or on the server, for as long as the connection lasts. */
+const MAX_NAMED_LENGTH = 65_536;
+
 const NO_STATEMENTS: readonly PreparedStatement[] = [];
 
 /** One session with a server: a `pg` client, the names of its prepared statements, and whether it can still be used. */
@@ -140,6 +143,12 @@ export class Connection {
     try {
       for (let i = 0; i < statements.length; i++) {
         const { text, values } = statements[i]!;
+        if (text.length > MAX_NAMED_LENGTH) {
+          writer.parse('', text);
+          writer.bind('', values);
+          writer.execute();
+          continue;
+        }
         const entry = this.#prepared.entryFor(text, i < firstWanted ? '' : role);
         if (!entry.isSent) {
           entry.isSent = true;

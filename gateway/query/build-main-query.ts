@@ -20,6 +20,7 @@ import { callSql } from './call-sql.ts';
 import { countSql } from './count-sql.ts';
 import { explainOf } from './explain-sql.ts';
 import { hookStatement } from './hook-sql.ts';
+import { nextPlaceSql, PAGE, pageRowsSql } from './keyset-sql.ts';
 import { linesSql, totalSql, WISHES_STATEMENT } from './lines-sql.ts';
 import type { MainQuery } from './main-query.ts';
 import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
@@ -97,7 +98,10 @@ function mainSql(
 ): { readonly text: SqlFragment; readonly count: SqlFragment | undefined } {
   const shape: RowShape =
     plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
-  const hasBody = plan.kind === 'mutate' ? plan.mutate.return === 'representation' : !plan.headersOnly;
+  const hasBody =
+    plan.kind === 'mutate'
+      ? plan.mutate.return === 'representation'
+      : !plan.headersOnly || request.conditional !== undefined;
   const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
   // A routine that returns one value gives one row, whatever its filters leave of it.
   const isSingle = plan.kind === 'call' && !plan.routine.returns.isSet;
@@ -108,6 +112,11 @@ function mainSql(
   const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
   const total = countParts(plan, request, { settings, from });
   const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
+  if (plan.kind === 'read' && plan.read.keyset !== undefined) {
+    const { limit } = plan.read.range;
+    const text = sql`WITH ${PAGE.name} AS (${source}), pgrst_source AS (${pageRowsSql(limit)})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, NULL::text AS location, NULL::text AS inserted, ${nextPlaceSql(limit)} AS next_place FROM (SELECT * FROM pgrst_source) _postgrest_t`;
+    return { text, count: total.explain };
+  }
   const rows = plan.kind === 'call' ? readSql(plan.read, from) : raw('SELECT * FROM pgrst_source');
   const text = sql`WITH pgrst_source AS (${source})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
   return { text, count: total.explain };

@@ -40,4 +40,6 @@ export const MAIN_COLUMNS = {
   location: 5,
   /** Upserts: number of rows inserted (not updated), else NULL. */
   insertedCount: 6,
+  /** Keyset pages: JSON array of the last row's place, when rows follow it; else NULL. */
+  nextPlace: 7,
 } as const;

@@ -47,6 +47,10 @@ describe('parsePostgrestSettings', () => {
       serverTimingEnabled: false,
       urlUseLegacyTargetNames: true,
       batchMaxRequests: 0,
+      cascataEtagEnabled: false,
+      cascataKeysetEnabled: false,
+      cascataMethodOverrideEnabled: false,
+      cascataQueryMethodEnabled: false,
       appSettings: {},
     });
   });

@@ -33,6 +33,10 @@ const SETTINGS: PostgrestSettings = {
   serverTimingEnabled: false,
   urlUseLegacyTargetNames: true,
   batchMaxRequests: 0,
+  cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
+  cascataMethodOverrideEnabled: false,
+  cascataQueryMethodEnabled: false,
   appSettings: {},
 };
 
