@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono';
+import { BATCH_PATH } from './api-request/parse-batch.ts';
 import { errorResponse } from './errors/error-response.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { HttpResponse } from './errors/http-response.ts';
@@ -64,7 +65,7 @@ async function answer(
   } catch (error) {
     response = failed(error, http, services, trace);
   }
-  trace.finish(response.status, services.observe);
+  if (!trace.isOpen) trace.finish(response.status, services.observe);
   return response;
 }
 
@@ -85,8 +86,10 @@ async function preflight(http: HttpRequest, services: Services, trace: RequestTr
   } catch {
     // An unknown host or an unreachable registry is told by the request that follows.
   }
-  const origins = trace.tenant?.settings.serverCorsAllowedOrigins ?? [];
-  const headers = { 'X-Request-Id': trace.requestId, ...preflightHeaders(http.headers, origins) };
+  const headers = {
+    'X-Request-Id': trace.requestId,
+    ...preflightHeaders(http.headers, trace.tenant?.settings),
+  };
   return { status: 200, headers: { ...headers, 'Content-Length': '0' }, body: undefined };
 }
 
@@ -120,6 +123,7 @@ function httpRequest({ req, env }: Context<Env>): HttpRequest {
 function routeOf(path: string): string {
   const below = path.slice(REST_PREFIX.length);
   if (below === '' || below === '/') return `${REST_PREFIX}/`;
+  if (below === BATCH_PATH) return `${REST_PREFIX}${BATCH_PATH}`;
   return below.startsWith('/rpc/') ? `${REST_PREFIX}/rpc/:function` : `${REST_PREFIX}/:relation`;
 }
 

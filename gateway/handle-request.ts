@@ -1,9 +1,11 @@
 import { parseApiRequest } from './api-request/parse-api-request.ts';
+import { hasQueryBody, MAX_QUERY_BODY_BYTES, queryFromBody } from './api-request/query-body.ts';
 import { takeQueryApiKey } from './auth/credentials.ts';
 import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { HttpResponse } from './errors/http-response.ts';
+import { handleBatch, isBatch } from './handle-batch.ts';
 import type { HttpRequest } from './http/http-request.ts';
-import { checkHeaderSize, requestedTimeoutMs, TIMEOUT_HEADER } from './http/request-limits.ts';
+import { checkHeaderSize, statementTimeoutFor } from './http/request-limits.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import type { DatabasePlan } from './plan/action-plan.ts';
@@ -14,10 +16,9 @@ import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
 import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
 import { toResponse } from './respond/to-response.ts';
-import { CONSISTENCY_HEADER } from './routing/consistency.ts';
+import { CONSISTENCY_HEADER, CONSISTENCY_REQUEST_HEADER } from './routing/consistency.ts';
 import type { Services } from './services.ts';
-
-const CONSISTENCY = CONSISTENCY_HEADER.toLowerCase();
+import { streamLines } from './stream-lines.ts';
 
 /** Path of the REST endpoint; what follows it is PostgREST's. */
 export const REST_PREFIX = '/rest/v1';
@@ -45,14 +46,19 @@ export async function handleRequest(
   const identified = authenticateOnSchema(credentials, registered, services, { http, trace });
   const known = identified instanceof Promise ? await identified : identified;
   const { auth, picture } = known;
-  const reading = readBody(http, registered, services.config.gateway.maxBodyBytes);
+  const isQuery = hasQueryBody(http, known.tenant.settings);
+  const { maxBodyBytes } = services.config.gateway;
+  const processLimit = isQuery ? Math.min(maxBodyBytes, MAX_QUERY_BODY_BYTES) : maxBodyBytes;
+  const reading = isQuery || hasPayload(http) ? readBody(http, registered, processLimit) : undefined;
   const body = reading === undefined ? undefined : await reading;
   trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
-  const request = parseApiRequest(
-    { method: http.method, path, rawQuery, headers, body },
-    known.tenant.settings,
-  );
+  if (isBatch(path, known.tenant.settings)) {
+    const answering = handleBatch(body, { http, registered, known, services, trace });
+    return timed(await answering, known.tenant.settings, trace);
+  }
+  const input = { method: http.method, path, rawQuery, headers, body };
+  const request = parseApiRequest(isQuery ? queryFromBody(input) : input, known.tenant.settings);
   trace.lap('parse');
   const planning = planOnSchema(request, picture, { registered, services, http });
   const planned = planning instanceof Promise ? await planning : planning;
@@ -63,10 +69,10 @@ export async function handleRequest(
   const extraHeaders = gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer });
   if (planned.query === undefined) {
     trace.lap('plan');
-    return timed(respondDescribe(planned.plan, extraHeaders), settings, trace);
+    return timed(respondDescribe(planned.plan, extraHeaders, settings), settings, trace);
   }
   const { plan, query } = planned;
-  const statementTimeoutMs = statementTimeout(headers, services.config.pools.statementTimeoutMs);
+  const statementTimeoutMs = statementTimeoutFor(headers, services.config.pools.statementTimeoutMs);
   const transaction = buildTransactionRequest({
     tenant,
     auth,
@@ -77,13 +83,15 @@ export async function handleRequest(
     statementTimeoutMs,
   });
   trace.lap('plan');
-  const consistency = headers[CONSISTENCY];
-  const resultSet = await services.runTransaction(tenant, transaction, {
-    signal: http,
-    trace,
-    auth,
-    consistency,
-  });
+  const consistency = headers[CONSISTENCY_REQUEST_HEADER];
+  if (query.lines !== undefined) {
+    return streamLines(
+      transaction,
+      { request, plan, query, settings, extraHeaders },
+      { tenant, http, services, trace, consistency },
+    );
+  }
+  const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace, consistency });
   trace.rows = rowCount(plan, query, resultSet);
   trace.lap('transaction');
   const root =
@@ -95,12 +103,6 @@ export async function handleRequest(
   return timed(response, settings, trace);
 }
 
-/** The process's bound, or the request's where that is shorter. */
-function statementTimeout(headers: HttpRequest['headers'], processLimitMs: number): number {
-  const asked = headers[TIMEOUT_HEADER];
-  return asked === undefined ? processLimitMs : Math.min(processLimitMs, requestedTimeoutMs(asked));
-}
-
 /** The last lap, and `Server-Timing` where it is wanted (H6): the stages that took place. */
 function timed(response: HttpResponse, settings: PostgrestSettings, trace: RequestTrace): HttpResponse {
   trace.lap('response');
@@ -109,8 +111,11 @@ function timed(response: HttpResponse, settings: PostgrestSettings, trace: Reque
 }
 
 /** Only these methods carry a payload; a body elsewhere is ignored, as PostgREST does. */
-function readBody(http: HttpRequest, tenant: Tenant, processLimit: number): Promise<Uint8Array> | undefined {
-  if (http.method !== 'POST' && http.method !== 'PATCH' && http.method !== 'PUT') return undefined;
+function hasPayload({ method }: HttpRequest): boolean {
+  return method === 'POST' || method === 'PATCH' || method === 'PUT';
+}
+
+function readBody(http: HttpRequest, tenant: Tenant, processLimit: number): Promise<Uint8Array> {
   return http.readBody(Math.min(processLimit, tenant.limits.maxBodyBytes ?? processLimit));
 }
 

@@ -1,30 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AuthResult } from './auth/auth-result.ts';
 import { isDatabaseError } from './errors/database-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
-import type { Abortable } from './execute/abortable.ts';
-import type { PoolCache } from './execute/pool-cache.ts';
-import { type RunOptions, runTransaction } from './execute/run-transaction.ts';
+import type { RunOptions } from './execute/run-transaction.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import type { Observe } from './platform/observation.ts';
-import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import type { Upstream } from './routing/upstream.ts';
 
-export interface RunOnUpstreamOptions {
-  readonly signal: Abortable;
-  readonly trace: RequestTrace;
-  readonly auth: AuthResult;
-  /** The request's `X-Cascata-Consistency`. */
-  readonly consistency: string | undefined;
-}
-
-/** One request's transaction and whose it is. */
-export interface PrimaryRun {
+/** One request's transaction, whose it is, and how it is run. */
+export interface Run<T> {
   readonly tenant: Tenant;
   readonly request: TransactionRequest;
-  readonly running: RunOnUpstreamOptions;
+  readonly trace: RequestTrace;
+  readonly options: RunOptions & Required<Pick<RunOptions, 'signal'>>;
+  /** The request's `X-Cascata-Consistency`. */
+  readonly consistency: string | undefined;
+  /** Runs it on an upstream: the whole of it, or up to the first row where rows are sent as they come. */
+  readonly work: (upstream: Upstream, options: RunOptions) => Promise<T>;
 }
 
 /** A pool may hold several connections that have broken and do not know it yet. */
@@ -33,24 +26,22 @@ const MAX_READ_ATTEMPTS = 4;
 const PAUSE_MS = 30;
 
 /** Runs a transaction on the primary. A read whose server went away midway is run again; a write never is. */
-export async function runOnPrimary(
-  { pools, observe }: { readonly pools: PoolCache; readonly observe: Observe },
+export async function runOnPrimary<T>(
+  { observe }: { readonly observe: Observe },
   primary: Upstream,
-  { tenant, request, running: { signal, trace } }: PrimaryRun,
-  wishes: Pick<RunOptions, 'wantsCommitLsn'> = {},
-): Promise<ResultSet> {
+  { tenant, request, trace, options, work }: Run<T>,
+): Promise<T> {
   trace.upstream = primary.name;
-  const options = { ...wishes, signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await runTransaction(pools, primary, request, options);
+      return await work(primary, options);
     } catch (cause) {
       const isGone = isServerGone(cause);
       if (isGone || isConnectFailure(cause)) {
         observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
       }
       const mayRepeat = isGone && request.accessMode === 'read only' && attempt < MAX_READ_ATTEMPTS;
-      if (!mayRepeat || signal.aborted) throw cause;
+      if (!mayRepeat || options.signal?.aborted) throw cause;
       await sleep(PAUSE_MS * attempt);
     }
   }

@@ -4,9 +4,7 @@ import { isDatabaseError } from './errors/database-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { PoolCache } from './execute/pool-cache.ts';
 import type { ReplicaMonitor } from './execute/replica-monitor.ts';
-import { runTransaction } from './execute/run-transaction.ts';
 import type { Observe } from './platform/observation.ts';
-import type { ResultSet } from './platform/result-set.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
 import { type Consistency, parseConsistency } from './routing/consistency.ts';
@@ -14,7 +12,7 @@ import { parseLsn } from './routing/lsn.ts';
 import type { ReadNeeds } from './routing/replica-group.ts';
 import type { TenantReplicas, Topology } from './routing/topology.ts';
 import type { Upstream } from './routing/upstream.ts';
-import { type PrimaryRun, runOnPrimary } from './run-on-primary.ts';
+import { type Run, runOnPrimary } from './run-on-primary.ts';
 
 export interface ReplicaServices {
   readonly pools: PoolCache;
@@ -25,8 +23,14 @@ export interface ReplicaServices {
   readonly maxReplicaLagMs: number;
 }
 
-interface ReplicaRun extends PrimaryRun {
+interface ReplicaRun<T> extends Run<T> {
   readonly replicas: TenantReplicas;
+}
+
+/** Where a transaction's end can be told: with its results, or, of one that is still sending rows, when it has ended. */
+export interface Ending {
+  readonly commitLsn?: string | undefined;
+  readonly ended?: Promise<void>;
 }
 
 /**
@@ -43,9 +47,12 @@ const IS_UNWELL = /^(?:08|53|58|57P)/;
  *
  * @throws {GatewayError} `GW108` for a malformed `X-Cascata-Consistency`, else as `runTransaction`
  */
-export async function runOnReplicas(services: ReplicaServices, run: ReplicaRun): Promise<ResultSet> {
-  const { tenant, request, running, replicas } = run;
-  const consistency = parseConsistency(running.consistency);
+export async function runOnReplicas<T extends Ending>(
+  services: ReplicaServices,
+  run: ReplicaRun<T>,
+): Promise<T> {
+  const { tenant, request, replicas } = run;
+  const consistency = parseConsistency(run.consistency);
   services.monitor.watch(replicas.group);
   if (request.accessMode !== 'read only') return await write(services, run);
   const needs = needsOf(services, run, consistency);
@@ -55,67 +62,73 @@ export async function runOnReplicas(services: ReplicaServices, run: ReplicaRun):
     : await readOnReplica(services, upstream, run);
 }
 
-async function readOnReplica(
+async function readOnReplica<T extends Ending>(
   services: ReplicaServices,
   upstream: Upstream,
-  run: ReplicaRun,
-): Promise<ResultSet> {
-  const { tenant, request, running, replicas } = run;
-  const { signal, trace } = running;
+  run: ReplicaRun<T>,
+): Promise<T> {
+  const { tenant, trace, options, replicas, work } = run;
   const server = replicas.group.servers[replicas.upstreams.indexOf(upstream)]!;
+  const leave = (): void => {
+    server.inFlight--;
+  };
   trace.upstream = upstream.name;
   server.inFlight++;
   try {
-    const options = { signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
-    return await runTransaction(services.pools, upstream, request, options);
+    const result = await work(upstream, options);
+    if (result.ended === undefined) leave();
+    else void result.ended.then(leave);
+    return result;
   } catch (cause) {
-    if (signal.aborted || !mayDiffer(cause)) throw cause;
+    leave();
+    if (options.signal?.aborted || !mayDiffer(cause)) throw cause;
     if (isUnwell(cause)) server.recordFailure(performance.now());
     services.observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
-  } finally {
-    server.inFlight--;
   }
   return await runOnPrimary(services, services.topology.upstreamsOf(tenant).primary, run);
 }
 
 /** A write that broke off may have happened all the same: its caller, too, reads from the primary until the replicas are past it. */
-async function write(services: ReplicaServices, run: ReplicaRun): Promise<ResultSet> {
-  const { tenant, request, running, replicas } = run;
+async function write<T extends Ending>(services: ReplicaServices, run: ReplicaRun<T>): Promise<T> {
+  const { tenant, request, options, trace, replicas } = run;
   const primary = chooseUpstream(tenant, request.accessMode, services.topology);
-  let lsn: bigint | undefined;
-  let isUndone = request.end === 'rollback';
+  const remember = (lsn?: bigint): void => {
+    if (request.end === 'rollback') return;
+    replicas.group.floors.record(callerOf(tenant, trace.auth), { lsn, atMs: performance.now() });
+    services.monitor.hurry(replicas.group);
+  };
   try {
-    const resultSet = await runOnPrimary(services, primary, run, { wantsCommitLsn: true });
-    lsn = resultSet.commitLsn === undefined ? undefined : parseLsn(resultSet.commitLsn);
-    return resultSet;
+    const result = await runOnPrimary(services, primary, {
+      ...run,
+      options: { ...options, wantsCommitLsn: true },
+    });
+    remember(result.commitLsn === undefined ? undefined : parseLsn(result.commitLsn));
+    void result.ended?.then(() => remember());
+    return result;
   } catch (error) {
     // Only PostgreSQL's own refusal is sure to have changed nothing.
-    isUndone ||= isDatabaseError(error);
+    if (!isDatabaseError(error)) remember();
     throw error;
-  } finally {
-    if (!isUndone) {
-      replicas.group.floors.record(callerOf(tenant, running.auth), { lsn, atMs: performance.now() });
-      services.monitor.hurry(replicas.group);
-    }
   }
 }
 
 /** `undefined`: only the primary will do. */
-function needsOf(
+function needsOf<T>(
   { maxReplicaLagMs }: ReplicaServices,
-  { tenant, request, running, replicas }: ReplicaRun,
+  { tenant, request, trace, replicas }: ReplicaRun<T>,
   consistency: Consistency,
 ): ReadNeeds | undefined {
   // A standby knows no serializable transactions.
   if (consistency === 'primary' || request.isolationLevel === 'serializable') return undefined;
   const nowMs = performance.now();
-  const written = replicas.group.floors.of(callerOf(tenant, running.auth));
+  const written = replicas.group.floors.of(callerOf(tenant, trace.auth));
   const floors = consistency === undefined ? written : [...written, { lsn: consistency, atMs: nowMs }];
   return { maxLagMs: tenant.limits.maxReplicaLagMs ?? maxReplicaLagMs, floors, nowMs };
 }
 
 /** Who wrote: a token's subject, whatever token it has by now; else the claims themselves, which for a key are its role. */
-function callerOf(tenant: Tenant, { subject, claimsJson }: AuthResult): string {
+function callerOf(tenant: Tenant, auth: AuthResult | undefined): string {
+  const { subject, claimsJson = '' } = auth ?? {};
   if (subject !== undefined) return `${tenant.id} @${subject}`;
   return `${tenant.id} #${createHash('sha256').update(claimsJson).digest('base64url')}`;
 }

@@ -1,10 +1,15 @@
+import type { Abortable } from './execute/abortable.ts';
 import { InFlightLimit } from './execute/in-flight-limit.ts';
+import { runTransaction } from './execute/run-transaction.ts';
+import { StreamLimit } from './execute/stream-limit.ts';
+import { type LineStream, streamTransaction } from './execute/stream-transaction.ts';
+import type { RequestTrace } from './http/request-trace.ts';
 import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
-import { type RunOnUpstreamOptions, runOnPrimary } from './run-on-primary.ts';
-import { type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
+import { type Run, runOnPrimary } from './run-on-primary.ts';
+import { type Ending, type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
 
 /** Runs a tenant's transaction where it belongs. */
 export type RunOnUpstream = (
@@ -13,17 +18,68 @@ export type RunOnUpstream = (
   options: RunOnUpstreamOptions,
 ) => Promise<ResultSet>;
 
+export interface RunOnUpstreamOptions {
+  readonly signal: Abortable;
+  readonly trace: RequestTrace;
+  /** The request's `X-Cascata-Consistency`. */
+  readonly consistency: string | undefined;
+  /** As `RunOptions.onFailedStatement`. */
+  readonly onFailedStatement?: ((index: number) => void) | undefined;
+}
+
+/** Starts a tenant's transaction where it belongs, whose rows are sent as they come. */
+export type StreamOnUpstream = (
+  tenant: Tenant,
+  request: TransactionRequest,
+  options: Omit<RunOnUpstreamOptions, 'onFailedStatement'> & {
+    /** Index of the statement whose rows are wanted. */
+    readonly statement: number;
+  },
+) => Promise<LineStream>;
+
+interface OnUpstream {
+  readonly runTransaction: RunOnUpstream;
+  readonly streamTransaction: StreamOnUpstream;
+}
+
 /** Makes the stages `chooseUpstream → runTransaction`. */
-export function createRunOnUpstream(services: ReplicaServices): RunOnUpstream {
-  const { topology } = services;
+export function createRunOnUpstream(
+  services: ReplicaServices & { readonly streamStallTimeoutMs: number },
+): OnUpstream {
+  const { pools, topology, streamStallTimeoutMs: stallTimeoutMs } = services;
   const inFlight = new InFlightLimit();
-  const run: RunOnUpstream = (tenant, request, running) => {
+  const streams = new StreamLimit();
+  const run = <T extends Ending>(transaction: Run<T>): Promise<T> => {
+    const { tenant, request } = transaction;
     const primary = chooseUpstream(tenant, request.accessMode, topology);
     const { replicas } = topology.upstreamsOf(tenant);
     return replicas === undefined
-      ? runOnPrimary(services, primary, { tenant, request, running })
-      : runOnReplicas(services, { tenant, request, running, replicas });
+      ? runOnPrimary(services, primary, transaction)
+      : runOnReplicas(services, { ...transaction, replicas });
   };
-  return (tenant, request, running) =>
-    inFlight.run(tenant, running.signal, () => run(tenant, request, running));
+  return {
+    runTransaction(tenant, request, { trace, consistency, signal, onFailedStatement }) {
+      const { id: owner, limits } = tenant;
+      const options = { signal, onFailedStatement, owner, maxQueue: limits.maxQueue };
+      const work: Run<ResultSet>['work'] = (upstream, wishes) =>
+        runTransaction(pools, upstream, request, wishes);
+      return inFlight.run(tenant, signal, () => run({ tenant, request, trace, consistency, options, work }));
+    },
+    async streamTransaction(tenant, request, { trace, consistency, signal, statement }) {
+      const options = { signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
+      const work: Run<LineStream>['work'] = (upstream, { owner, maxQueue }) =>
+        streams.run(upstream.key, pools.maxStreams(upstream), () =>
+          streamTransaction(pools, upstream, request, { statement, stallTimeoutMs, signal, owner, maxQueue }),
+        );
+      const leave = await inFlight.enter(tenant, signal);
+      try {
+        const stream = await run({ tenant, request, trace, consistency, options, work });
+        void stream.ended.then(leave);
+        return stream;
+      } catch (error) {
+        leave();
+        throw error;
+      }
+    },
+  };
 }

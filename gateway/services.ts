@@ -14,7 +14,7 @@ import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
 import { startSchemaReload } from './reload/start-schema-reload.ts';
 import { buildTopology } from './routing/topology.ts';
-import { createRunOnUpstream, type RunOnUpstream } from './run-on-upstream.ts';
+import { createRunOnUpstream, type RunOnUpstream, type StreamOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
 import { RateLimit } from './tenants/rate-limit.ts';
 import { createTenantResolver, type ResolveTenant } from './tenants/resolve-tenant.ts';
@@ -33,6 +33,7 @@ export interface Services {
   readonly schemaCaches: SchemaCacheStore;
   readonly templates: QueryTemplates;
   readonly runTransaction: RunOnUpstream;
+  readonly streamTransaction: StreamOnUpstream;
   /** Why requests cannot be served; `undefined` when they can. Once ready, a control database that is down changes nothing. */
   readiness(): string | undefined;
   /** From here on `readiness` says that the process is ending. */
@@ -116,12 +117,13 @@ export function createServices(
     }),
     schemaCaches,
     templates: new QueryTemplates(),
-    runTransaction: createRunOnUpstream({
+    ...createRunOnUpstream({
       pools,
       topology,
       monitor,
       observe,
       maxReplicaLagMs: config.pools.maxReplicaLagMs,
+      streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
     }),
     readiness() {
       if (state.isDraining) return 'shutting down';

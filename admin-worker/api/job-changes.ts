@@ -9,6 +9,7 @@ import { JOBS_CHANNEL } from '../jobs/job-store.ts';
 export class JobChanges {
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #listener: NotificationListener;
+  #isClosed = false;
 
   constructor(url: Secret) {
     this.#listener = startNotificationListener({
@@ -37,7 +38,13 @@ export class JobChanges {
     return promise;
   }
 
+  /** Whoever follows a job should leave. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#listener.close();
     for (const jobId of [...this.#waiters.keys()]) this.#wake(jobId);
   }

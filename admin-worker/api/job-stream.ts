@@ -34,7 +34,7 @@ export function streamJob(
   return streamSSE(c, async (stream) => {
     const left = new AbortController();
     stream.onAbort(() => left.abort());
-    while (!left.signal.aborted) {
+    while (!left.signal.aborted && !services.jobChanges.isClosed) {
       const read = new AbortController();
       // Registered before reading, so that no change falls between the two.
       const changed = services.jobChanges.wait(jobId, {

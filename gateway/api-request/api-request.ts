@@ -1,3 +1,5 @@
+import type { Conditional } from './conditional.ts';
+import type { Keyset } from './keyset.ts';
 import type { MediaType } from './media-type.ts';
 import type { OpenApiVersion } from './open-api-version.ts';
 import type { Payload } from './payload.ts';
@@ -36,6 +38,10 @@ export interface ApiRequest {
   /** A profile was asked for or several schemas are exposed: the response then names it in `Content-Profile`. */
   readonly hasProfile: boolean;
   readonly query: QueryParams;
+  /** Rows are asked for page by page, each beginning where the last one ended (docs/keyset-pages.md). */
+  readonly keyset?: Keyset | undefined;
+  /** Part of the query came as the request's body, so it may be longer than a header can be. */
+  readonly isQueryInBody?: boolean | undefined;
   /** Acceptable media types, best first; a missing header is any type. */
   readonly accept: readonly MediaType[];
   readonly preferences: Preferences;
@@ -45,6 +51,8 @@ export interface ApiRequest {
   readonly payload: Payload | undefined;
   /** What the root was asked for with `?openapi=`. */
   readonly openApiVersion?: OpenApiVersion | undefined;
+  /** Set where the answer has to have an `ETag` (docs/etag.md). */
+  readonly conditional?: Conditional | undefined;
   /** Lower-case names; cookies left out, as `request.headers` shows them. */
   readonly headers: Readonly<Record<string, string>>;
   readonly cookies: Readonly<Record<string, string>>;

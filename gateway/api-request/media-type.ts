@@ -9,6 +9,8 @@ export type MediaType =
   | { readonly kind: 'geojson' }
   | { readonly kind: 'openapi' }
   | { readonly kind: 'urlencoded' }
+  /** Rows as lines of JSON, sent as they come. Not PostgREST's: chosen where it would have nothing to answer with. */
+  | { readonly kind: 'ndjson' }
   /** `application/vnd.pgrst.object[+json]` */
   | { readonly kind: 'object'; readonly nullsStripped: boolean }
   /** `application/vnd.pgrst.array[+json]` */
@@ -24,6 +26,8 @@ export type MediaType =
   | { readonly kind: 'other'; readonly name: string };
 
 export type PlanOption = 'analyze' | 'verbose' | 'settings' | 'buffers' | 'wal';
+
+export const NDJSON_TYPE = 'application/x-ndjson';
 
 /**
  * The type's name as PostgREST writes it in `Content-Type` and in errors.
@@ -44,6 +48,8 @@ export function mediaTypeToText(media: MediaType): string {
       return 'application/openapi+json';
     case 'urlencoded':
       return 'application/x-www-form-urlencoded';
+    case 'ndjson':
+      return NDJSON_TYPE;
     case 'object':
     case 'array':
       return `application/vnd.pgrst.${media.kind}+json${media.nullsStripped ? ';nulls=stripped' : ''}`;

@@ -1,5 +1,7 @@
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import type { Action, ApiRequest } from './api-request.ts';
+import { parseConditional } from './conditional.ts';
+import { parseKeyset } from './keyset.ts';
 import { takeOpenApiVersion } from './open-api-version.ts';
 import { decodeSegment, parseAction, parseResource } from './parse-action.ts';
 import { parseCookies } from './parse-cookies.ts';
@@ -20,10 +22,15 @@ export interface HttpInput {
   /** Names in lower case; repeated headers joined by commas. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | undefined;
+  /** Part of `rawQuery` came as the body (`queryFromBody`). */
+  readonly isQueryInBody?: boolean;
 }
 
 /** What of a tenant's settings the reading of a request depends on. */
-export type RequestSettings = Pick<PostgrestSettings, 'dbSchemas' | 'dbTxEnd' | 'dbRootSpec' | 'openapiMode'>;
+export type RequestSettings = Pick<
+  PostgrestSettings,
+  'dbSchemas' | 'dbTxEnd' | 'dbRootSpec' | 'openapiMode' | 'cascataEtagEnabled' | 'cascataKeysetEnabled'
+>;
 
 const NO_COOKIES: Readonly<Record<string, string>> = {};
 
@@ -31,7 +38,7 @@ const NO_COOKIES: Readonly<Record<string, string>> = {};
  * Reads an HTTP request in PostgREST's terms. Of several faults, the one reported is the first in the order path,
  * profile, method, query string, ranges, body.
  *
- * @throws {GatewayError} PGRST125, 106, 117 or 101, 100, 103 or 114, 102; GW108 for a query string that is not UTF-8
+ * @throws {GatewayError} PGRST125, 106, 117 or 101, 100, 103 or 114, 102; GW108 for a query string that is not UTF-8, GW603 for a cursor
  */
 export function parseApiRequest(input: HttpInput, settings: RequestSettings): ApiRequest {
   const { headers } = input;
@@ -40,7 +47,8 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
   const { method, action } = parseAction(resource, input.method);
   const { version, rawQuery } =
     action.kind === 'inspect-root' ? takeOpenApiVersion(input.rawQuery) : { rawQuery: input.rawQuery };
-  const { params, limits } = parseQuery(rawQuery, takesArguments(action));
+  const takesCursor = settings.cascataKeysetEnabled && action.kind === 'read';
+  const { params, limits, cursor } = parseQuery(rawQuery, takesArguments(action), takesCursor);
   const range = resolveRange(method, limits, headers.range);
   const { columns } = params;
   const payload = parsePayload({ action, contentType: headers['content-type'], body: input.body, columns });
@@ -52,11 +60,14 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
     schema,
     hasProfile,
     query: params,
+    isQueryInBody: input.isQueryInBody,
+    keyset: cursor === undefined ? undefined : parseKeyset(cursor),
     accept: parseAccept(headers.accept),
     preferences: parsePreferences(headers.prefer, settings.dbTxEnd.endsWith('-allow-override')),
     range,
     payload,
     openApiVersion: version,
+    conditional: settings.cascataEtagEnabled ? parseConditional(method, headers['if-none-match']) : undefined,
     headers: cookie === undefined ? headers : otherHeaders,
     cookies: cookie === undefined ? NO_COOKIES : parseCookies(cookie),
   };

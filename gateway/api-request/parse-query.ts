@@ -11,6 +11,15 @@ import { canonicalQuery, parseQueryString, type QueryPair } from './query-string
 export interface ParsedQuery {
   readonly params: QueryParams;
   readonly limits: LimitParams;
+  /** `cursor=after.…`, where it is looked for. */
+  readonly cursor: CursorParam | undefined;
+}
+
+export interface CursorParam {
+  /** What follows `after.`; empty on the first page. */
+  readonly token: string;
+  /** All other parameters, encoded again. */
+  readonly otherParams: string;
 }
 
 type NamedValue = readonly [name: string, value: string];
@@ -25,6 +34,7 @@ interface SortedPairs {
   readonly limits: readonly NamedValue[];
   readonly offsets: readonly NamedValue[];
   readonly filters: readonly NamedValue[];
+  readonly cursor: string | undefined;
 }
 
 /**
@@ -32,11 +42,12 @@ interface SortedPairs {
  *
  * @param rawQuery without `?`, still encoded
  * @param isCallByGet parameters whose value is no operation are a function's arguments (C1)
+ * @param takesCursor `cursor=after.…` is the place of a page, and no faulty filter
  * @throws {GatewayError} PGRST100, or GW108 for escapes that are not UTF-8
  */
-export function parseQuery(rawQuery: string, isCallByGet: boolean): ParsedQuery {
+export function parseQuery(rawQuery: string, isCallByGet: boolean, takesCursor = false): ParsedQuery {
   const pairs = parseQueryString(rawQuery);
-  const given = sortPairs(pairs);
+  const given = sortPairs(pairs, takesCursor);
   const order = given.order.map(([name, value]) => parseOrder(name, value));
   const logic = given.logic.map(([name, value]) => parseLogic(name, value));
   const columns = given.columns === undefined ? undefined : parseColumns(given.columns);
@@ -57,10 +68,13 @@ export function parseQuery(rawQuery: string, isCallByGet: boolean): ParsedQuery 
     onConflict,
     filterFields: [...new Set(given.filters.map(([name]) => name))],
     routineParams,
-    shape: hasShape(rawQuery) ? headOfShape(given) + shape : undefined,
+    // Every page has another cursor: they would only push the shapes of other reads out.
+    shape: given.cursor === undefined && hasShape(rawQuery) ? headOfShape(given) + shape : undefined,
     canonical: canonicalQuery(pairs),
   };
-  return { params, limits };
+  const { cursor: token } = given;
+  const cursor = token === undefined ? undefined : { token, otherParams: paramsWithoutCursor(pairs) };
+  return { params, limits, cursor };
 }
 
 function parseFilters(
@@ -92,12 +106,31 @@ function headOfShape(given: SortedPairs): string {
   return shapeOfPairs([...named, ...order, ...logic, ...limits, ...offsets]);
 }
 
-function sortPairs(pairs: readonly QueryPair[]): SortedPairs {
+const CURSOR = 'cursor';
+const CURSOR_OPERATOR = 'after.';
+
+/** No filter has this operator, so that a column of that name can be filtered on as ever. */
+function isCursor(name: string, value: string | undefined): value is string {
+  return name === CURSOR && value?.startsWith(CURSOR_OPERATOR) === true;
+}
+
+function paramsWithoutCursor(pairs: readonly QueryPair[]): string {
+  return pairs
+    .filter(([name, value]) => !isCursor(name, value))
+    .map(([name, value]) => {
+      const encoded = encodeURIComponent(name);
+      return value === undefined ? encoded : `${encoded}=${encodeURIComponent(value)}`;
+    })
+    .join('&');
+}
+
+function sortPairs(pairs: readonly QueryPair[], takesCursor: boolean): SortedPairs {
   const order: NamedValue[] = [];
   const logic: NamedValue[] = [];
   const limits: NamedValue[] = [];
   const offsets: NamedValue[] = [];
   const filters: NamedValue[] = [];
+  let cursor: string | undefined;
   // Of these the first counts, even when it has no value.
   const first = new Map<string, string | undefined>();
   for (const [name, value] of pairs) {
@@ -121,7 +154,8 @@ function sortPairs(pairs: readonly QueryPair[]): SortedPairs {
         offsets.push([name, value]);
         break;
       default:
-        filters.push([name, value]);
+        if (takesCursor && isCursor(name, value)) cursor = value.slice(CURSOR_OPERATOR.length);
+        else filters.push([name, value]);
     }
   }
   return {
@@ -133,5 +167,6 @@ function sortPairs(pairs: readonly QueryPair[]): SortedPairs {
     limits,
     offsets,
     filters,
+    cursor,
   };
 }

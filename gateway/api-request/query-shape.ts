@@ -31,7 +31,11 @@ export function shapeOfArgument(name: string): string {
   return name + SEPARATOR + SEPARATOR + SEPARATOR;
 }
 
-/** Whether separators keep the parts of this query string apart. */
+/** Shapes are kept; a query that came as a body can be much longer than a URL. */
+const MAX_SHAPED_LENGTH = 16_384;
+
+/** Whether separators keep the parts of this query string apart, and it is short enough to be kept. */
 export function hasShape(rawQuery: string): boolean {
+  if (rawQuery.length > MAX_SHAPED_LENGTH) return false;
   return !rawQuery.includes('%00') && !rawQuery.includes(SEPARATOR);
 }

@@ -17,6 +17,10 @@ export const MAX_NESTING = 500;
 
 const END_OF_INPUT = '';
 
+/** Explaining takes some microseconds a character. Beyond any URL: only a query in a body has longer parameters. */
+const MAX_EXPLAINED_LENGTH = 16_384;
+const SHOWN_LENGTH = 200;
+
 /**
  * A cursor over one parameter's text, with the semantics of PostgREST's parser combinators: an alternative is tried only
  * when the one before failed without consuming, unless that one was wrapped in `attempt`.
@@ -261,6 +265,13 @@ export class Scanner {
 export function parseText<T>(text: string, rule: Rule<T>, what: string): T {
   const result = rule(new Scanner(text, what, false));
   if (result !== FAIL) return result;
+  if (text.length > MAX_EXPLAINED_LENGTH) {
+    const message = `"${what.slice(0, SHOWN_LENGTH)}…"`;
+    throw new GatewayError('PGRST100', {
+      message,
+      details: 'The text is too long to say where it goes wrong',
+    });
+  }
   const explainer = new Scanner(text, what, true);
   rule(explainer);
   throw explainer.error();

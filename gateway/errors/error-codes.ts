@@ -1,6 +1,6 @@
 /**
  * Every code the gateway answers with, its HTTP status and its message when the place that raises it has nothing more
- * exact to say. `PGRST…` codes and texts are PostgREST's; `GW1xx` tenant, `GW2xx` upstream, `GW3xx` limits, `GW9xx` our bug.
+ * exact to say. `PGRST…` codes and texts are PostgREST's; `GW1xx` tenant, `GW2xx` upstream, `GW3xx` limits, `GW6xx` features of our own, `GW9xx` our bug.
  * SQLSTATEs are not here: `pg-error.ts` maps them. `docs/errors.md` lists the same codes; a test compares the two.
  */
 export const ERROR_CODES = {
@@ -70,6 +70,14 @@ export const ERROR_CODES = {
   GW304: { status: 408, message: 'The request was not received in time' },
   GW305: { status: 429, message: 'Too many requests in a short time' },
   GW306: { status: 429, message: 'Too many requests: this one waited too long for its turn' },
+  GW310: { status: 400, message: 'The batch is malformed' },
+  GW311: { status: 400, message: 'A request of the batch asks for what a batch cannot do' },
+  GW312: { status: 413, message: 'The batch holds too many requests' },
+  GW320: { status: 408, message: 'The client took too long to read the answer' },
+  GW601: { status: 415, message: 'The query in the body is not of a type that can be read' },
+  GW602: { status: 400, message: 'This method cannot be overridden so' },
+  GW603: { status: 400, message: 'This cursor cannot be read' },
+  GW604: { status: 400, message: 'This cannot be read in keyset pages' },
   GW901: { status: 500, message: 'Internal error' },
   GW902: { status: 499, message: 'The client closed the request' },
 } as const satisfies Record<string, ErrorCodeEntry>;

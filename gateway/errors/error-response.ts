@@ -40,7 +40,8 @@ export function errorResponse(error: GatewayError, context: ErrorResponseContext
  * @example errorBody(error, 'verbose') // {"code":"PGRST115","details":null,"hint":null,"message":"Payload values do not …"}
  */
 export function errorBody(error: GatewayError, verbosity: 'verbose' | 'minimal'): string {
-  const { code, message } = error;
-  if (verbosity === 'minimal') return JSON.stringify({ code, message });
-  return JSON.stringify({ code, details: error.details ?? null, hint: error.hint ?? null, message });
+  // Outside of a batch there is no index, and JSON leaves out what is undefined.
+  const { code, index, message } = error;
+  if (verbosity === 'minimal') return JSON.stringify({ code, index, message });
+  return JSON.stringify({ code, details: error.details ?? null, hint: error.hint ?? null, index, message });
 }

@@ -9,6 +9,8 @@ export interface GatewayErrorOptions {
   hint?: string | undefined;
   /** Added to the response, e.g. `WWW-Authenticate`, `Content-Range`, `Retry-After`. */
   headers?: Readonly<Record<string, string>> | undefined;
+  /** Of a batch: the request that failed, counted from 0; `null` when it was none of them. */
+  index?: number | null | undefined;
   cause?: unknown;
 }
 
@@ -33,6 +35,7 @@ export class GatewayError extends Error {
   readonly details: ErrorDetails | undefined;
   readonly hint: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly index: number | null | undefined;
 
   constructor(code: ErrorCode | DatabaseErrorOptions, options: GatewayErrorOptions = {}) {
     const given = typeof code === 'string' ? options : code;
@@ -44,5 +47,6 @@ export class GatewayError extends Error {
     this.details = given.details;
     this.hint = given.hint;
     this.headers = given.headers ?? {};
+    this.index = given.index;
   }
 }

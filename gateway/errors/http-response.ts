@@ -12,4 +12,16 @@ export interface HttpResponse {
   readonly headers: ResponseHeaders;
   /** `undefined`: no body and no `Content-Length`. */
   readonly body: string | Uint8Array<ArrayBuffer> | undefined;
+  /** In place of a body: one that is made while it is sent. */
+  readonly stream?: BodyStream | undefined;
+}
+
+/** A body of unknown length. Its reader ends it, one way or the other. */
+export interface BodyStream {
+  /** The next bytes; `undefined` at the end. One call at a time. @throws when there is more that cannot be had */
+  read(): Promise<Uint8Array | undefined>;
+  /** Calls back when it breaks off while nobody reads: a client that does not take what it has will not ask for more. */
+  onBreak(listener: (cause: Error) => void): void;
+  /** Nobody reads on. After the end it does nothing. */
+  cancel(): void;
 }

@@ -1,8 +1,7 @@
 import { DatabaseError, type Connection as PgConnection, type Submittable } from 'pg';
 import type { StatementResult } from '../platform/result-set.ts';
 import type { PreparedStatement } from './prepared-statements.ts';
-
-type Row = readonly (string | null)[];
+import type { Row, RowSink } from './row-sink.ts';
 
 /** Statements already encoded as one buffer that ends in a single Sync. */
 export interface EncodedBatch {
@@ -11,6 +10,7 @@ export interface EncodedBatch {
   readonly firstWanted: number;
   /** Statements whose Parse is in `bytes`, in order. */
   readonly parsed: readonly PreparedStatement[];
+  readonly sink?: RowSink | undefined;
 }
 
 /**
@@ -71,7 +71,11 @@ export class Batch implements Submittable {
   handleRowDescription(): void {}
 
   handleDataRow(message: { readonly fields: Row }): void {
-    if (this.#completed >= this.#batch.firstWanted) this.#rows.push(message.fields);
+    const { firstWanted, sink } = this.#batch;
+    if (this.#completed < firstWanted) return;
+    if (sink !== undefined && this.#completed === firstWanted + sink.statement) {
+      sink.row(message.fields, this.#results);
+    } else this.#rows.push(message.fields);
   }
 
   handleCommandComplete(message: { readonly text: string }): void {

@@ -4,6 +4,7 @@ import { Batch } from './batch.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { sendCancelRequest } from './cancel-request.ts';
 import { type PreparedStatement, PreparedStatements } from './prepared-statements.ts';
+import type { RowSink } from './row-sink.ts';
 
 export interface ConnectionOptions {
   /** Prepared statements kept on the server for each connection. */
@@ -20,6 +21,9 @@ export interface BatchStatements {
   /** Role that statements from `firstWanted` on run as. */
   readonly role: string;
 }
+
+/** Longer texts come of queries in a body and are not worth keeping, here or on the server, for as long as the connection lasts. */
+const MAX_NAMED_LENGTH = 65_536;
 
 const NO_STATEMENTS: readonly PreparedStatement[] = [];
 
@@ -80,14 +84,16 @@ export class Connection {
    * Sends a batch; `result` of what it returns settles when the server is ready for the next one. One batch at a time.
    *
    * @param isNamed keep the statements prepared on the server; `false` where a proxy cannot do that
+   * @param sink takes the rows of one statement as they come
    */
-  submit(batch: BatchStatements, isNamed: boolean): Batch {
+  submit(batch: BatchStatements, isNamed: boolean, sink?: RowSink): Batch {
     const parsed = isNamed ? this.#encodeNamed(batch) : this.#encodeUnnamed(batch.statements);
     return this.#client.query(
       new Batch({
         bytes: this.#writer.take(),
         firstWanted: batch.firstWanted,
         parsed,
+        sink,
       }),
     );
   }
@@ -99,6 +105,15 @@ export class Connection {
 
   forgetPrepared(): void {
     this.#prepared.forgetAll();
+  }
+
+  /** Reads no further, so that the server has to wait once the buffers in between are full. */
+  pause(): void {
+    this.#client.connection.stream.pause();
+  }
+
+  resume(): void {
+    this.#client.connection.stream.resume();
   }
 
   /** Cancels what is running; see `sendCancelRequest` for the result. */
@@ -130,6 +145,12 @@ export class Connection {
     try {
       for (let i = 0; i < statements.length; i++) {
         const { text, values } = statements[i]!;
+        if (text.length > MAX_NAMED_LENGTH) {
+          writer.parse('', text);
+          writer.bind('', values);
+          writer.execute();
+          continue;
+        }
         const entry = this.#prepared.entryFor(text, i < firstWanted ? '' : role);
         if (!entry.isSent) {
           entry.isSent = true;

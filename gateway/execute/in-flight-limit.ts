@@ -23,33 +23,35 @@ export class InFlightLimit {
   readonly #running = new Map<TenantId, Running>();
   #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * Runs `work` when it is the tenant's turn.
-   *
-   * @throws as a rejection: {GatewayError} `GW301` (429) when there is room neither to run nor to wait, `GW306` (429) after too long a
-   * wait, `GW902` when the client has gone
-   */
+  /** Runs `work` when it is the tenant's turn. @throws {GatewayError} as `enter`, as a rejection */
   run<T>(tenant: Tenant, signal: Abortable, work: () => Promise<T>): Promise<T> {
-    return tenant.limits.maxInFlight === undefined
-      ? work()
-      : this.#runCounted(tenant, tenant.limits.maxInFlight, { signal, work });
+    return tenant.limits.maxInFlight === undefined ? work() : this.#runCounted(tenant, signal, work);
   }
 
-  async #runCounted<T>(
-    { id, limits }: Tenant,
-    maxInFlight: number,
-    { signal, work }: { readonly signal: Abortable; readonly work: () => Promise<T> },
-  ): Promise<T> {
+  /**
+   * Waits for the tenant's turn, and counts a transaction until what it resolves with is called.
+   *
+   * @throws {GatewayError} `GW301` (429) when there is room neither to run nor to wait, `GW306` (429) after too long a wait, `GW902`
+   * when the client has gone
+   */
+  async enter({ id, limits }: Tenant, signal: Abortable): Promise<() => void> {
+    const { maxInFlight, maxQueue = 0, maxQueueWaitMs = Number.POSITIVE_INFINITY } = limits;
+    if (maxInFlight === undefined) return NOTHING;
     const running = this.#of(id);
     if (running.count < maxInFlight) running.count++;
-    else if (running.waiting.size < (limits.maxQueue ?? 0)) {
+    else if (running.waiting.size < maxQueue) {
       // Whoever ends hands its place over, so the count stays.
-      await this.#wait(running, limits.maxQueueWaitMs ?? Number.POSITIVE_INFINITY, signal);
-    } else throw tooMany(maxInFlight, limits.maxQueue ?? 0);
+      await this.#wait(running, maxQueueWaitMs, signal);
+    } else throw tooMany(maxInFlight, maxQueue);
+    return () => this.#leave(id, running);
+  }
+
+  async #runCounted<T>(tenant: Tenant, signal: Abortable, work: () => Promise<T>): Promise<T> {
+    const leave = await this.enter(tenant, signal);
     try {
       return await work();
     } finally {
-      this.#leave(id, running);
+      leave();
     }
   }
 
@@ -116,3 +118,5 @@ function waitedTooLong(): GatewayError {
     headers: { 'Retry-After': '1' },
   });
 }
+
+const NOTHING = (): void => {};

@@ -88,6 +88,12 @@ export class PoolCache {
     return this.#trusted;
   }
 
+  /** Streams hold a connection for as long as somebody reads: half of them stay free for all else. */
+  maxStreams({ pooling }: Upstream): number {
+    const { poolSize, leasedPoolSize } = this.#options;
+    return Math.max(1, Math.floor((pooling === 'shared' ? poolSize : leasedPoolSize) / 2));
+  }
+
   /** @throws {GatewayError} see `Pool.acquire` */
   waitForConnection(
     pool: Pool,

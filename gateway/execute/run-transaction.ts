@@ -11,10 +11,11 @@ import { LOG_POSITION } from './log-position.sql.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
 import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
 /** When the caller gives no deadline. */
-const DEFAULT_DEADLINE_MS = 60_000;
+export const DEFAULT_DEADLINE_MS = 60_000;
 /** At most: names lost, then an unexpected start, then the attempt that counts. */
 const MAX_ATTEMPTS = 3;
 
@@ -39,6 +40,8 @@ export interface RunOptions {
   readonly isUrgent?: boolean | undefined;
   /** Tells, in the same round trip, where in the log a transaction that commits has ended. */
   readonly wantsCommitLsn?: boolean | undefined;
+  /** Told, before the error is thrown, which of the request's statements failed; of a failed commit or start nothing is told. */
+  readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
 
 /**
@@ -64,34 +67,48 @@ export async function runTransaction(
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
       const roleSwitch = pools.roleSwitchFor(upstream);
+      const attempts = { request, onFailedStatement: options.onFailedStatement };
       return options.wantsCommitLsn === true && request.end === 'commit'
-        ? await runAndLocate(roleSwitch, pool, running, request)
-        : { results: await runAttempts(roleSwitch, pool, running, request) };
+        ? await runAndLocate(roleSwitch, pool, running, attempts)
+        : { results: await runAttempts(roleSwitch, pool, running, attempts) };
     } catch (error) {
       throw running.stopReason ?? asFailure(error);
     } finally {
-      pools.running.finish(running);
-      if (running.stopReason === undefined) pool.release(connection);
-      // The answer need not wait for the connection to come to rest after a cancel.
-      else void releaseAfterCancel(pool, running);
+      finishRunning(pools, pool, running);
     }
   } finally {
     lease.release();
   }
 }
 
-async function runAttempts(
+/** Gives back the connection of what has ended. */
+export function finishRunning(pools: PoolCache, pool: Pool, running: RunningTransaction): void {
+  pools.running.finish(running);
+  if (running.stopReason === undefined) pool.release(running.connection);
+  // The answer need not wait for the connection to come to rest after a cancel.
+  else void releaseAfterCancel(pool, running);
+}
+
+/** What is run, and how: see `runTransaction`. */
+interface Attempts extends Pick<RunOptions, 'onFailedStatement'> {
+  readonly request: TransactionRequest;
+  /** Default: as the upstream allows. */
+  readonly isNamed?: boolean | undefined;
+  readonly sink?: RowSink | undefined;
+}
+
+export async function runAttempts(
   roleSwitch: RoleSwitch,
   pool: Pool,
   running: RunningTransaction,
-  request: TransactionRequest,
+  { request, onFailedStatement, sink, ...how }: Attempts,
 ): Promise<readonly StatementResult[]> {
   const { connection } = running;
   let start: TransactionStart = 'implicit';
-  let isNamed = pool.naming.useNames();
+  let isNamed = how.isNamed ?? pool.naming.useNames();
   for (let attempt = 1; ; attempt++) {
     const plan = roleSwitch.planBatch(request, start);
-    const batch = connection.submit(plan, isNamed);
+    const batch = connection.submit(plan, isNamed, sink);
     try {
       const results = await batch.result;
       return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
@@ -101,7 +118,11 @@ async function runAttempts(
         return batch.completedResults;
       await rollBack(connection);
       const failure = classifyFailure(error, batch, plan);
-      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) throw error;
+      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
+        const index = batch.failedStatement - plan.firstWanted;
+        if (index >= 0 && index < request.statements.length) onFailedStatement?.(index);
+        throw error;
+      }
       if (failure === 'unexpected-start') {
         start = 'explicit';
       } else {
@@ -123,10 +144,10 @@ async function runAndLocate(
   roleSwitch: RoleSwitch,
   pool: Pool,
   running: RunningTransaction,
-  request: TransactionRequest,
+  attempts: Attempts,
 ): Promise<ResultSet> {
-  const all = await runAttempts(locating(roleSwitch), pool, running, request);
-  const results = all.slice(0, request.statements.length);
+  const all = await runAttempts(locating(roleSwitch), pool, running, attempts);
+  const results = all.slice(0, attempts.request.statements.length);
   const last = all.at(-1);
   // After a COMMIT that was confirmed and a question that failed, the COMMIT is the last.
   return {
@@ -179,7 +200,7 @@ async function releaseAfterCancel(pool: Pool, { connection, cancelled }: Running
 }
 
 /** Texts of socket errors hold addresses: they stay in the cause. */
-function asFailure(error: unknown): unknown {
+export function asFailure(error: unknown): unknown {
   if (error instanceof DatabaseError || error instanceof GatewayError || error instanceof RangeError)
     return error;
   return new GatewayError('PGRST001', { cause: error });

@@ -11,7 +11,11 @@ const CANCEL_GRACE_MS = 2_000;
 export interface RunningTransaction {
   readonly connection: Connection;
   readonly signal: Abortable | undefined;
-  readonly deadlineMs: number;
+  deadlineMs: number;
+  /** What it means when the deadline is past. */
+  deadlineCode: 'GW202' | 'GW320';
+  /** Called when it is stopped, before it is cancelled. */
+  onStop: ((reason: GatewayError) => void) | undefined;
   /** Why it was stopped; the cause of whatever error follows. */
   stopReason: GatewayError | undefined;
   /** Settles when the request to cancel has been dealt with; `false` when it could not be delivered. */
@@ -37,6 +41,8 @@ export class RunningTransactions {
       connection,
       signal,
       deadlineMs,
+      deadlineCode: 'GW202',
+      onStop: undefined,
       stopReason: undefined,
       cancelled: undefined,
       cutAtMs: Number.POSITIVE_INFINITY,
@@ -72,7 +78,7 @@ export class RunningTransactions {
       } else if (running.signal?.aborted) {
         stop(running, new GatewayError('GW902'), now);
       } else if (now >= running.deadlineMs) {
-        stop(running, new GatewayError('GW202'), now);
+        stop(running, new GatewayError(running.deadlineCode), now);
       }
     }
   }
@@ -81,5 +87,7 @@ export class RunningTransactions {
 function stop(running: RunningTransaction, reason: GatewayError, now: number): void {
   running.stopReason = reason;
   running.cutAtMs = now + CANCEL_GRACE_MS;
+  // A server that waits for its rows to be read hears of no cancel.
+  running.onStop?.(reason);
   running.cancelled = running.connection.cancel();
 }

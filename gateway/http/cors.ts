@@ -1,3 +1,5 @@
+import type { PostgrestSettings } from '../registry/tenant.ts';
+
 const EXPOSED_HEADERS = [
   'Content-Encoding',
   'Content-Location',
@@ -52,20 +54,44 @@ const ANY_ORIGIN: Headers = {
   'Access-Control-Expose-Headers': EXPOSED_HEADERS,
 };
 
+/** What of a tenant's settings CORS depends on. */
+export type CorsSettings = Pick<
+  PostgrestSettings,
+  'serverCorsAllowedOrigins' | 'cascataEtagEnabled' | 'cascataKeysetEnabled' | 'cascataQueryMethodEnabled'
+>;
+
+const ANY_TENANT: CorsSettings = {
+  serverCorsAllowedOrigins: [],
+  cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
+  cascataQueryMethodEnabled: false,
+};
+
 /**
  * CORS headers of a response (POSTGREST.md H8): none without an `Origin`, none for an origin that is not allowed.
  *
- * @param allowedOrigins `server-cors-allowed-origins`; empty allows all
+ * @param settings of the tenant, as far as it is known
  */
-export function corsHeaders(origin: string | undefined, allowedOrigins: readonly string[]): Headers {
+export function corsHeaders(origin: string | undefined, settings: CorsSettings = ANY_TENANT): Headers {
   if (origin === undefined) return NO_HEADERS;
-  if (allowedOrigins.length === 0) return ANY_ORIGIN;
+  const { serverCorsAllowedOrigins: allowedOrigins } = settings;
+  const exposed = exposedHeaders(settings);
+  if (allowedOrigins.length === 0) {
+    return exposed === EXPOSED_HEADERS
+      ? ANY_ORIGIN
+      : { ...ANY_ORIGIN, 'Access-Control-Expose-Headers': exposed };
+  }
   if (!allowedOrigins.includes(origin)) return NO_HEADERS;
   return {
     'Access-Control-Allow-Origin': origin,
     'Access-Control-Allow-Credentials': 'true',
-    'Access-Control-Expose-Headers': EXPOSED_HEADERS,
+    'Access-Control-Expose-Headers': exposed,
   };
+}
+
+function exposedHeaders({ cascataEtagEnabled, cascataKeysetEnabled }: CorsSettings): string {
+  const exposed = cascataEtagEnabled ? `${EXPOSED_HEADERS}, ETag` : EXPOSED_HEADERS;
+  return cascataKeysetEnabled ? `${exposed}, Next-Cursor` : exposed;
 }
 
 /** A browser asking what it may send, as opposed to an OPTIONS request of the API. */
@@ -78,8 +104,8 @@ export function isPreflight(method: string, headers: Headers): boolean {
 }
 
 /** Headers of the answer to a preflight. */
-export function preflightHeaders(request: Headers, allowedOrigins: readonly string[]): Headers {
-  const cors = corsHeaders(request.origin, allowedOrigins);
+export function preflightHeaders(request: Headers, settings: CorsSettings = ANY_TENANT): Headers {
+  const cors = corsHeaders(request.origin, settings);
   if (cors === NO_HEADERS) return NO_HEADERS;
   const asked = (request['access-control-request-headers'] ?? '')
     .split(',')
@@ -89,7 +115,9 @@ export function preflightHeaders(request: Headers, allowedOrigins: readonly stri
   const named = asked.length > 0 ? asked : USUAL_REQUEST_HEADERS;
   return {
     ...cors,
-    'Access-Control-Allow-Methods': ALLOWED_METHODS,
+    'Access-Control-Allow-Methods': settings.cascataQueryMethodEnabled
+      ? `${ALLOWED_METHODS}, QUERY`
+      : ALLOWED_METHODS,
     'Access-Control-Allow-Headers': `Authorization, ${named.join(', ')}, Accept, Accept-Language, Content-Language`,
     'Access-Control-Max-Age': MAX_AGE_SECONDS,
   };

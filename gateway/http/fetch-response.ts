@@ -1,14 +1,16 @@
 import { bodyBesideHeaders } from '../errors/header-text.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
+import { streamBody } from './write-stream.ts';
 
 /** The same response as an object of the Fetch API. */
-export function fetchResponse({ status, statusText, headers, body }: HttpResponse): Response {
+export function fetchResponse({ status, statusText, headers, body, stream }: HttpResponse): Response {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     (typeof value === 'string' ? [value] : value).map((one): [string, string] => [name, one]),
   );
   const values = lines.map(([, value]) => value);
   const hasList = lines.length !== Object.keys(headers).length;
-  return new Response(body ? bodyBesideHeaders(body, values) : null, {
+  const given = stream === undefined ? body && bodyBesideHeaders(body, values) : streamBody(stream);
+  return new Response(given || null, {
     status,
     ...(statusText === undefined ? {} : { statusText }),
     // A plain object is what the adapter writes fastest.

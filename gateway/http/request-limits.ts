@@ -2,17 +2,19 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { HttpRequest } from './http-request.ts';
 
 /** The header in which a request asks for a shorter statement timeout, in lower case. */
-export const TIMEOUT_HEADER = 'x-cascata-timeout-ms';
+const TIMEOUT_HEADER = 'x-cascata-timeout-ms';
 
 const TIMEOUT = /^[1-9]\d{0,8}$/;
 
 /**
- * The statement timeout that a request asks for, in milliseconds. It only ever makes the tenant's and the process's shorter.
+ * The process's bound on a statement, or the request's own where that is shorter; in milliseconds.
  *
  * @throws {GatewayError} `GW108` (400) for anything but a whole number above 0
  */
-export function requestedTimeoutMs(header: string): number {
-  if (TIMEOUT.test(header)) return Number(header);
+export function statementTimeoutFor(headers: HttpRequest['headers'], processLimitMs: number): number {
+  const asked = headers[TIMEOUT_HEADER];
+  if (asked === undefined) return processLimitMs;
+  if (TIMEOUT.test(asked)) return Math.min(processLimitMs, Number(asked));
   throw new GatewayError('GW108', { details: `${TIMEOUT_HEADER} must be a whole number of milliseconds` });
 }
 

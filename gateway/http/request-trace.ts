@@ -18,6 +18,8 @@ export class RequestTrace {
   upstream: string | undefined;
   rows: number | undefined;
   errorCode: string | undefined;
+  /** The response goes on after its head: `finish` is called by who sends its body. */
+  isOpen = false;
   readonly stages: Record<string, number> = {};
   readonly #startedAt = performance.now();
   #stageStartedAt = this.#startedAt;

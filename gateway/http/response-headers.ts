@@ -21,7 +21,7 @@ export function gatewayHeaders(
 ): Readonly<Record<string, string>> {
   const own: Record<string, string> = {
     'X-Request-Id': requestId,
-    ...corsHeaders(headers.origin, settings?.serverCorsAllowedOrigins ?? []),
+    ...corsHeaders(headers.origin, settings),
   };
   if (hasServer) own.Server = SERVER;
   const traceHeader = settings?.serverTraceHeader;

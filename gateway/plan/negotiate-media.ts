@@ -1,5 +1,5 @@
 import type { MediaType } from '../api-request/media-type.ts';
-import { mediaTypeToText } from '../api-request/media-type.ts';
+import { mediaTypeToText, NDJSON_TYPE } from '../api-request/media-type.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import type { MediaHandler, Relation, Routine, SchemaCache } from '../schema-cache/schema-cache.ts';
@@ -13,6 +13,8 @@ export interface MediaContext {
   readonly routine: Routine | undefined;
   /** Handlers of one relation apply only to its whole rows (M8). */
   readonly isDefaultSelect: boolean;
+  /** The answer is a list of rows that could be sent one by one. */
+  readonly canStream?: boolean | undefined;
 }
 
 export interface NegotiatedMedia {
@@ -36,6 +38,10 @@ export function negotiateMedia(accept: readonly MediaType[], context: MediaConte
     const body = findHandler(media, context);
     if (body !== undefined) return { body, explain: undefined };
   }
+  // Last of all, so that no request which PostgREST answers is answered otherwise: by a handler of the tenant's, or by JSON.
+  if (context.canStream === true && accept.some(isNdjson)) {
+    return { body: { kind: 'builtin', media: { kind: 'ndjson' } }, explain: undefined };
+  }
   throw notAvailable(accept);
 }
 
@@ -43,6 +49,10 @@ export function notAvailable(accept: readonly MediaType[]): GatewayError {
   return new GatewayError('PGRST107', {
     message: `None of these media types are available: ${accept.map(mediaTypeToText).join(', ')}`,
   });
+}
+
+function isNdjson(media: MediaType): boolean {
+  return media.kind === 'other' && media.name.split(';', 1)[0]!.toLowerCase() === NDJSON_TYPE;
 }
 
 const ANY_TYPE = '*/*';

@@ -9,6 +9,7 @@ import { checkPreferences } from './check-preferences.ts';
 import { negotiateMedia } from './negotiate-media.ts';
 import { negotiateRoot } from './negotiate-root.ts';
 import { planCall } from './plan-call.ts';
+import { planKeyset } from './plan-keyset.ts';
 import { planMutate } from './plan-mutate.ts';
 import { planRead } from './plan-read.ts';
 import { planTransactionEnd } from './transaction-end.ts';
@@ -61,17 +62,19 @@ function planRelationRead(
 ): DatabasePlan {
   const { query, schema, preferences } = request;
   const relation = findRelation(cache, { schema, name: action.relation });
-  const read = planRead(
+  const rows = planRead(
     query,
     { relation, ref: relation, range: request.range },
     { cache, settings, schema, capsRows: true, filtersRoot: true, pagesEmbeds: true },
   );
+  const read = request.keyset === undefined ? rows : planKeyset(rows, relation, request.keyset);
   const { body, explain } = negotiateMedia(request.accept, {
     cache,
     settings,
     relation,
     routine: undefined,
     isDefaultSelect: query.isDefaultSelect,
+    canStream: true,
   });
   checkPreferences(preferences);
   return {

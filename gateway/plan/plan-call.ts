@@ -44,15 +44,17 @@ export function planCall(
     { relation, ref, range: request.range },
     { cache, settings, schema, capsRows: true, filtersRoot: true, pagesEmbeds: true },
   );
+  const maxAffected = strictMaxAffected(preferences);
   const { body, explain } = negotiateMedia(request.accept, {
     cache,
     settings,
     relation,
     routine,
     isDefaultSelect: query.isDefaultSelect,
+    // How many rows there are is known when they have been sent.
+    canStream: returns.isSet && maxAffected === undefined,
   });
   checkPreferences(preferences);
-  const maxAffected = strictMaxAffected(preferences);
   if (maxAffected !== undefined && !returns.isSet) throw new GatewayError('PGRST128');
 
   const returning = planReturning(read, query, filterNames(read.where));

@@ -79,6 +79,21 @@ export interface ReadPlan {
   readonly order: readonly PlannedOrder[];
   readonly range: ItemRange;
   readonly embeds: readonly EmbedPlan[];
+  /** The root's rows are a page that begins behind a row and tells where the next one does. */
+  readonly keyset?: KeysetPlan | undefined;
+}
+
+export interface KeysetPlan {
+  /** One for each term of `order`, which ends with the primary key. */
+  readonly keys: readonly {
+    readonly isDescending: boolean;
+    readonly nullsLast: boolean;
+    readonly isNullable: boolean;
+  }[];
+  /** What the row before the page has in them; `undefined` on the first page. */
+  readonly after: readonly (string | null)[] | undefined;
+  /** Of the order, for the next page's cursor. */
+  readonly fingerprint: string;
 }
 
 export interface EmbedPlan {

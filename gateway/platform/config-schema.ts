@@ -27,6 +27,7 @@ const SETTINGS = {
       requestTimeoutMs: milliseconds,
       keepAliveTimeoutMs: milliseconds,
       drainTimeoutMs: milliseconds,
+      streamStallTimeoutMs: milliseconds,
       serverHeader: z.boolean(),
       trustedProxies: z.array(cidr).readonly(),
     })

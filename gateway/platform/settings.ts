@@ -24,6 +24,8 @@ export interface Settings {
     readonly requestTimeoutMs: number;
     readonly keepAliveTimeoutMs: number;
     readonly drainTimeoutMs: number;
+    /** How long a client may take to read a piece of a streamed answer. */
+    readonly streamStallTimeoutMs: number;
     /** Whether responses name a `Server`. */
     readonly serverHeader: boolean;
     /** Addresses and CIDR ranges whose `X-Forwarded-Host` and `X-Forwarded-For` are believed. */
@@ -96,6 +98,7 @@ export function defaultSettings(): FileSettings {
       requestTimeoutMs: 60_000,
       keepAliveTimeoutMs: 65_000,
       drainTimeoutMs: 10_000,
+      streamStallTimeoutMs: 30_000,
       serverHeader: true,
       trustedProxies: [],
     },

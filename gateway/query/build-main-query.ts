@@ -5,6 +5,7 @@ import type { BodyHandler, DatabasePlan } from '../plan/action-plan.ts';
 import type { ReadPlan } from '../plan/read-plan.ts';
 import {
   compileSql,
+  EMPTY_SQL,
   ident,
   quoteLiteral,
   raw,
@@ -19,6 +20,8 @@ import { callSql } from './call-sql.ts';
 import { countSql } from './count-sql.ts';
 import { explainOf } from './explain-sql.ts';
 import { hookStatement } from './hook-sql.ts';
+import { nextPlaceSql, PAGE, pageRowsSql } from './keyset-sql.ts';
+import { linesSql, totalSql, WISHES_STATEMENT } from './lines-sql.ts';
 import type { MainQuery } from './main-query.ts';
 import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
 import { readSql } from './read-sql.ts';
@@ -42,6 +45,7 @@ export function buildMainQuery(plan: DatabasePlan, request: ApiRequest, context:
     );
     return { statements, main, explain: undefined };
   }
+  if (isStreamed(plan)) return addLineStatements(plan, request, { statements, settings: context.settings });
   const { text, count } = mainSql(plan, request, context.settings);
   statements.push(compileSql(plan.explain === undefined ? text : explainOf(text, plan.explain)));
   if (count === undefined || plan.explain !== undefined) return { statements, main, explain: undefined };
@@ -49,7 +53,42 @@ export function buildMainQuery(plan: DatabasePlan, request: ApiRequest, context:
   return { statements, main, explain: statements.length - 1 };
 }
 
+/** Rows of a stream are a read or a call, and HEAD has none. */
+function isStreamed(plan: RowsPlan): plan is LinesPlan {
+  return plan.kind !== 'mutate' && isNdjson(plan.body) && !plan.headersOnly && plan.explain === undefined;
+}
+
+/** The statements of a stream, behind those that come before any main query. */
+function addLineStatements(
+  plan: LinesPlan,
+  { preferences }: ApiRequest,
+  into: { readonly statements: SqlStatement[]; readonly settings: PostgrestSettings },
+): MainQuery {
+  const { statements, settings } = into;
+  const { read } = plan;
+  const from = plan.kind === 'read' ? relationFrom(read) : sourceFrom(read, plan.routine.name);
+  const indexes = { count: undefined as number | undefined, explain: undefined as number | undefined };
+  // A function would have to be called twice.
+  if (plan.kind === 'read' && preferences.count !== undefined) {
+    const limit = preferences.count === 'estimated' ? overMaxRows(settings) : undefined;
+    if (preferences.count !== 'planned') {
+      indexes.count = statements.push(compileSql(totalSql(countSql(read, from, limit)))) - 1;
+    }
+    if (preferences.count !== 'exact') {
+      const counted = countSql(read, from, undefined);
+      indexes.explain = statements.push(compileSql(sql`EXPLAIN (FORMAT JSON) ${counted}`)) - 1;
+    }
+  }
+  const rows = readSql(read, from);
+  const call = plan.kind === 'call' ? plan : undefined;
+  const source = call === undefined ? EMPTY_SQL : sql`WITH pgrst_source AS (${callSql(call.call)}) `;
+  const main = statements.push(compileSql(sql`${source}${linesSql(rows, call?.routine.returns)}`)) - 1;
+  const wishes = statements.push(WISHES_STATEMENT) - 1;
+  return { statements, main, explain: indexes.explain, lines: { count: indexes.count, wishes } };
+}
+
 type RowsPlan = Exclude<DatabasePlan, { kind: 'inspect-root' }>;
+type LinesPlan = Extract<DatabasePlan, { kind: 'read' | 'call' }>;
 
 /** The main statement, and the counting one whose plan is asked for (`count=planned|estimated`). */
 function mainSql(
@@ -59,7 +98,10 @@ function mainSql(
 ): { readonly text: SqlFragment; readonly count: SqlFragment | undefined } {
   const shape: RowShape =
     plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
-  const hasBody = plan.kind === 'mutate' ? plan.mutate.return === 'representation' : !plan.headersOnly;
+  const hasBody =
+    plan.kind === 'mutate'
+      ? plan.mutate.return === 'representation'
+      : !plan.headersOnly || request.conditional !== undefined;
   const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
   // A routine that returns one value gives one row, whatever its filters leave of it.
   const isSingle = plan.kind === 'call' && !plan.routine.returns.isSet;
@@ -70,6 +112,11 @@ function mainSql(
   const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
   const total = countParts(plan, request, { settings, from });
   const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
+  if (plan.kind === 'read' && plan.read.keyset !== undefined) {
+    const { limit } = plan.read.range;
+    const text = sql`WITH ${PAGE.name} AS (${source}), pgrst_source AS (${pageRowsSql(limit)})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, NULL::text AS location, NULL::text AS inserted, ${nextPlaceSql(limit)} AS next_place FROM (SELECT * FROM pgrst_source) _postgrest_t`;
+    return { text, count: total.explain };
+  }
   const rows = plan.kind === 'call' ? readSql(plan.read, from) : raw('SELECT * FROM pgrst_source');
   const text = sql`WITH pgrst_source AS (${source})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
   return { text, count: total.explain };
@@ -147,13 +194,17 @@ function countParts(
   const { read } = plan;
   const explain = count === 'exact' || isCall ? undefined : countSql(read, from, undefined);
   if (count === 'planned' && explain !== undefined) return { cte: raw(''), total: NO_TOTAL, explain };
-  const limit =
-    count === 'estimated' && !isCall && settings.dbMaxRows !== undefined ? settings.dbMaxRows + 1 : undefined;
+  const limit = count === 'estimated' && !isCall ? overMaxRows(settings) : undefined;
   return {
     cte: sql`, pgrst_source_count AS (${countSql(read, from, limit)})`,
     total: raw('(SELECT pg_catalog.count(*) FROM pgrst_source_count)'),
     explain,
   };
+}
+
+/** An estimate counts so far and no further. */
+function overMaxRows({ dbMaxRows }: PostgrestSettings): number | undefined {
+  return dbMaxRows === undefined ? undefined : dbMaxRows + 1;
 }
 
 /** The row count, behind the checks that must undo the transaction when they fail. */
@@ -190,6 +241,10 @@ function guard(kind: GuardKind, condition: SqlFragment, count: SqlFragment): Sql
 function wantsOneRow(plan: RowsPlan): boolean {
   if (!isObject(plan.body)) return false;
   return plan.kind !== 'call' || plan.routine.returns.isSet;
+}
+
+function isNdjson(body: BodyHandler): boolean {
+  return body.kind === 'builtin' && body.media.kind === 'ndjson';
 }
 
 function isObject(body: BodyHandler): boolean {

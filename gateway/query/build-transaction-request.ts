@@ -1,5 +1,6 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
 import type { AuthResult } from '../auth/auth-result.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import { parseIsolationLevel } from '../plan/transaction-plan.ts';
 import { quoteIdent } from '../platform/sql.ts';
@@ -14,7 +15,11 @@ const EXTENSIONS_SCHEMA = 'extensions';
 /** Settings of a role or routine that are not `set_config`ed as they are, but decide the transaction itself. */
 const ISOLATION_SETTING = 'default_transaction_isolation';
 
-/** Puts the request's context around the main query: who, what, and the settings that hold for it (G1). */
+/**
+ * Puts the request's context around the main query: who, what, and the settings that hold for it (G1).
+ *
+ * @throws {GatewayError} GW302 for a query, come as a body, with more values than PostgreSQL takes
+ */
 export function buildTransactionRequest(input: {
   readonly tenant: Tenant;
   readonly auth: AuthResult;
@@ -26,6 +31,7 @@ export function buildTransactionRequest(input: {
   readonly statementTimeoutMs: number | undefined;
 }): TransactionRequest {
   const { tenant, auth, request, plan, query, cache } = input;
+  if (request.isQueryInBody) limitParameters(query);
   const roleSettings = cache.roleSettings.get(auth.physicalRole) ?? {};
   const { transaction } = plan;
   const variables: TransactionVariable[] = [['search_path', searchPath(tenant, request.schema)]];
@@ -55,6 +61,19 @@ export function buildTransactionRequest(input: {
     statements: query.statements,
     statementTimeoutMs: smaller(input.statementTimeoutMs, tenant.limits.statementTimeoutMs),
   };
+}
+
+/** PostgreSQL counts a statement's parameters in 16 bits. No URL holds as many. */
+const MAX_PARAMETERS = 65_535;
+
+function limitParameters({ statements }: MainQuery): void {
+  for (const { values } of statements) {
+    if (values.length <= MAX_PARAMETERS) continue;
+    throw new GatewayError('GW302', {
+      details: `The query has ${values.length} values; a statement can have ${MAX_PARAMETERS}`,
+      hint: 'A list, as in id=in.(1,2,3), is one value',
+    });
+  }
 }
 
 /** The schema asked for, then `db-extra-search-path`, each once. */

@@ -1,7 +1,7 @@
 import type { JsonStep } from '../api-request/query-params.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { PlannedAggregate, PlannedField, SelectTerm } from '../plan/read-plan.ts';
-import { ident, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { ident, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
 import { columnOf, type RowSource } from './scope.ts';
 
 /** A field as an expression: column, `to_jsonb` where a path needs it, and the path. */
@@ -9,16 +9,15 @@ export function fieldSql(field: PlannedField, source: RowSource): SqlFragment {
   if (field.name === '*') return raw(`${source.name.strings[0]!}.*`);
   const column = columnOf(source, field.name);
   if (field.path.length === 0) return column;
-  let expression = field.needsToJsonb ? sql`to_jsonb(${column})` : column;
-  for (const step of field.path) expression = jsonStepSql(expression, step);
-  return field.path.length === 0 ? expression : sql`(${expression})`;
+  const start = field.needsToJsonb ? sql`to_jsonb(${column})` : column;
+  // Joined in one go: putting a long path together step by step copies what is there at each of them.
+  return sql`(${start}${joinSql(field.path.map(jsonStepSql), '')})`;
 }
 
-function jsonStepSql(of: SqlFragment, step: JsonStep): SqlFragment {
-  const arrow = raw(step.arrow);
-  return step.operand.kind === 'index'
-    ? sql`${of}${arrow}${step.operand.index}::integer`
-    : sql`${of}${arrow}${step.operand.key}`;
+function jsonStepSql({ arrow, operand }: JsonStep): SqlFragment {
+  return operand.kind === 'index'
+    ? sql`${raw(arrow)}${operand.index}::integer`
+    : sql`${raw(arrow)}${operand.key}`;
 }
 
 /** One output column of a select list. */

@@ -7,7 +7,19 @@ export interface MainQuery {
   readonly main: number;
   /** Index of the `EXPLAIN (FORMAT JSON)` for a planned or estimated count. */
   readonly explain: number | undefined;
+  /** Set when the main query gives a row a line (`LINE_COLUMNS`), to be sent as they come. */
+  readonly lines?: LineStatements | undefined;
 }
+
+export interface LineStatements {
+  /** Index of the statement that counts the rows, which comes first. */
+  readonly count: number | undefined;
+  /** Index of the statement after the main query that says what the first row would have said of the response. */
+  readonly wishes: number;
+}
+
+/** Columns of a main query with a row a line; what follows the line is read of the first row only. */
+export const LINE_COLUMNS = { line: 0, responseHeaders: 1, responseStatus: 2 } as const;
 
 /**
  * Columns of the main query's one row, by position. All are text or NULL.
@@ -28,4 +40,6 @@ export const MAIN_COLUMNS = {
   location: 5,
   /** Upserts: number of rows inserted (not updated), else NULL. */
   insertedCount: 6,
+  /** Keyset pages: JSON array of the last row's place, when rows follow it; else NULL. */
+  nextPlace: 7,
 } as const;

@@ -70,9 +70,10 @@ export class QueryTemplates {
 }
 
 /** Everything that plan and statements depend on besides operands, tenant and picture. */
-function keyOf({ method, action, schema, headers, query }: ApiRequest, tenant: Tenant): string {
+function keyOf({ method, action, schema, headers, query, conditional }: ApiRequest, tenant: Tenant): string {
   const target = action.kind === 'read' ? action.relation : action.kind === 'call' ? action.routine : '';
-  return `${tenant.id}\0${schema}\0${method}\0${action.kind}\0${target}\0${headers.accept}\0${headers.prefer}\0${headers.range}\0${query.shape}`;
+  const tagged = conditional === undefined ? '' : '#';
+  return `${tenant.id}\0${schema}\0${method}${tagged}\0${action.kind}\0${target}\0${headers.accept}\0${headers.prefer}\0${headers.range}\0${query.shape}`;
 }
 
 /** The operands that `QueryParams.shape` leaves out, in its order. */
@@ -149,7 +150,7 @@ function fill({ query, slots }: Template, operands: readonly string[]): MainQuer
     }
     statements.push({ text: query.statements[i]!.text, values });
   }
-  return { statements, main: query.main, explain: query.explain };
+  return { statements, main: query.main, explain: query.explain, lines: query.lines };
 }
 
 function isSame(a: readonly SqlStatement[], b: readonly SqlStatement[]): boolean {

@@ -4,6 +4,7 @@ import { EMPTY_SQL, ident, joinSql, raw, type SqlFragment, sql } from '../platfo
 import { fieldSql, plainValueSql, selectTermSql } from './field-sql.ts';
 import { conditionSql, type EmbedTest, whereSql } from './filter-sql.ts';
 import { type Joined, joinToParent } from './join-sql.ts';
+import { keysetCondition, PAGE, placeSql } from './keyset-sql.ts';
 import { AliasScope, columnOf, namedSource, type RowSource } from './scope.ts';
 import { liftedColumns, spreadColumnsSql } from './spread-sql.ts';
 
@@ -88,12 +89,20 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const conditions = plan.where.map((condition) =>
     conditionSql(condition, { source, parent: level.parent, embedTest }),
   );
-  const where = whereSql([...level.conditions, ...conditions]);
-  const groupBy = isGrouped && grouped.length > 0 ? sql` GROUP BY ${joinSql(grouped, ', ')}` : EMPTY_SQL;
   const orderBy = orderSql(plan.order, source, joined);
   // An embed that shows nothing must still tell a row from none; a root without columns gives empty objects.
   const list = columns.length === 0 && level.depth > 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
-  return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${where}${groupBy}${orderBy}${rangeSql(plan.range)}`;
+  if (plan.keyset !== undefined) {
+    const values = orderValues(plan.order, source, joined);
+    const behind = keysetCondition(plan.keyset, values);
+    if (behind !== undefined) conditions.push(behind);
+    const { limit } = plan.range;
+    // One more than wanted tells whether there is a next page.
+    const bound = limit === undefined || limit === 0 ? plan.range : { offset: 0, limit: limit + 1 };
+    return sql`SELECT pgrst_shown AS ${PAGE.row}, ${placeSql(values)} AS ${PAGE.place} FROM ${level.from}${joinSql(laterals, '')} CROSS JOIN LATERAL (SELECT ${list}) AS pgrst_shown${whereSql([...level.conditions, ...conditions])}${orderBy}${rangeSql(bound)}`;
+  }
+  const groupBy = isGrouped && grouped.length > 0 ? sql` GROUP BY ${joinSql(grouped, ', ')}` : EMPTY_SQL;
+  return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${whereSql([...level.conditions, ...conditions])}${groupBy}${orderBy}${rangeSql(plan.range)}`;
 }
 
 /** A cast column under its own name is grouped by before the cast, as PostgREST does; json has no equality before it. */
@@ -181,16 +190,25 @@ function lateralSql(
 
 function orderSql(order: readonly PlannedOrder[], source: RowSource, joined: readonly Joined[]): SqlFragment {
   if (order.length === 0) return EMPTY_SQL;
+  const values = orderValues(order, source, joined);
   const terms = order.map((term, index) => {
-    const value =
-      term.embed === undefined
-        ? fieldSql(term.field, source)
-        : embedOrderSql(term, index, joined[term.embed]!);
+    const value = values[index]!;
     const direction = term.direction === undefined ? '' : ` ${term.direction.toUpperCase()}`;
     const nulls = term.nulls === undefined ? '' : ` NULLS ${term.nulls.toUpperCase()}`;
     return sql`${value}${raw(direction + nulls)}`;
   });
   return sql` ORDER BY ${joinSql(terms, ', ')}`;
+}
+
+/** The expressions that rows are ordered by, without directions. */
+function orderValues(
+  order: readonly PlannedOrder[],
+  source: RowSource,
+  joined: readonly Joined[],
+): SqlFragment[] {
+  return order.map((term, index) =>
+    term.embed === undefined ? fieldSql(term.field, source) : embedOrderSql(term, index, joined[term.embed]!),
+  );
 }
 
 function embedOrderSql(term: PlannedOrder, index: number, { embed, alias }: Joined): SqlFragment {

@@ -38,7 +38,8 @@ export class AliasScope {
 
 /** Truncates before the suffix: PostgreSQL would truncate behind it, and two levels could share a name. */
 function withSuffix(name: string, suffix: string): string {
-  let kept = name;
+  // A character is at least a byte: the rest of a very long name need not be looked at.
+  let kept = name.slice(0, MAX_IDENTIFIER_BYTES);
   while (Buffer.byteLength(kept) + suffix.length > MAX_IDENTIFIER_BYTES) kept = kept.slice(0, -1);
   return kept + suffix;
 }

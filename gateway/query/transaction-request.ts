@@ -21,4 +21,9 @@ export interface TransactionRequest {
   /** Run in order: pre-request function, main query, `EXPLAIN` for planned counts… */
   readonly statements: readonly SqlStatement[];
   readonly statementTimeoutMs: number | undefined;
+  /**
+   * Indexes in `statements` of those that do nothing but set the role again, between the parts of a batch: code of the part before may
+   * have set another. Where a request's code cannot change its role they are not needed.
+   */
+  readonly roleResets?: readonly number[] | undefined;
 }

@@ -64,6 +64,12 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ['server-trace-header', (v) => ({ serverTraceHeader: parseText(v) })],
   ['server-timing-enabled', (v) => ({ serverTimingEnabled: parseBoolean(v) })],
   ['url-use-legacy-target-names', (v) => ({ urlUseLegacyTargetNames: parseBoolean(v) })],
+  // The gateway's own, off unless asked for: PostgREST has nothing like them.
+  ['cascata-batch-max-requests', (v) => ({ batchMaxRequests: parseCount(v) ?? 0 })],
+  ['cascata-etag-enabled', (v) => ({ cascataEtagEnabled: parseBoolean(v) })],
+  ['cascata-keyset-enabled', (v) => ({ cascataKeysetEnabled: parseBoolean(v) })],
+  ['cascata-method-override-enabled', (v) => ({ cascataMethodOverrideEnabled: parseBoolean(v) })],
+  ['cascata-query-method-enabled', (v) => ({ cascataQueryMethodEnabled: parseBoolean(v) })],
 ]);
 
 /** Names that PostgREST knows but that cannot be a tenant's own here, with where they are set instead. */
@@ -189,6 +195,11 @@ function defaultSettings(): MutableSettings {
     serverTraceHeader: undefined,
     serverTimingEnabled: false,
     urlUseLegacyTargetNames: true,
+    batchMaxRequests: 0,
+    cascataEtagEnabled: false,
+    cascataKeysetEnabled: false,
+    cascataMethodOverrideEnabled: false,
+    cascataQueryMethodEnabled: false,
     appSettings: {},
   };
 }

@@ -114,6 +114,16 @@ export interface PostgrestSettings {
   readonly serverTraceHeader: string | undefined;
   readonly serverTimingEnabled: boolean;
   readonly urlUseLegacyTargetNames: boolean;
+  /** `cascata-batch-max-requests`: requests that one batch may hold; 0 turns batches off. */
+  readonly batchMaxRequests: number;
+  /** `ETag` and `If-None-Match` on reads (docs/etag.md). */
+  readonly cascataEtagEnabled: boolean;
+  /** `cursor=after.…` on reads of relations (docs/keyset-pages.md). */
+  readonly cascataKeysetEnabled: boolean;
+  /** POST with `X-HTTP-Method-Override: GET` (docs/query-method.md). */
+  readonly cascataMethodOverrideEnabled: boolean;
+  /** The method `QUERY` (docs/query-method.md). */
+  readonly cascataQueryMethodEnabled: boolean;
   /** `app.settings.*` → value, names in full (`app.settings.jwt_secret`). */
   readonly appSettings: Readonly<Record<string, string>>;
 }

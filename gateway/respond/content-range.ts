@@ -32,6 +32,12 @@ export function pageStatus(range: ItemRange, pageCount: number, total: number | 
   return { status: pageCount < total ? 206 : 200, contentRange: header, error: undefined };
 }
 
+/** The same of a page that begins behind a row: nobody has counted how many rows come before it. */
+export function keysetPageStatus(pageCount: number, total: number | undefined): PageStatus {
+  const status = total !== undefined && pageCount < total ? 206 : 200;
+  return { status, contentRange: contentRange(1, 0, total), error: undefined };
+}
+
 function outOfBounds(offset: number, total: number): GatewayError {
   return new GatewayError('PGRST103', {
     details: `An offset of ${offset} was requested, but there are only ${total} rows.`,

@@ -13,7 +13,7 @@ export interface ResponseParts {
 }
 
 /** What the database wants of the response (G3), as read from its settings. */
-interface DatabaseWishes {
+export interface DatabaseWishes {
   readonly responseHeaders: string | null;
   readonly responseStatus: string | null;
 }

@@ -13,6 +13,7 @@ export interface MainRow {
   readonly responseStatus: string | null;
   readonly location: string | null;
   readonly insertedCount: number | undefined;
+  readonly nextPlace: string | null;
 }
 
 /** @throws {GatewayError} PGRSTX00 when there is no such row */
@@ -27,6 +28,7 @@ export function mainRow(query: MainQuery, resultSet: ResultSet): MainRow {
     responseStatus: row[MAIN_COLUMNS.responseStatus] || null,
     location: row[MAIN_COLUMNS.location] || null,
     insertedCount: toCount(row[MAIN_COLUMNS.insertedCount]),
+    nextPlace: row[MAIN_COLUMNS.nextPlace] || null,
   };
 }
 

@@ -1,10 +1,15 @@
+import { QUERY_MEDIA_TYPE } from '../api-request/query-body.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
 import type { DescribePlan } from '../plan/action-plan.ts';
+import type { PostgrestSettings } from '../registry/tenant.ts';
 import type { Relation } from '../schema-cache/schema-cache.ts';
 import { finishResponse } from './finish-response.ts';
 
 const NO_WISHES = { responseHeaders: null, responseStatus: null };
 const READ_METHODS = 'OPTIONS,GET,HEAD';
+
+/** What of a tenant's settings makes further methods. */
+type MethodSettings = Pick<PostgrestSettings, 'cascataQueryMethodEnabled'>;
 
 /**
  * The answer to OPTIONS (R5, R6): 200 without a body, and the methods that can be used. (A browser's preflight is answered
@@ -15,8 +20,14 @@ const READ_METHODS = 'OPTIONS,GET,HEAD';
 export function respondDescribe(
   plan: DescribePlan,
   extraHeaders: Readonly<Record<string, string>> = {},
+  { cascataQueryMethodEnabled: hasQuery }: MethodSettings = { cascataQueryMethodEnabled: false },
 ): HttpResponse {
-  const headers = { 'Access-Control-Allow-Origin': '*', Allow: allowedMethods(plan) };
+  const allowed = allowedMethods(plan);
+  const headers: Record<string, string> = { 'Access-Control-Allow-Origin': '*', Allow: allowed };
+  if (hasQuery && allowed.startsWith(READ_METHODS)) {
+    headers.Allow = allowed.replace(READ_METHODS, `${READ_METHODS},QUERY`);
+    headers['Accept-Query'] = QUERY_MEDIA_TYPE;
+  }
   return finishResponse({ status: 200, headers, body: '' }, NO_WISHES, extraHeaders);
 }
 

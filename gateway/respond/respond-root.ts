@@ -2,6 +2,7 @@ import type { OpenApiVersion } from '../api-request/open-api-version.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import { parseAccessibleObjects } from '../query/accessible-objects.sql.ts';
+import { withEntityTag } from './entity-tag.ts';
 import { finishResponse } from './finish-response.ts';
 import { documentedSchema, type OpenApiInput, openApiDocument } from './openapi/open-api-document.ts';
 import { openApi31Document } from './openapi31/document.ts';
@@ -19,8 +20,16 @@ export function respondRoot(input: ResponseInput, { headersOnly, document }: Roo
   const headers: Record<string, string> = { 'Content-Type': `${document.mediaType}; charset=utf-8` };
   const schema = documentedSchema(request, input.settings);
   addProfile(headers, { ...request, schema });
-  const body = headersOnly ? undefined : rootDocument(input, schema, document.version);
-  return finishResponse({ status: 200, headers, body }, NO_WISHES, input.extraHeaders);
+  const { conditional } = request;
+  const isTagged = conditional !== undefined;
+  const made = headersOnly && !isTagged ? undefined : rootDocument(input, schema, document.version);
+  const parts = { status: 200, headers, body: made };
+  const { status, body } = isTagged ? withEntityTag(parts, NO_WISHES, conditional) : parts;
+  return finishResponse(
+    { status, headers, body: headersOnly ? undefined : body },
+    NO_WISHES,
+    input.extraHeaders,
+  );
 }
 
 type RootPlan = Extract<DatabasePlan, { kind: 'inspect-root' }>;

@@ -6,7 +6,7 @@ import type { ResponseInput } from './response-input.ts';
  * The total of a read, as `Prefer: count` asks for it (O7): `exact` is what was counted, `planned` is the planner's guess,
  * `estimated` is what was counted up to `db-max-rows` and the greater of the two beyond.
  */
-export function totalCount(input: ResponseInput, row: MainRow): number | undefined {
+export function totalCount(input: ResponseInput, row: Pick<MainRow, 'totalCount'>): number | undefined {
   const { count } = input.request.preferences;
   if (count === undefined || count === 'exact') return row.totalCount;
   if (count === 'planned') return plannedRows(input);

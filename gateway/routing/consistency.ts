@@ -3,6 +3,8 @@ import { parseLsn } from './lsn.ts';
 
 /** Asks for, and tells, a place in the primary's log. */
 export const CONSISTENCY_HEADER = 'X-Cascata-Consistency';
+/** The same, as names of request headers are kept. */
+export const CONSISTENCY_REQUEST_HEADER = 'x-cascata-consistency';
 
 /** What a request says of how fresh its answer has to be: only the primary will do, or whoever has replayed this much. */
 export type Consistency = 'primary' | bigint | undefined;

@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createMetrics } from '../../../gateway/platform/metrics.ts';
 import { startNotificationListener } from '../../../gateway/registry/notification-listener.ts';
 import { Secret } from '../../../gateway/registry/secrets.ts';
+import { startApiServer } from '../../api/api-server.ts';
 import { JOBS_CHANNEL } from '../../jobs/job-store.ts';
 import { PRUNE_QUEUE } from '../../jobs/queue.ts';
 import { JOB_DEFINITIONS } from '../../runner/job-definitions.ts';
@@ -294,6 +296,28 @@ describe('jobs at work', () => {
     runner.kill('SIGTERM');
     expect(await runner.ended).toBe(0);
   }, 60_000);
+});
+
+test('an API that is drained ends the streams of jobs that are not over', async () => {
+  const { admin } = jobs;
+  const { id } = await jobs.enqueue({ kind: ledgerKind, payload: { fails: false } });
+  const server = await startApiServer({
+    controlDatabaseUrl: new Secret(admin.controlUrl),
+    masterKey: admin.masterKey,
+    sharedDatabase: admin.sharedDatabase,
+    observe: () => undefined,
+    adminToken: new Secret(admin.adminToken),
+    host: '127.0.0.1',
+    port: 0,
+    metrics: createMetrics({ withProcessMetrics: false }),
+  });
+  const response = await fetch(`http://127.0.0.1:${server.port}/v1/jobs/${id}/events`, {
+    headers: { authorization: `Bearer ${admin.adminToken}` },
+  });
+  const [text] = await Promise.all([response.text(), server.drain(new AbortController().signal)]);
+  expect(text).toContain('"state":"queued"');
+  await server.close();
+  await admin.request('POST', `/v1/jobs/${id}/cancel`);
 });
 
 describe('afterwards', () => {

@@ -1,10 +1,10 @@
 import type { AccessMode } from '../../plan/transaction-plan.ts';
 import type { SqlStatement, SqlValue } from '../../platform/sql.ts';
+import { effectiveTimeoutMs, TIMEOUT_NAME } from '../../query/effective-timeout.ts';
 import type { TransactionRequest, TransactionVariable } from '../../query/transaction-request.ts';
 import type { TransactionStart } from './role-switch.ts';
 
 const READ_ONLY_NAME = 'transaction_read_only';
-const TIMEOUT_NAME = 'statement_timeout';
 
 /** SQLSTATE division_by_zero: what the check below raises. */
 export const UNEXPECTED_START = '22012';
@@ -35,7 +35,7 @@ export class SettingsStatements {
       values.push(variable[0], variable[1]);
     }
     if (roleAt === request.variables.length) values.push('role', request.role);
-    const timeoutMs = effectiveTimeoutMs(request);
+    const timeoutMs = effectiveTimeoutMs(request.statementTimeoutMs, request.variables);
     if (timeoutMs !== undefined) values.push(TIMEOUT_NAME, String(timeoutMs));
     return { text: this.#text(values.length / 2, start, request.accessMode), values };
   }
@@ -70,30 +70,4 @@ function firstRequestVariable(variables: readonly TransactionVariable[]): number
     if (variables[i]![0].startsWith('request.')) return i;
   }
   return variables.length;
-}
-
-/** The request's limit, unless the last of the role's and routine's own settings is stricter. */
-function effectiveTimeoutMs({ statementTimeoutMs, variables }: TransactionRequest): number | undefined {
-  if (statementTimeoutMs === undefined) return undefined;
-  const own = variables.findLast(([name]) => name === TIMEOUT_NAME);
-  const ownMs = own === undefined ? undefined : durationMs(own[1]);
-  return ownMs !== undefined && ownMs > 0 && ownMs <= statementTimeoutMs ? undefined : statementTimeoutMs;
-}
-
-const UNIT_MS: Readonly<Record<string, number>> = {
-  '': 1,
-  us: 0.001,
-  ms: 1,
-  s: 1000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
-/** `3s`, `500`, `1.5 min` → milliseconds; `undefined` for what PostgreSQL would not take either. */
-function durationMs(text: string): number | undefined {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/.exec(text);
-  if (match === null) return undefined;
-  const unit = UNIT_MS[match[2]!];
-  return unit === undefined ? undefined : Number(match[1]) * unit;
 }

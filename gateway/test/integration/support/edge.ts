@@ -32,7 +32,7 @@ export interface Edge {
   readonly services: Services;
   readonly observations: readonly Observation[];
   readonly controlUrl: string;
-  /** Superuser DSN of the database of both tenants. */
+  /** Superuser DSN of the database that holds both tenants. */
   readonly tenantUrl: string;
   readonly acme: EdgeTenant;
   readonly globex: EdgeTenant;

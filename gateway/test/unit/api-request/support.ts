@@ -12,6 +12,8 @@ export const SETTINGS: RequestSettings = {
   dbTxEnd: 'commit',
   dbRootSpec: undefined,
   openapiMode: 'follow-privileges',
+  cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
 };
 
 export function anInput(input: Partial<HttpInput> = {}): HttpInput {

@@ -260,3 +260,10 @@ test('a plan media type explains the main query', () => {
   });
   expect(first?.text).toMatch(/^EXPLAIN \(ANALYZE, BUFFERS, FORMAT JSON\) WITH pgrst_source AS/);
 });
+
+test('a JSON path and an alias as long as a query in a body can be are put together in no time', () => {
+  const { values } = read(`/films?select=id&info${'->a'.repeat(40_000)}=eq.1`);
+  expect(values).toHaveLength(40_001);
+  const { text } = read(`/films?select=${'é'.repeat(60_000)}:directors(id)`);
+  expect(text).toContain(`"films_${'é'.repeat(27)}_1"`);
+});

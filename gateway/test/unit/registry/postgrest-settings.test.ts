@@ -46,6 +46,11 @@ describe('parsePostgrestSettings', () => {
       serverTraceHeader: undefined,
       serverTimingEnabled: false,
       urlUseLegacyTargetNames: true,
+      batchMaxRequests: 0,
+      cascataEtagEnabled: false,
+      cascataKeysetEnabled: false,
+      cascataMethodOverrideEnabled: false,
+      cascataQueryMethodEnabled: false,
       appSettings: {},
     });
   });

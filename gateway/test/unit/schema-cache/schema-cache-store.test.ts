@@ -32,6 +32,11 @@ const SETTINGS: PostgrestSettings = {
   serverTraceHeader: undefined,
   serverTimingEnabled: false,
   urlUseLegacyTargetNames: true,
+  batchMaxRequests: 0,
+  cascataEtagEnabled: false,
+  cascataKeysetEnabled: false,
+  cascataMethodOverrideEnabled: false,
+  cascataQueryMethodEnabled: false,
   appSettings: {},
 };
 
