@@ -9,6 +9,7 @@ import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
+import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import type { Topology } from './routing/topology.ts';
 import type { Upstream } from './routing/upstream.ts';
 
@@ -31,22 +32,34 @@ export interface RunOnUpstreamOptions {
 export function createRunOnUpstream(options: {
   readonly pools: PoolCache;
   readonly topology: Topology;
+  readonly breaker: CircuitBreaker;
   readonly observe: Observe;
 }): RunOnUpstream {
-  const { pools, topology, observe } = options;
+  const { pools, topology, breaker, observe } = options;
   const inFlight = new InFlightLimit();
+  const attempt = async (upstream: Upstream, request: TransactionRequest, signal: Abortable) => {
+    breaker.admit(upstream);
+    try {
+      const resultSet = await runTransaction(pools, upstream, request, { signal });
+      breaker.settle(upstream);
+      return resultSet;
+    } catch (error) {
+      breaker.settle(upstream, error);
+      throw error;
+    }
+  };
   const run: RunOnUpstream = async (tenant, request, { signal, trace }) => {
     const upstream = chooseUpstream(tenant, request.accessMode, topology);
     trace.upstream = upstream.name;
     try {
-      return await runTransaction(pools, upstream, request, { signal });
+      return await attempt(upstream, request, signal);
     } catch (cause) {
       if (!isConnectFailure(cause)) throw cause;
       observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
       const other = withoutReplica(upstream, tenant, request, topology);
       if (other === undefined) throw cause;
       trace.upstream = other.name;
-      return await runTransaction(pools, other, request, { signal });
+      return await attempt(other, request, signal);
     }
   };
   return (tenant, request, running) => inFlight.run(tenant, () => run(tenant, request, running));
@@ -64,7 +77,9 @@ function withoutReplica(
   return other.key === failed.key ? undefined : other;
 }
 
-/** `PGRST000` is raised before anything was sent. */
+/** These are raised before anything was sent. */
+const CONNECT_FAILURES: ReadonlySet<string> = new Set(['PGRST000', 'GW203', 'GW204']);
+
 function isConnectFailure(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'PGRST000';
+  return error instanceof GatewayError && CONNECT_FAILURES.has(error.code);
 }

@@ -1,8 +1,9 @@
+import { connectOptions } from '../platform/connect-options.ts';
 import { LeasedLru } from '../platform/leased-lru.ts';
+import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
-import { connectOptions } from './connect-options.ts';
 import type { Connection } from './connection.ts';
 import { Pool, type PoolStats } from './pool.ts';
 import type { RoleSwitch } from './role-switch/role-switch.ts';
@@ -26,6 +27,8 @@ export interface PoolCacheOptions {
   readonly preparedStatementsPerConnection: number;
   /** Default: `cascata`. */
   readonly applicationName?: string | undefined;
+  /** Where connection strings of tenants may lead. Default: to public addresses only. */
+  readonly networkPolicy?: NetworkPolicy | undefined;
   readonly observe: Observe;
 }
 
@@ -55,11 +58,13 @@ export class PoolCache {
   readonly running = new RunningTransactions();
   readonly #trusted = new TrustedRoleSwitch();
   readonly #options: PoolCacheOptions;
+  readonly #policy: NetworkPolicy;
   readonly #shared = new Map<string, NamedPool & PoolLease>();
   readonly #leased: LeasedLru<string, NamedPool>;
 
   constructor(options: PoolCacheOptions) {
     this.#options = options;
+    this.#policy = options.networkPolicy ?? createNetworkPolicy({ allowedNetworks: [], ownHosts: [] });
     this.#leased = new LeasedLru({
       maxWeight: options.maxLeasedConnections,
       weigh: () => options.leasedPoolSize,
@@ -144,6 +149,8 @@ export class PoolCache {
     const config = connectOptions(upstream.connectionString, {
       applicationName: applicationName ?? 'cascata',
       connectTimeoutMs,
+      caCertificate: upstream.foreign?.caCertificate,
+      policy: upstream.foreign === undefined ? undefined : this.#policy,
     });
     this.#options.observe({ kind: 'pool-opened', upstream: upstream.name });
     return new Pool(config, {

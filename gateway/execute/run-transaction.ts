@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ResultSet, StatementResult } from '../platform/result-set.ts';
@@ -16,6 +17,12 @@ const DEFAULT_DEADLINE_MS = 60_000;
 /** At most: names lost, then an unexpected start, then the attempt that counts. */
 const MAX_ATTEMPTS = 3;
 
+/**
+ * Before a read whose connection broke is run again. All connections to a server that restarts break, but one after another: the next one at hand may be
+ * broken too, and the pool hears of it in the next turn of the event loop at the earliest.
+ */
+const REPEAT_PAUSES_MS = [10, 50, 200];
+
 const ROLLBACK: BatchStatements = housekeeping('ROLLBACK');
 const PROBE: BatchStatements = housekeeping('RESET ALL');
 
@@ -27,7 +34,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs one request's transaction in one round trip. Nothing that may have taken effect is ever run twice.
+ * Runs one request's transaction in one round trip. Nothing that may have taken effect is ever run twice; what only reads is run again, on another
+ * connection, when its connection broke (PgBouncer or PostgreSQL restarted).
  *
  * @throws {GatewayError} PGRST003 no connection came free in time, PGRST000 none could be made, PGRST001 it broke midway, GW202 past the
  * deadline, GW902 the client has gone
@@ -38,6 +46,30 @@ export async function runTransaction(
   upstream: Upstream,
   request: TransactionRequest,
   { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS }: RunOptions = {},
+): Promise<ResultSet> {
+  const options = { signal, deadlineMs };
+  for (const pauseMs of REPEAT_PAUSES_MS) {
+    try {
+      return await runOnce(pools, upstream, request, options);
+    } catch (error) {
+      if (request.accessMode !== 'read only' || !isConnectionLost(error)) throw error;
+    }
+    await sleep(pauseMs);
+  }
+  return await runOnce(pools, upstream, request, options);
+}
+
+/** The server or the pooler in front of it went away, as opposed to refusing what was sent. */
+function isConnectionLost(error: unknown): boolean {
+  if (error instanceof DatabaseError) return error.severity === 'FATAL';
+  return error instanceof GatewayError && error.code === 'PGRST001';
+}
+
+async function runOnce(
+  pools: PoolCache,
+  upstream: Upstream,
+  request: TransactionRequest,
+  { signal, deadlineMs }: { readonly signal: Abortable | undefined; readonly deadlineMs: number },
 ): Promise<ResultSet> {
   const lease = pools.lease(upstream);
   const { pool } = lease;

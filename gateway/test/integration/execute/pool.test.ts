@@ -91,7 +91,7 @@ describe('an upstream that cannot be reached', () => {
       code: 'PGRST000',
       status: 503,
       message: 'Database connection error.',
-      details: undefined,
+      details: 'The connection was refused',
       hint: undefined,
     });
   });

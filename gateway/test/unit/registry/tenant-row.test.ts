@@ -13,6 +13,7 @@ function aRow(changes: Record<string, unknown> = {}): Record<string, unknown> {
     database_name: null,
     sealed_connection_string: null,
     sealed_read_replica_url: null,
+    ca_certificate: null,
     isolation: 'trusted',
     epoch: 1,
     schema_prefix: 'acme',
