@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors/gateway-error.ts';
 import { connectOptions } from '../platform/connect-options.ts';
 import { LeasedLru } from '../platform/leased-lru.ts';
 import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
@@ -75,7 +76,11 @@ export class PoolCache {
     });
   }
 
-  /** The upstream's pool, opened when there is none. Release it in the function that took it. */
+  /**
+   * The upstream's pool, opened when there is none. Release it in the function that took it.
+   *
+   * @throws {GatewayError} GW103 when the tenant has moved on: its pool of a later epoch is open already
+   */
   lease(upstream: Upstream): PoolLease {
     if (upstream.pooling === 'shared') {
       return this.#shared.get(upstream.key) ?? this.#openShared(upstream);
@@ -133,13 +138,11 @@ export class PoolCache {
   }
 
   #openLeased(upstream: Upstream): NamedPool {
+    const others = this.#leased.values().filter((other) => other.upstream.name === upstream.name);
+    // A request that began before the move would write where nobody looks any more.
+    if (others.some((other) => epochOf(other.upstream) > epochOf(upstream))) throw new GatewayError('GW103');
     // An older epoch's pool leads to where the tenant no longer is.
-    const outdated = new Set(
-      this.#leased
-        .values()
-        .filter((other) => other.upstream.name === upstream.name)
-        .map((other) => other.upstream.key),
-    );
+    const outdated = new Set(others.map((other) => other.upstream.key));
     this.#leased.dropWhere((key) => outdated.has(key));
     return { upstream, pool: this.#open(upstream, this.#options.leasedPoolSize) };
   }
@@ -160,4 +163,9 @@ export class PoolCache {
       maxPreparedStatements: this.#options.preparedStatementsPerConnection,
     });
   }
+}
+
+/** The key of an upstream of a tenant's own ends with it: `remote:acme@3`. */
+function epochOf({ key }: Upstream): number {
+  return Number(key.slice(key.lastIndexOf('@') + 1));
 }

@@ -13,7 +13,9 @@ import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts'
 import type { RunningTransaction } from './running-transactions.ts';
 
 /** When the caller gives no deadline. */
-const DEFAULT_DEADLINE_MS = 60_000;
+const MAX_DEADLINE_MS = 60_000;
+/** For getting a connection, and for the server's own timeout to be heard of. */
+const DEADLINE_GRACE_MS = 5_000;
 /** At most: names lost, then an unexpected start, then the attempt that counts. */
 const MAX_ATTEMPTS = 3;
 
@@ -22,6 +24,9 @@ const MAX_ATTEMPTS = 3;
  * broken too, and the pool hears of it in the next turn of the event loop at the earliest.
  */
 const REPEAT_PAUSES_MS = [10, 50, 200];
+
+/** PostgreSQL shuts down, crashed, or starts; PgBouncer's one code for all that ends a client's connection. */
+const LOST_STATES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '08P01']);
 
 const ROLLBACK: BatchStatements = housekeeping('ROLLBACK');
 const PROBE: BatchStatements = housekeeping('RESET ALL');
@@ -45,7 +50,7 @@ export async function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  { signal, deadlineMs = Date.now() + DEFAULT_DEADLINE_MS }: RunOptions = {},
+  { signal, deadlineMs = defaultDeadlineMs(request) }: RunOptions = {},
 ): Promise<ResultSet> {
   const options = { signal, deadlineMs };
   for (const pauseMs of REPEAT_PAUSES_MS) {
@@ -59,9 +64,20 @@ export async function runTransaction(
   return await runOnce(pools, upstream, request, options);
 }
 
+/** A server that keeps its `statement_timeout` answers before this; one that has gone silent keeps nobody longer than needed. */
+function defaultDeadlineMs({ statementTimeoutMs }: TransactionRequest): number {
+  // Twice: a function that is called before the main statement has the same time of its own.
+  const expectedMs =
+    statementTimeoutMs === undefined ? MAX_DEADLINE_MS : DEADLINE_GRACE_MS + 2 * statementTimeoutMs;
+  return Date.now() + Math.min(MAX_DEADLINE_MS, expectedMs);
+}
+
 /** The server or the pooler in front of it went away, as opposed to refusing what was sent. */
 function isConnectionLost(error: unknown): boolean {
-  if (error instanceof DatabaseError) return error.severity === 'FATAL';
+  if (error instanceof DatabaseError) {
+    // PgBouncer's timeouts come as FATAL too: the server has no room, and asking again would make it less.
+    return error.severity === 'FATAL' && LOST_STATES.has(error.code ?? '') && !/timeout/.test(error.message);
+  }
   return error instanceof GatewayError && error.code === 'PGRST001';
 }
 

@@ -32,6 +32,8 @@ export interface Edge {
   readonly services: Services;
   readonly observations: readonly Observation[];
   readonly controlUrl: string;
+  /** Superuser DSN of the database that the tenants' schemas are in. */
+  readonly tenantUrl: string;
   readonly acme: EdgeTenant;
   readonly globex: EdgeTenant;
   /** Statements on the control database. */
@@ -65,6 +67,7 @@ export async function startEdge(config: ConfigInput = {}, options: EdgeOptions =
     services,
     observations,
     controlUrl,
+    tenantUrl,
     acme,
     globex,
     control: (text, values = []) => runOn(controlUrl, text, values),
