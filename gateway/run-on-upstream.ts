@@ -11,6 +11,7 @@ import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
+import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import type { Topology } from './routing/topology.ts';
 import type { Upstream } from './routing/upstream.ts';
 
@@ -50,12 +51,24 @@ interface OnUpstream {
 export function createRunOnUpstream(options: {
   readonly pools: PoolCache;
   readonly topology: Topology;
+  readonly breaker: CircuitBreaker;
   readonly streamStallTimeoutMs: number;
   readonly observe: Observe;
 }): OnUpstream {
-  const { pools, topology, streamStallTimeoutMs: stallTimeoutMs, observe } = options;
+  const { pools, topology, breaker, streamStallTimeoutMs: stallTimeoutMs, observe } = options;
   const inFlight = new InFlightLimit();
   const streams = new StreamLimit();
+  const attempt = async <T>(upstream: Upstream, work: (upstream: Upstream) => Promise<T>): Promise<T> => {
+    breaker.admit(upstream);
+    try {
+      const result = await work(upstream);
+      breaker.settle(upstream);
+      return result;
+    } catch (error) {
+      breaker.settle(upstream, error);
+      throw error;
+    }
+  };
   const onUpstream = async <T>(
     tenant: Tenant,
     request: TransactionRequest,
@@ -64,14 +77,14 @@ export function createRunOnUpstream(options: {
     const upstream = chooseUpstream(tenant, request.accessMode, topology);
     trace.upstream = upstream.name;
     try {
-      return await work(upstream);
+      return await attempt(upstream, work);
     } catch (cause) {
       if (!isConnectFailure(cause)) throw cause;
       observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
       const other = withoutReplica(upstream, tenant, request, topology);
       if (other === undefined) throw cause;
       trace.upstream = other.name;
-      return await work(other);
+      return await attempt(other, work);
     }
   };
   return {
@@ -114,7 +127,9 @@ function withoutReplica(
   return other.key === failed.key ? undefined : other;
 }
 
-/** `PGRST000` is raised before anything was sent. */
+/** These are raised before anything was sent. */
+const CONNECT_FAILURES: ReadonlySet<string> = new Set(['PGRST000', 'GW203', 'GW204']);
+
 function isConnectFailure(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'PGRST000';
+  return error instanceof GatewayError && CONNECT_FAILURES.has(error.code);
 }

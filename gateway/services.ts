@@ -3,14 +3,16 @@ import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
-import { controlUrl, LOGINS } from './platform/derived-logins.ts';
+import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
 import type { Metrics } from './platform/metrics.ts';
+import { createNetworkPolicy } from './platform/network-policy.ts';
 import type { Observe } from './platform/observation.ts';
 import { QueryTemplates } from './query/query-templates.ts';
 import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
 import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
 import { startSchemaReload } from './reload/start-schema-reload.ts';
+import { CircuitBreaker } from './routing/circuit-breaker.ts';
 import { buildTopology } from './routing/topology.ts';
 import { createRunOnUpstream, type RunOnUpstream, type StreamOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
@@ -57,16 +59,21 @@ export function createServices(
     ttlMs: caches.tenantTtlMs,
   });
   const isTrustedProxy = trustedProxies(config.gateway.trustedProxies);
-  const pools = new PoolCache({ ...poolSettings, observe });
+  const networkPolicy = createNetworkPolicy({
+    allowedNetworks: config.remotes.allowedNetworks,
+    ownHosts: ownHosts(config),
+  });
+  const pools = new PoolCache({ ...poolSettings, networkPolicy, observe });
+  const breaker = new CircuitBreaker({ observe });
   const topology = buildTopology(config);
   const schemaCaches = new SchemaCacheStore({
     maxBytes: caches.schemaCacheMaxBytes,
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
     observe,
-    load: createSchemaLoader({ pools, topology, observe }),
+    load: createSchemaLoader({ pools, topology, breaker, observe }),
     onPublished: () => schemaReload.picturesChanged(),
   });
-  const schemaReload = startSchemaReload(config, { schemaCaches, observe });
+  const schemaReload = startSchemaReload(config, { schemaCaches, networkPolicy, observe });
   const state = { isReached: false, isListening: false, isDraining: false };
   const closing = new AbortController();
   const reaching = reachRegistry(registry, closing.signal, observe).then(() => {
@@ -90,7 +97,7 @@ export function createServices(
       schemaCaches.invalidateAll();
     },
   });
-  addGauges(metrics, { pools, settings: poolSettings, tenants, schemaCaches });
+  addGauges(metrics, { pools, settings: poolSettings, tenants, schemaCaches, breaker });
   return {
     config,
     observe,
@@ -107,6 +114,7 @@ export function createServices(
     ...createRunOnUpstream({
       pools,
       topology,
+      breaker,
       streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
       observe,
     }),
@@ -152,9 +160,10 @@ function addGauges(
     readonly settings: GatewayConfig['pools'];
     readonly tenants: TenantCache;
     readonly schemaCaches: SchemaCacheStore;
+    readonly breaker: CircuitBreaker;
   },
 ): void {
-  const { pools, settings, tenants, schemaCaches } = parts;
+  const { pools, settings, tenants, schemaCaches, breaker } = parts;
   const sum = (pick: (stats: ReturnType<PoolCache['stats']>[number]) => number) => () =>
     pools.stats().reduce((total, stats) => total + pick(stats), 0);
   metrics.gauge(
@@ -189,6 +198,11 @@ function addGauges(
     'cascata_pool_waiting_requests',
     'Requests that wait for a connection.',
     sum(({ waiting }) => waiting),
+  );
+  metrics.gauge(
+    'cascata_upstreams_open',
+    'Upstreams that get no requests since they do not answer.',
+    () => breaker.openCount,
   );
   metrics.gauge('cascata_transactions_in_flight', 'Transactions under way.', () => pools.running.size);
 }

@@ -160,6 +160,8 @@ function childEnvironment(
   if (config.pgbouncerUrl !== undefined) env.PGBOUNCER_URL = config.pgbouncerUrl.reveal();
   env.DATA_DIR = config.dataDir;
   env.LOG_LEVEL = config.logLevel;
+  if (config.remotes.allowedNetworks.length > 0)
+    env.REMOTE_ALLOWED_NETWORKS = config.remotes.allowedNetworks.join(',');
   return env;
 }
 

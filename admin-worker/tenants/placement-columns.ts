@@ -12,6 +12,7 @@ export interface PlacementColumns {
   readonly database_name: string | null;
   readonly sealed_connection_string: string | null;
   readonly sealed_read_replica_url: string | null;
+  readonly ca_certificate: string | null;
   readonly placement_display: { readonly primary?: DisplayedPlace; readonly replica?: DisplayedPlace };
 }
 
@@ -28,6 +29,7 @@ export function placementColumns(
     database_name: placement.kind === 'database' ? tenantDatabaseName(tenantId) : null,
     sealed_connection_string: sealed(primary, 'connection_string'),
     sealed_read_replica_url: sealed(replica, 'read_replica_url'),
+    ca_certificate: placement.kind === 'shared' ? null : (placement.ca_certificate ?? null),
     placement_display: {
       ...(primary === undefined ? {} : { primary: displayDsn(new Secret(primary)) }),
       ...(replica === undefined ? {} : { replica: displayDsn(new Secret(replica)) }),

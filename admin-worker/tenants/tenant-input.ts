@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PostgrestSettingsError, parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import { problemOfHost, problemOfTenantId, TENANT_ID } from '../provision/tenant-names.ts';
-import { problemOfDsn } from './dsn.ts';
+import { problemOfCertificates, problemOfDsn, usesTls } from './dsn.ts';
 import { JwtInput } from './jwt-input.ts';
 
 /** A check that gives the end of a sentence, or `undefined` when all is well. */
@@ -27,15 +27,42 @@ const Hosts = z
 
 const Dsn = z.string().check(checked(problemOfDsn)).describe('postgres://user:password@host:port/database');
 
-const Placement = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('shared') }),
-  z.strictObject({ kind: z.literal('database'), read_replica_url: Dsn.nullish() }),
-  z.strictObject({
-    kind: z.literal('remote'),
-    remote_connection_string: Dsn,
-    read_replica_url: Dsn.nullish(),
-  }),
-]);
+const CaCertificate = z
+  .string()
+  .max(100_000)
+  .check(checked(problemOfCertificates))
+  .describe('PEM of the authorities that sign the servers’ certificates; absent: those of the system');
+
+const Placement = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('shared') }),
+    z.strictObject({
+      kind: z.literal('database'),
+      read_replica_url: Dsn.nullish(),
+      ca_certificate: CaCertificate.nullish(),
+    }),
+    z.strictObject({
+      kind: z.literal('remote'),
+      remote_connection_string: Dsn,
+      read_replica_url: Dsn.nullish(),
+      ca_certificate: CaCertificate.nullish(),
+    }),
+  ])
+  .check((context) => {
+    const { value } = context;
+    if (value.kind === 'shared' || typeof value.ca_certificate !== 'string') return;
+    const dsns = [
+      value.read_replica_url,
+      value.kind === 'remote' ? value.remote_connection_string : undefined,
+    ];
+    if (dsns.some((dsn) => typeof dsn === 'string' && usesTls(dsn))) return;
+    context.issues.push({
+      code: 'custom',
+      message: 'is of no use without sslmode=verify-ca or sslmode=verify-full in the connection string',
+      path: ['ca_certificate'],
+      input: undefined,
+    });
+  });
 
 const Isolation = z.enum(['trusted', 'sealed']).describe('"sealed" is not available in this version');
 

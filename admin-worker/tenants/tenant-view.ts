@@ -20,13 +20,19 @@ export interface TenantView {
 
 type PlacementView =
   | { readonly kind: 'shared' }
-  | { readonly kind: 'database'; readonly database: string; readonly read_replica: DisplayedPlace | null }
+  | {
+      readonly kind: 'database';
+      readonly database: string;
+      readonly read_replica: DisplayedPlace | null;
+      readonly ca_certificate: string | null;
+    }
   | {
       readonly kind: 'remote';
       readonly host: string;
       readonly port: number;
       readonly database: string;
       readonly read_replica: DisplayedPlace | null;
+      readonly ca_certificate: string | null;
     };
 
 // Applications keep secrets in app.settings (app.settings.jwt_secret); functions read them, the API does not show them.
@@ -59,16 +65,21 @@ export function tenantView(record: TenantRecord): TenantView {
   };
 }
 
-function placementView({ placement_kind, database_name, placement_display }: TenantRecord): PlacementView {
+function placementView({
+  placement_kind,
+  database_name,
+  placement_display,
+  ca_certificate,
+}: TenantRecord): PlacementView {
   const read_replica = placement_display.replica ?? null;
   switch (placement_kind) {
     case 'shared':
       return { kind: 'shared' };
     case 'database':
-      return { kind: 'database', database: database_name ?? '', read_replica };
+      return { kind: 'database', database: database_name ?? '', read_replica, ca_certificate };
     case 'remote': {
       const { host = '', port = 5432, database = '' } = placement_display.primary ?? {};
-      return { kind: 'remote', host, port, database, read_replica };
+      return { kind: 'remote', host, port, database, read_replica, ca_certificate };
     }
     default:
       return placement_kind satisfies never;

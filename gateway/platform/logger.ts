@@ -73,6 +73,10 @@ function levelOf(observation: Observation): Level | undefined {
     case 'request-failed':
     case 'process-failed':
       return 'error';
+    case 'upstream-breaker':
+      return observation.state === 'open' ? 'warn' : 'info';
+    case 'pgbouncer-configured':
+      return observation.cause === undefined ? 'info' : 'warn';
     case 'job-changed':
       return observation.cause === undefined ? 'info' : 'error';
     case 'pool-opened':

@@ -113,6 +113,12 @@ function createFamilies() {
     ]),
     pools: counter('cascata_pool_changes_total', 'Pools opened and closed.', ['change']),
     upstreamErrors: counter('cascata_upstream_errors_total', 'Upstreams that could not be used.', []),
+    breakers: counter('cascata_upstream_breaker_total', 'Changes of circuit breakers by new state.', [
+      'state',
+    ]),
+    pgbouncer: counter('cascata_pgbouncer_configurations_total', 'Configurations written for PgBouncer.', [
+      'outcome',
+    ]),
     jobs: counter('cascata_job_changes_total', 'Changes of jobs by kind and new state.', ['job', 'state']),
   };
 }
@@ -156,6 +162,12 @@ function count(observation: Observation, families: Families, routes: Routes): vo
       break;
     case 'upstream-failed':
       families.upstreamErrors.increment();
+      break;
+    case 'upstream-breaker':
+      families.breakers.increment(observation.state);
+      break;
+    case 'pgbouncer-configured':
+      families.pgbouncer.increment(observation.cause === undefined ? 'loaded' : 'failed');
       break;
     case 'job-changed':
       families.jobs.increment(observation.job, observation.state);

@@ -62,6 +62,19 @@ export type Observation =
       readonly cause: unknown;
     }
   | {
+      /** `open`: the upstream gets no requests; `half-open`: one, as a probe; `closed`: it has answered. */
+      readonly kind: 'upstream-breaker';
+      readonly upstream: string;
+      readonly state: 'open' | 'half-open' | 'closed';
+      readonly cause?: unknown;
+    }
+  | {
+      /** `cause` absent: `pgbouncer.ini` was written and read by PgBouncer. */
+      readonly kind: 'pgbouncer-configured';
+      readonly databases: number;
+      readonly cause?: unknown;
+    }
+  | {
       readonly kind: 'job-changed';
       readonly jobId: string;
       readonly job: string;

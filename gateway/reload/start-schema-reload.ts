@@ -1,5 +1,7 @@
 import type { GatewayConfig } from '../platform/config.ts';
+import { connectOptions } from '../platform/connect-options.ts';
 import { LOGINS, sharedUrl } from '../platform/derived-logins.ts';
+import type { NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import { type NotificationListener, startNotificationListener } from '../registry/notification-listener.ts';
 import { buildTopology } from '../routing/topology.ts';
@@ -23,14 +25,30 @@ const REBALANCE_MS = 15_000;
  */
 export function startSchemaReload(
   config: GatewayConfig,
-  { schemaCaches, observe }: { readonly schemaCaches: SchemaCacheStore; readonly observe: Observe },
+  {
+    schemaCaches,
+    networkPolicy,
+    observe,
+  }: {
+    readonly schemaCaches: SchemaCacheStore;
+    readonly networkPolicy: NetworkPolicy;
+    readonly observe: Observe;
+  },
 ): SchemaReload {
   const direct = { ...config, pgbouncerUrl: undefined };
   const topology = buildTopology(direct);
   const sweep = new SharedSweep({ schemaCaches });
   const tenants = new TenantListeners({
     schemaCaches,
-    urlOf: (tenant) => topology.upstreamsOf(tenant).primary.connectionString,
+    connectionOf: (tenant) => {
+      const { connectionString, foreign } = topology.upstreamsOf(tenant).primary;
+      return connectOptions(connectionString, {
+        applicationName: `cascata-listen-${RELOAD_CHANNEL}`,
+        connectTimeoutMs: config.pools.connectTimeoutMs,
+        caCertificate: foreign?.caCertificate,
+        policy: foreign === undefined ? undefined : networkPolicy,
+      });
+    },
     maxListeners: config.caches.maxSchemaListeners,
     onState: (tenantId, state, cause) => observe({ kind: 'schema-listener', tenantId, state, cause }),
   });

@@ -53,16 +53,23 @@ export function buildTopology(config: TopologyConfig): Topology {
 function ownUpstreams(tenant: Tenant, config: TopologyConfig): TenantUpstreams {
   const { placement } = tenant;
   if (placement.kind === 'shared') throw new TypeError('a shared tenant has no upstream of its own');
-  const connectionString =
+  const foreign = { caCertificate: placement.caCertificate };
+  const primary =
     placement.kind === 'remote'
-      ? placement.remoteConnectionString
-      : localDatabaseUrl(config, { login: tenantLogin(tenant.id), database: placement.databaseName });
+      ? { ...leased(tenant, placement.kind, 'primary', placement.remoteConnectionString), foreign }
+      : leased(
+          tenant,
+          placement.kind,
+          'primary',
+          localDatabaseUrl(config, { login: tenantLogin(tenant.id), database: placement.databaseName }),
+        );
+  const { readReplicaUrl } = placement;
   return {
-    primary: leased(tenant, placement.kind, 'primary', connectionString),
+    primary,
     replica:
-      placement.readReplicaUrl === undefined
+      readReplicaUrl === undefined
         ? undefined
-        : leased(tenant, `${placement.kind}-replica`, 'replica', placement.readReplicaUrl),
+        : { ...leased(tenant, `${placement.kind}-replica`, 'replica', readReplicaUrl), foreign },
   };
 }
 
