@@ -20,6 +20,7 @@ import { MORE_FILTERS } from './more-filters.ts';
 import { MORE_PAGES } from './more-pages.ts';
 import { MORE_WRITES } from './more-writes.ts';
 import { PAGING } from './paging.ts';
+import { PRECEDENCE } from './precedence.ts';
 import { PREFERENCES } from './preferences.ts';
 import { RESOURCES } from './resources.ts';
 import { ROOT } from './root.ts';
@@ -64,4 +65,5 @@ export const CASE_GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new 
   ['more writes', MORE_WRITES],
   ['more calls', MORE_CALLS],
   ['SQLSTATEs', SQLSTATES],
+  ['precedence of errors', PRECEDENCE],
 ]);
