@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import v8 from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Client } from 'pg';
 import { BatchWriter } from '../gateway/execute/batch-writer.ts';
 import { connectOptions } from '../gateway/execute/connect-options.ts';
@@ -34,6 +36,9 @@ const USAGE = `npm run bench:schema -- [options]
 
 const RUNS = 9;
 const TENANT_RELATIONS = 20;
+
+v8.setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -198,38 +203,47 @@ async function measureSchema(url: string, schema: string, title: string): Promis
   }
   const reading: Timing[] = [];
   const building: Timing[] = [];
-  let picture: SchemaCache | undefined;
   for (let run = 0; run < RUNS; run++) {
     reading.push(
       await timed(session, async () => {
         results = await session.run(statements);
       }),
     );
-    building.push(
-      await timed(session, async () => {
-        picture = await buildSchemaCache(results, options);
-      }),
-    );
+    building.push(await timed(session, () => buildSchemaCache(results, options)));
   }
   line('all queries, new session', [first]);
   line('all queries, session used before', reading);
   line('building the picture', building);
   results = [];
-  if (picture !== undefined) printMemory(picture);
+  await measureMemory(async () => buildSchemaCache(await session.run(statements), options));
   await session.close();
 }
 
+/** Pictures that are held at once to see what one takes. */
+const HELD_BYTES = 40_000_000;
+
 /** Heap of a picture beside its own estimate, as it is read and with everything in it worked out. */
-function printMemory(picture: SchemaCache): void {
-  let held: SchemaCache | undefined = picture;
-  const kB = (bytes: number) => `${(bytes / 1024).toFixed(0)} kB`;
-  print(`  size by its own estimate: ${kB(held.sizeBytes)}`);
-  for (const [key, relation] of held.relations) {
-    relation.columns.size;
-    held.relationships.get(key);
+async function measureMemory(read: () => Promise<SchemaCache>): Promise<void> {
+  const count = Math.max(2, Math.round(HELD_BYTES / (await read()).sizeBytes));
+  const before = liveHeapBytes();
+  const held: SchemaCache[] = [];
+  while (held.length < count) held.push(await read());
+  const say = (what: string) => {
+    const estimate = held.reduce((sum, picture) => sum + picture.sizeBytes, 0);
+    const kB = (bytes: number) => `${(bytes / count / 1024).toFixed(0)} kB`;
+    print(`  memory, ${what}: ${kB(liveHeapBytes() - before)} of heap, ${kB(estimate)} by its own estimate`);
+  };
+  say('as it was read');
+  for (const { relations, relationships } of held) {
+    for (const [key, relation] of relations) if (relation.columns.size > 0) relationships.get(key);
   }
-  print(`  size with all columns and relationships worked out: ${kB(held.sizeBytes)}`);
-  held = undefined;
+  say('with all columns and relationships worked out');
+}
+
+function liveHeapBytes(): number {
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
 }
 
 /** Each tenant once, on one session that has read others before. */

@@ -1,5 +1,5 @@
 import type { StatementResult } from '../platform/result-set.ts';
-import { readNumberArray, readText } from './row-reader.ts';
+import { type CatalogRow, readNumberArray, readOptional, readText } from './row-reader.ts';
 import type { RelationRef } from './schema-cache.ts';
 import type { Slices } from './slices.ts';
 import { getOrAdd } from './view-lineage.ts';
@@ -26,10 +26,16 @@ export interface ComputedRelationship {
   readonly toOne: boolean;
 }
 
+/** Lists of two or three grow best like this: an array that is pushed to has room for seventeen. */
+interface Link {
+  readonly constraint: Constraint;
+  readonly next: Link | undefined;
+}
+
 /** The constraints of a catalog, by the relations at both of their ends. */
 export class Constraints {
-  readonly #byRelation = new Map<Oid, Constraint[]>();
-  readonly #byTarget = new Map<Oid, Constraint[]>();
+  readonly #byRelation = new Map<Oid, Link>();
+  readonly #byTarget = new Map<Oid, Link>();
   #count = 0;
 
   get count(): number {
@@ -42,35 +48,37 @@ export class Constraints {
   }
 
   add(constraint: Constraint): void {
+    const { kind, relation, target } = constraint;
     this.#count++;
-    getOrAdd(this.#byRelation, constraint.relation, () => []).push(constraint);
-    if (constraint.kind === 'foreign-key')
-      getOrAdd(this.#byTarget, constraint.target, () => []).push(constraint);
+    this.#byRelation.set(relation, { constraint, next: this.#byRelation.get(relation) });
+    if (kind === 'foreign-key') this.#byTarget.set(target, { constraint, next: this.#byTarget.get(target) });
   }
 
   primaryKeyOf(relation: Oid): Constraint | undefined {
-    return this.#byRelation.get(relation)?.find(({ kind }) => kind === 'primary-key');
+    return linked(this.#byRelation.get(relation)).find(({ kind }) => kind === 'primary-key');
   }
 
   foreignKeysOf(relation: Oid): readonly Constraint[] {
-    return this.#byRelation.get(relation)?.filter(({ kind }) => kind === 'foreign-key') ?? [];
+    return linked(this.#byRelation.get(relation)).filter(({ kind }) => kind === 'foreign-key');
   }
 
   foreignKeysTo(relation: Oid): readonly Constraint[] {
-    return this.#byTarget.get(relation) ?? [];
+    return linked(this.#byTarget.get(relation));
   }
 
   /** Whether exactly these columns, in whatever order, are the primary key or under a unique constraint. */
   isUnique(relation: Oid, columns: readonly number[]): boolean {
     const wanted = columnSet(columns);
-    return (
-      this.#byRelation
-        .get(relation)
-        ?.some(
-          (constraint) => constraint.kind !== 'foreign-key' && columnSet(constraint.columns) === wanted,
-        ) ?? false
+    return linked(this.#byRelation.get(relation)).some(
+      (constraint) => constraint.kind !== 'foreign-key' && columnSet(constraint.columns) === wanted,
     );
   }
+}
+
+function linked(first: Link | undefined): readonly Constraint[] {
+  const constraints: Constraint[] = [];
+  for (let link = first; link !== undefined; link = link.next) constraints.push(link.constraint);
+  return constraints;
 }
 
 function columnSet(numbers: readonly number[]): string {
@@ -79,16 +87,25 @@ function columnSet(numbers: readonly number[]): string {
 
 export async function constraintsFromRows(result: StatementResult, slices: Slices): Promise<Constraints> {
   const constraints = new Constraints();
+  // The same few texts come with nearly every row; what is made of them is kept once.
+  const oids = new Map<string, Oid>();
+  const columnLists = new Map<string, readonly number[]>();
+  const oidOf = (row: CatalogRow, index: number) => {
+    const oid = readText(row, index);
+    return getOrAdd(oids, oid, () => oid);
+  };
+  const columnsOf = (row: CatalogRow, index: number) =>
+    getOrAdd(columnLists, readOptional(row, index) ?? '', () => readNumberArray(row, index));
   for (const row of result.rows) {
     if (slices.spend(1)) await slices.rest();
     const type = readText(row, 0);
     constraints.add({
       kind: type === 'p' ? 'primary-key' : type === 'u' ? 'unique' : 'foreign-key',
       name: readText(row, 1),
-      relation: readText(row, 2),
-      columns: readNumberArray(row, 4),
-      target: readText(row, 3),
-      targetColumns: readNumberArray(row, 5),
+      relation: oidOf(row, 2),
+      columns: columnsOf(row, 4),
+      target: oidOf(row, 3),
+      targetColumns: columnsOf(row, 5),
     });
   }
   return constraints;

@@ -138,7 +138,7 @@ type ResultsByStatement = readonly [
 ];
 
 // About a millisecond of work: a big catalog must not hold up the requests of other tenants.
-const ROWS_PER_SLICE = 1_000;
+const ROWS_PER_SLICE = 500;
 // Scanning so much of a view's node tree takes as long as a row of the other kinds.
 const CHARACTERS_PER_ROW = 500;
 const UNITS_A_VIEW = 4;
