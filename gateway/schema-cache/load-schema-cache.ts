@@ -122,6 +122,7 @@ export async function buildSchemaCache(
     get sizeBytes() {
       return weight.bytes;
     },
+    addWeight: (bytes) => weight.add(bytes),
   };
 }
 

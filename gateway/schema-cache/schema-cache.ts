@@ -32,6 +32,8 @@ export interface SchemaCache {
   readonly serverVersion: number;
   /** What it takes in memory, for the cache's byte bound; grows as parts of it are worked out. */
   readonly sizeBytes: number;
+  /** Counts bytes of what is remembered for as long as the picture is there, such as plans made on it; negative when it is let go of. */
+  readonly addWeight?: (bytes: number) => void;
 }
 
 /** The relationships of a picture by the relation they start from. */
