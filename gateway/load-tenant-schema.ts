@@ -56,6 +56,8 @@ export function createSchemaLoader(options: {
           statementTimeoutMs: timeoutMs,
           searchPath: path,
           variables: path === undefined ? CATALOG_SETTINGS : [],
+          // A column's type must not be missing because it was made between two of the queries.
+          isOneSnapshot: path === undefined,
           signal,
         });
         breaker.settle(primary);

@@ -71,7 +71,7 @@ export function createServices(
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
     observe,
     load: createSchemaLoader({ pools, topology, breaker, observe }),
-    onPublished: () => schemaReload.picturesChanged(),
+    onPublished: (tenant) => schemaReload.pictureChanged(tenant),
   });
   const schemaReload = startSchemaReload(config, { schemaCaches, networkPolicy, observe });
   const state = { isReached: false, isListening: false, isDraining: false };
@@ -153,6 +153,9 @@ async function reachRegistry(
   }
 }
 
+/** One tenant's cache takes tens of kB, one with thousands of relations tens of MB. */
+const SCHEMA_CACHE_SIZE_BOUNDS = [16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
+
 function addGauges(
   metrics: Metrics,
   parts: {
@@ -193,6 +196,13 @@ function addGauges(
     'cascata_schema_cache_bytes',
     'Estimated size of all schema caches, bounded by caches.schemaCacheMaxBytes.',
     () => schemaCaches.stats().bytes,
+  );
+  metrics.sizes('cascata_schema_caches_by_size', 'Schema caches in memory of at most so many bytes.', {
+    bounds: SCHEMA_CACHE_SIZE_BOUNDS,
+    collect: () => schemaCaches.sizes(),
+  });
+  metrics.gauge('cascata_schema_cache_largest_bytes', 'Size of the largest schema cache in memory.', () =>
+    Math.max(0, ...schemaCaches.sizes()),
   );
   metrics.gauge(
     'cascata_pool_waiting_requests',

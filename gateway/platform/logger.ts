@@ -81,6 +81,7 @@ function levelOf(observation: Observation): Level | undefined {
       return observation.cause === undefined ? 'info' : 'error';
     case 'pool-opened':
     case 'pool-closed':
+    case 'schema-cache-evicted':
       return 'debug';
     case 'tenant-cache':
     case 'jwt-cache':

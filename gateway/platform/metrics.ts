@@ -15,6 +15,15 @@ export interface Metrics {
   readonly observe: Observe;
   /** Registers a gauge that is read when the metrics are. */
   gauge(name: string, help: string, collect: () => number): void;
+  /**
+   * Registers a gauge of how many things of a kind there are by size, read when the metrics are: with the label `le`, how many are at most
+   * so large, and `+Inf` for all.
+   */
+  sizes(
+    name: string,
+    help: string,
+    options: { bounds: readonly number[]; collect: () => Iterable<number> },
+  ): void;
   /** The text a `/metrics` endpoint answers with. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -41,6 +50,21 @@ export function createMetrics({ withProcessMetrics = true }: MetricsOptions = {}
         help,
         registers: [registry],
         collect: () => gauge.set(collect()),
+      });
+    },
+    sizes(name, help, { bounds, collect }) {
+      const gauge: Gauge<'le'> = new Gauge({
+        name,
+        help,
+        labelNames: ['le'],
+        registers: [registry],
+        collect() {
+          const values = [...collect()];
+          for (const bound of [...bounds, Number.POSITIVE_INFINITY]) {
+            const le = bound === Number.POSITIVE_INFINITY ? '+Inf' : String(bound);
+            gauge.set({ le }, values.filter((value) => value <= bound).length);
+          }
+        },
       });
     },
     async render() {
@@ -95,6 +119,11 @@ function createFamilies() {
     schemaLoads: counter('cascata_schema_cache_loads_total', 'Loads of schema caches by outcome.', [
       'outcome',
     ]),
+    schemaEvictions: counter(
+      'cascata_schema_cache_evictions_total',
+      'Schema caches pushed out by others for want of room.',
+      [],
+    ),
     schemaLoadDuration: new HistogramFamily(
       'cascata_schema_cache_load_seconds',
       'Time to load a schema cache.',
@@ -147,6 +176,9 @@ function count(observation: Observation, families: Families, routes: Routes): vo
       break;
     case 'schema-cache-failed':
       families.schemaLoads.increment('failed');
+      break;
+    case 'schema-cache-evicted':
+      families.schemaEvictions.increment();
       break;
     case 'settings-ignored':
       families.ignoredSettings.increment();

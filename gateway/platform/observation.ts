@@ -37,6 +37,13 @@ export type Observation =
       readonly tenantId: string;
       readonly durationMs: number;
       readonly relations: number;
+      readonly sizeBytes: number;
+    }
+  | {
+      /** Pushed out by pictures of other tenants: the next request of this one reads its catalog again. */
+      readonly kind: 'schema-cache-evicted';
+      readonly tenantId: string;
+      readonly sizeBytes: number;
     }
   | { readonly kind: 'schema-cache-failed'; readonly tenantId: string; readonly cause: unknown }
   | {

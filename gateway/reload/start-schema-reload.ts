@@ -4,6 +4,7 @@ import { LOGINS, sharedUrl } from '../platform/derived-logins.ts';
 import type { NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import { type NotificationListener, startNotificationListener } from '../registry/notification-listener.ts';
+import type { Tenant } from '../registry/tenant.ts';
 import { buildTopology } from '../routing/topology.ts';
 import type { SchemaCacheStore } from '../schema-cache/schema-cache-store.ts';
 import { asksForReload, RELOAD_CHANNEL } from './reload-payload.ts';
@@ -12,7 +13,7 @@ import { TenantListeners } from './tenant-listeners.ts';
 
 export interface SchemaReload {
   /** A picture was read: its tenant's database may have to be listened in. */
-  readonly picturesChanged: () => void;
+  readonly pictureChanged: (tenant: Tenant) => void;
   close(): Promise<void>;
 }
 
@@ -69,15 +70,13 @@ export function startSchemaReload(
     });
   }
 
-  function rebalance(): void {
-    const hasShared = schemaCaches.held().some(({ tenant }) => tenant.placement.kind === 'shared');
-    if (hasShared) shared ??= listenInShared();
-    tenants.rebalance();
-  }
-
-  const timer = setInterval(rebalance, REBALANCE_MS).unref();
+  const timer = setInterval(() => tenants.rebalance(), REBALANCE_MS).unref();
   return {
-    picturesChanged: rebalance,
+    pictureChanged(tenant) {
+      // One connection for all of them: thousands of tenants that come one after the other need no look at all the others.
+      if (tenant.placement.kind === 'shared') shared ??= listenInShared();
+      else tenants.rebalance();
+    },
     async close() {
       clearInterval(timer);
       await Promise.all([sweep.close(), tenants.close(), shared?.close()]);
