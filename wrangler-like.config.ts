@@ -14,6 +14,7 @@ export default defineConfig({
       // Inside a container the loopback address reaches nobody; what is published is decided outside.
       gateway: { host: '0.0.0.0', trustedProxies: [] },
       admin: { host: '0.0.0.0' },
+      pgbouncer: { listenHost: '0.0.0.0', runDir: '/run/pgbouncer' },
     },
   },
 });

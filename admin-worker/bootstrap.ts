@@ -1,12 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { LOGINS, loginPassword, SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
+import type { Settings } from '../gateway/platform/settings.ts';
 import { quoteIdent, quoteLiteral } from '../gateway/platform/sql.ts';
 import type { Secret } from '../gateway/registry/secrets.ts';
 import { sqlStateOf, withClient, withDatabase } from './connections.ts';
 import { migrateControlSchema } from './control-migrations.ts';
 import { JOB_KINDS } from './jobs/job-list.ts';
 import { installQueue } from './jobs/queue.ts';
+import { installLookup } from './pgbouncer/install-lookup.ts';
 import { dropStaleMigrationLogins } from './provision/migration-login.ts';
 import { AUTH_HELPERS, createRole, EXTENSIONS, PLACEHOLDER_ROLES } from './provision/shared-database.sql.ts';
 import { MIGRATOR_ROLE } from './provision/tenant-names.ts';
@@ -17,6 +19,8 @@ export interface BootstrapOptions {
   readonly masterKey: Secret;
   /** Database of the `shared` tenants, in the same cluster. */
   readonly sharedDatabase?: string;
+  /** With a `configDir`, what PgBouncer looks logins up with is made too. */
+  readonly pgbouncer?: Pick<Settings['pgbouncer'], 'configDir'>;
 }
 
 /** Key of the advisory lock that keeps two starting processes apart, in either database. */
@@ -48,6 +52,8 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
       await client.query(AUTH_HELPERS);
       await client.query(EXTENSIONS);
       await dropStaleMigrationLogins(client);
+      if (options.pgbouncer?.configDir !== undefined)
+        await installLookup(client, { url: controlDatabaseUrl, masterKey });
     },
   );
   await withClient({ url: controlDatabaseUrl, applicationName: 'cascata-bootstrap' }, async (client) => {

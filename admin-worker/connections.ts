@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { connectOptions } from '../gateway/platform/connect-options.ts';
+import type { NetworkPolicy } from '../gateway/platform/network-policy.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 
 /** The same server, another database. */
@@ -65,16 +67,37 @@ export function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) =>
   });
 }
 
+/** A DSN that came with a tenant: where it may lead, and who may sign its server's certificate (PEM). */
+export interface ForeignServer {
+  readonly policy: NetworkPolicy;
+  readonly caCertificate: string | undefined;
+}
+
+export interface ClientOptions {
+  readonly url: Secret;
+  readonly applicationName: string;
+  readonly connectTimeoutMs?: number;
+  /** Absent for servers of our own. */
+  readonly foreign?: ForeignServer | undefined;
+}
+
+/** A database: its DSN, and for one that came with a tenant what goes with it. */
+export type TenantServer = Pick<ClientOptions, 'url' | 'foreign'>;
+
 /** Opens one connection for `work` and closes it whatever happens. */
 export async function withClient<T>(
-  options: { readonly url: Secret; readonly applicationName: string; readonly connectTimeoutMs?: number },
+  { url, applicationName, connectTimeoutMs = CONNECT_TIMEOUT_MS, foreign }: ClientOptions,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({
-    connectionString: options.url.reveal(),
-    connectionTimeoutMillis: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-    application_name: options.applicationName,
-  });
+  const client = new pg.Client(
+    foreign === undefined
+      ? {
+          connectionString: url.reveal(),
+          connectionTimeoutMillis: connectTimeoutMs,
+          application_name: applicationName,
+        }
+      : connectOptions(url, { applicationName, connectTimeoutMs, ...foreign }),
+  );
   // A loss while no query is running is told by the next query.
   client.on('error', () => undefined);
   await client.connect();

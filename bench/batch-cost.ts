@@ -1,10 +1,10 @@
 import { Pool as PgPool } from 'pg';
 import { BatchWriter } from '../gateway/execute/batch-writer.ts';
-import { connectOptions } from '../gateway/execute/connect-options.ts';
 import { Connection } from '../gateway/execute/connection.ts';
 import { Pool } from '../gateway/execute/pool.ts';
 import type { BatchPlan } from '../gateway/execute/role-switch/role-switch.ts';
 import { TrustedRoleSwitch } from '../gateway/execute/role-switch/trusted.ts';
+import { connectOptions } from '../gateway/platform/connect-options.ts';
 import type { TransactionRequest } from '../gateway/query/transaction-request.ts';
 import { treeCpuUs } from './cpu.ts';
 import { type BenchDatabase, provisionByHand, startDatabase } from './database.ts';

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { BatchWriter } from '../gateway/execute/batch-writer.ts';
-import { connectOptions } from '../gateway/execute/connect-options.ts';
 import { Connection } from '../gateway/execute/connection.ts';
 import { TrustedRoleSwitch } from '../gateway/execute/role-switch/trusted.ts';
+import { connectOptions } from '../gateway/platform/connect-options.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 import { BENCH_HOST, BENCH_TENANT, type FloorStatement } from './scenarios.ts';
 

@@ -8,6 +8,7 @@ import { searchPath } from './query/build-transaction-request.ts';
 import { hookSignature, hookStatement } from './query/hook-sql.ts';
 import type { PostgrestRecord, SettingProblem } from './registry/postgrest-settings.ts';
 import { type PostgrestSettings, physicalRole, type Tenant } from './registry/tenant.ts';
+import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import type { Topology } from './routing/topology.ts';
 import { CATALOG_SETTINGS } from './schema-cache/catalog-settings.ts';
 import {
@@ -41,20 +42,32 @@ const MAX_READINGS = 3;
 export function createSchemaLoader(options: {
   readonly pools: PoolCache;
   readonly topology: Topology;
+  readonly breaker: CircuitBreaker;
   readonly observe: Observe;
 }): (tenant: Tenant, signal: AbortSignal, previous?: SchemaCache) => Promise<SchemaCache> {
-  const { pools, topology, observe } = options;
+  const { pools, topology, breaker, observe } = options;
   return async (tenant, signal, previous) => {
     const { primary } = topology.upstreamsOf(tenant);
-    const run: Run = (statements, role, timeoutMs, path) =>
-      runReadOnly(pools, primary, statements, {
-        role,
-        statementTimeoutMs: timeoutMs,
-        searchPath: path,
-        variables: path === undefined ? CATALOG_SETTINGS : [],
-        signal,
-        owner: tenant.id,
-      });
+    const run: Run = async (statements, role, timeoutMs, path) => {
+      breaker.admit(primary);
+      try {
+        const results = await runReadOnly(pools, primary, statements, {
+          role,
+          statementTimeoutMs: timeoutMs,
+          searchPath: path,
+          variables: path === undefined ? CATALOG_SETTINGS : [],
+          // A column's type must not be missing because it was made between two of the queries.
+          isOneSnapshot: path === undefined,
+          signal,
+          owner: tenant.id,
+        });
+        breaker.settle(primary);
+        return results;
+      } catch (error) {
+        breaker.settle(primary, error);
+        throw error;
+      }
+    };
     const { cache, problems } = await new Reading(tenant, run, previous).read();
     if (problems.length > 0) observe({ kind: 'settings-ignored', tenantId: tenant.id, problems });
     return cache;

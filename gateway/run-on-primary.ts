@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDatabaseError } from './errors/database-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { RunOptions } from './execute/run-transaction.ts';
 import type { RequestTrace } from './http/request-trace.ts';
@@ -20,40 +18,26 @@ export interface Run<T> {
   readonly work: (upstream: Upstream, options: RunOptions) => Promise<T>;
 }
 
-/** A pool may hold several connections that have broken and do not know it yet. */
-const MAX_READ_ATTEMPTS = 4;
-/** Grows with each attempt: the other sockets of a server that went away close within moments. */
-const PAUSE_MS = 30;
+/** These are raised before anything was sent. */
+const CONNECT_FAILURES: ReadonlySet<string> = new Set(['PGRST000', 'GW203', 'GW204']);
 
-/** Runs a transaction on the primary. A read whose server went away midway is run again; a write never is. */
+/** Runs a transaction on the primary, and tells when it cannot be reached. */
 export async function runOnPrimary<T>(
   { observe }: { readonly observe: Observe },
   primary: Upstream,
-  { tenant, request, trace, options, work }: Run<T>,
+  { tenant, trace, options, work }: Run<T>,
 ): Promise<T> {
   trace.upstream = primary.name;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work(primary, options);
-    } catch (cause) {
-      const isGone = isServerGone(cause);
-      if (isGone || isConnectFailure(cause)) {
-        observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
-      }
-      const mayRepeat = isGone && request.accessMode === 'read only' && attempt < MAX_READ_ATTEMPTS;
-      if (!mayRepeat || options.signal?.aborted) throw cause;
-      await sleep(PAUSE_MS * attempt);
+  try {
+    return await work(primary, options);
+  } catch (cause) {
+    if (isConnectFailure(cause)) {
+      observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
     }
+    throw cause;
   }
 }
 
-/** `PGRST000` is raised before anything was sent. */
-function isConnectFailure(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'PGRST000';
-}
-
-/** The connection broke, or the server said that it is going down (57P01, 57P02) or is not up yet (57P03). */
-function isServerGone(error: unknown): boolean {
-  if (error instanceof GatewayError) return error.code === 'PGRST001';
-  return isDatabaseError(error) && /^57P0[123]$/.test(error.code);
+export function isConnectFailure(error: unknown): boolean {
+  return error instanceof GatewayError && CONNECT_FAILURES.has(error.code);
 }

@@ -12,7 +12,7 @@ import { parseLsn } from './routing/lsn.ts';
 import type { ReadNeeds } from './routing/replica-group.ts';
 import type { TenantReplicas, Topology } from './routing/topology.ts';
 import type { Upstream } from './routing/upstream.ts';
-import { type Run, runOnPrimary } from './run-on-primary.ts';
+import { isConnectFailure, type Run, runOnPrimary } from './run-on-primary.ts';
 
 export interface ReplicaServices {
   readonly pools: PoolCache;
@@ -75,7 +75,7 @@ async function readOnReplica<T extends Ending>(
   trace.upstream = upstream.name;
   server.inFlight++;
   try {
-    const result = await work(upstream, options);
+    const result = await work(upstream, { ...options, isOnce: true });
     if (result.ended === undefined) leave();
     else void result.ended.then(leave);
     return result;
@@ -134,7 +134,7 @@ function callerOf(tenant: Tenant, auth: AuthResult | undefined): string {
 }
 
 function mayDiffer(error: unknown): boolean {
-  if (error instanceof GatewayError) return error.code === 'PGRST000' || error.code === 'PGRST001';
+  if (error instanceof GatewayError) return error.code === 'PGRST001' || isConnectFailure(error);
   return isDatabaseError(error) && MAY_DIFFER.test(error.code);
 }
 

@@ -4,8 +4,9 @@ import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
-import { controlUrl, LOGINS } from './platform/derived-logins.ts';
+import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
 import type { Metrics } from './platform/metrics.ts';
+import { createNetworkPolicy } from './platform/network-policy.ts';
 import type { Observe } from './platform/observation.ts';
 import { QueryTemplates } from './query/query-templates.ts';
 import type { LimitDefaults } from './registry/limit-defaults.ts';
@@ -13,6 +14,7 @@ import { createRegistryReader, type PostgresRegistryReader } from './registry/po
 import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
 import { startSchemaReload } from './reload/start-schema-reload.ts';
+import { CircuitBreaker } from './routing/circuit-breaker.ts';
 import { buildTopology } from './routing/topology.ts';
 import { createRunOnUpstream, type RunOnUpstream, type StreamOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
@@ -68,17 +70,22 @@ export function createServices(
     ttlMs: caches.tenantTtlMs,
   });
   const isTrustedProxy = trustedProxies(config.gateway.trustedProxies);
-  const pools = new PoolCache({ ...poolSettings, observe });
+  const networkPolicy = createNetworkPolicy({
+    allowedNetworks: config.remotes.allowedNetworks,
+    ownHosts: ownHosts(config),
+  });
+  const pools = new PoolCache({ ...poolSettings, networkPolicy, observe });
+  const breaker = new CircuitBreaker({ observe });
   const topology = buildTopology(config);
   const monitor = new ReplicaMonitor({ pools, observe });
   const schemaCaches = new SchemaCacheStore({
     maxBytes: caches.schemaCacheMaxBytes,
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
     observe,
-    load: createSchemaLoader({ pools, topology, observe }),
-    onPublished: () => schemaReload.picturesChanged(),
+    load: createSchemaLoader({ pools, topology, breaker, observe }),
+    onPublished: (tenant) => schemaReload.pictureChanged(tenant),
   });
-  const schemaReload = startSchemaReload(config, { schemaCaches, observe });
+  const schemaReload = startSchemaReload(config, { schemaCaches, networkPolicy, observe });
   const state = { isReached: false, isListening: false, isDraining: false };
   const closing = new AbortController();
   const reaching = reachRegistry(registry, closing.signal, observe).then(() => {
@@ -102,7 +109,7 @@ export function createServices(
       schemaCaches.invalidateAll();
     },
   });
-  addGauges(metrics, { pools, settings: poolSettings, tenants, schemaCaches });
+  addGauges(metrics, { pools, settings: poolSettings, tenants, schemaCaches, breaker });
   return {
     config,
     observe,
@@ -121,6 +128,7 @@ export function createServices(
       pools,
       topology,
       monitor,
+      breaker,
       observe,
       maxReplicaLagMs: config.pools.maxReplicaLagMs,
       streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
@@ -168,6 +176,9 @@ async function reachRegistry(
   }
 }
 
+/** One tenant's cache takes tens of kB, one with thousands of relations tens of MB. */
+const SCHEMA_CACHE_SIZE_BOUNDS = [16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
+
 function addGauges(
   metrics: Metrics,
   parts: {
@@ -175,9 +186,10 @@ function addGauges(
     readonly settings: GatewayConfig['pools'];
     readonly tenants: TenantCache;
     readonly schemaCaches: SchemaCacheStore;
+    readonly breaker: CircuitBreaker;
   },
 ): void {
-  const { pools, settings, tenants, schemaCaches } = parts;
+  const { pools, settings, tenants, schemaCaches, breaker } = parts;
   const sum = (pick: (stats: ReturnType<PoolCache['stats']>[number]) => number) => () =>
     pools.stats().reduce((total, stats) => total + pick(stats), 0);
   metrics.gauge(
@@ -208,10 +220,22 @@ function addGauges(
     'Estimated size of all schema caches, bounded by caches.schemaCacheMaxBytes.',
     () => schemaCaches.stats().bytes,
   );
+  metrics.sizes('cascata_schema_caches_by_size', 'Schema caches in memory of at most so many bytes.', {
+    bounds: SCHEMA_CACHE_SIZE_BOUNDS,
+    collect: () => schemaCaches.sizes(),
+  });
+  metrics.gauge('cascata_schema_cache_largest_bytes', 'Size of the largest schema cache in memory.', () =>
+    Math.max(0, ...schemaCaches.sizes()),
+  );
   metrics.gauge(
     'cascata_pool_waiting_requests',
     'Requests that wait for a connection.',
     sum(({ waiting }) => waiting),
+  );
+  metrics.gauge(
+    'cascata_upstreams_open',
+    'Upstreams that get no requests since they do not answer.',
+    () => breaker.openCount,
   );
   metrics.gauge('cascata_transactions_in_flight', 'Transactions under way.', () => pools.running.size);
 }

@@ -162,6 +162,8 @@ function childEnvironment(
   if (replicas.length > 0) env.READ_REPLICA_URLS = replicas.join(',');
   env.DATA_DIR = config.dataDir;
   env.LOG_LEVEL = config.logLevel;
+  if (config.remotes.allowedNetworks.length > 0)
+    env.REMOTE_ALLOWED_NETWORKS = config.remotes.allowedNetworks.join(',');
   return env;
 }
 

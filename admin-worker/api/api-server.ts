@@ -48,6 +48,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
   try {
     await boss.start();
+    // In the background: PgBouncer may start after us, and waits for the file.
+    void services.pgbouncer?.sync();
     const server = await listen(app.fetch, { host, port });
     const address = server.address();
     return {

@@ -9,7 +9,7 @@ import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-recor
 import { type ApplyMigrationsPayload, applyMigrationsKind } from './apply-migrations-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
 import type { Queryable } from './job-store.ts';
-import { databaseUrlOf, withTenantConnection } from './tenant-connection.ts';
+import { databaseOf, withTenantConnection } from './tenant-connection.ts';
 import { withTenantLock } from './tenant-job-lock.ts';
 import {
   ChangedMigrationError,
@@ -111,7 +111,7 @@ async function isCommitted(
   { connect, services }: Context,
   { tenant, transactionId }: { tenant: TenantRecord; transactionId: string },
 ): Promise<boolean> {
-  return connect(databaseUrlOf(services, tenant), async (client) => {
+  return connect(databaseOf(services, tenant), async (client) => {
     const { rows } = await client.query<{ status: string | null }>(
       'SELECT pg_xact_status($1::xid8) AS status',
       [transactionId],

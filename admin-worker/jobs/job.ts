@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { z } from 'zod';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { TenantServer } from '../connections.ts';
 import { ReportedError } from '../reported-error.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import type { JobKind } from './job-kind.ts';
@@ -27,8 +28,9 @@ export interface JobContext<Payload = unknown, State extends object = object> {
   /**
    * Lends a connection that ends with the step or on abort, and that the next runner of this job cuts off before it begins. What a
    * step writes to a database goes over such connections: then a runner that was paused cannot write after it has lost the job.
+   * A DSN alone is for servers of our own; a tenant's comes from `databaseOf`.
    */
-  connect<T>(url: Secret, work: (client: pg.Client) => Promise<T>): Promise<T>;
+  connect<T>(server: Secret | TenantServer, work: (client: pg.Client) => Promise<T>): Promise<T>;
 }
 
 export type LogLevel = 'info' | 'warn' | 'error';

@@ -3,7 +3,7 @@ import { loginUrl } from '../../gateway/platform/derived-logins.ts';
 import { unsealText } from '../../gateway/registry/sealing.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
-import { withClient, withDatabase, withPooled } from '../connections.ts';
+import { type TenantServer, withClient, withDatabase, withPooled } from '../connections.ts';
 import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
 import type { MigrationTarget } from '../provision/run-migrations.ts';
 import { MIGRATOR_ROLE } from '../provision/tenant-names.ts';
@@ -11,12 +11,18 @@ import type { AdminServices } from '../tenants/admin-services.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 import type { JobContext } from './job.ts';
 
-/** DSN of the tenant's database with rights to look at it. */
-export function databaseUrlOf({ masterKey, sharedDatabaseUrl }: AdminServices, tenant: TenantRecord): Secret {
-  if (tenant.database_name !== null) return withDatabase(sharedDatabaseUrl, tenant.database_name);
-  if (tenant.sealed_connection_string === null) return sharedDatabaseUrl;
+/** The way to the tenant's database with rights to look at it. */
+export function databaseOf(
+  { masterKey, sharedDatabaseUrl, networkPolicy }: AdminServices,
+  tenant: TenantRecord,
+): TenantServer {
+  if (tenant.database_name !== null) return { url: withDatabase(sharedDatabaseUrl, tenant.database_name) };
+  if (tenant.sealed_connection_string === null) return { url: sharedDatabaseUrl };
   const context = tenantSealContext(tenant.id, 'connection_string');
-  return new Secret(unsealText(tenant.sealed_connection_string, { masterKey, context }));
+  return {
+    url: new Secret(unsealText(tenant.sealed_connection_string, { masterKey, context })),
+    foreign: { policy: networkPolicy, caCertificate: tenant.ca_certificate ?? undefined },
+  };
 }
 
 interface TenantConnection {
@@ -31,8 +37,9 @@ export async function withTenantConnection(
   work: (client: pg.Client) => Promise<void>,
 ): Promise<void> {
   const { services } = context;
-  const url = databaseUrlOf(services, tenant);
-  if (target.tenant === undefined) return context.connect(url, work);
+  const server = databaseOf(services, tenant);
+  const { url } = server;
+  if (target.tenant === undefined) return context.connect(server, work);
   const { owner } = target.tenant.roles;
   const isShared = tenant.placement_kind === 'shared';
   // The owner of a database of its own may connect there; into the shared one no tenant's role may.
@@ -41,7 +48,7 @@ export async function withTenantConnection(
     isShared ? withPooled(services.shared, use) : withClient({ url, applicationName: 'cascata-runner' }, use);
   const { name, password } = await withAdmin((admin) => createMigrationLogin(admin, memberOf));
   try {
-    await context.connect(loginUrl(url, { login: name, password }), work);
+    await context.connect({ url: loginUrl(url, { login: name, password }) }, work);
   } finally {
     await withAdmin((admin) => dropMigrationLogin(admin, name));
   }

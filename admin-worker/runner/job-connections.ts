@@ -1,6 +1,6 @@
 import pg from 'pg';
-import type { Secret } from '../../gateway/registry/secrets.ts';
-import { withClient } from '../connections.ts';
+import { Secret } from '../../gateway/registry/secrets.ts';
+import { type TenantServer, withClient } from '../connections.ts';
 import type { JobLease } from '../jobs/job-lease.ts';
 
 const PREFIX = 'cascata-job';
@@ -42,18 +42,19 @@ export async function cutOffRun(
 }
 
 export interface JobConnectionOptions {
-  readonly url: Secret;
+  readonly server: Secret | TenantServer;
   readonly lease: JobLease;
   readonly signal: AbortSignal;
 }
 
 /** Lends a connection that is the run's own: see `JobContext.connect`. */
 export async function withJobConnection<T>(
-  { url, lease, signal }: JobConnectionOptions,
+  { server, lease, signal }: JobConnectionOptions,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  return withClient({ url, applicationName: connectionName(lease) }, async (client) => {
+  const target = server instanceof Secret ? { url: server } : server;
+  return withClient({ ...target, applicationName: connectionName(lease) }, async (client) => {
     const onAbort = () => void client.end().catch(() => undefined); // `work` fails by itself then.
     signal.addEventListener('abort', onAbort, { once: true });
     try {

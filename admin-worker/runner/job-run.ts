@@ -59,7 +59,7 @@ export function contextOf(run: JobRun, { name, signal, percent }: StepView): Job
     log: (line, level = 'info') => log.add(line, { level, step: name }),
     checkpoint: () => lease.saveState(state),
     assertLease: () => lease.assert(),
-    connect: (url, work) => withJobConnection({ url, lease, signal }, work),
+    connect: (server, work) => withJobConnection({ server, lease, signal }, work),
   };
 }
 

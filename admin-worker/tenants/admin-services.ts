@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
+import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import type { Observe } from '../../gateway/platform/observation.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { PgBouncerConfig } from '../pgbouncer/pgbouncer-config.ts';
 
 /** What operations on tenants work with. Made once per process. */
 export interface AdminServices {
@@ -13,5 +15,9 @@ export interface AdminServices {
   /** DSN behind `shared`; runs of migrations connect to it with logins of their own. */
   readonly sharedDatabaseUrl: Secret;
   readonly masterKey: Secret;
+  /** Where connection strings of tenants may lead. */
+  readonly networkPolicy: NetworkPolicy;
+  /** Absent where PgBouncer is configured by somebody else, or there is none. */
+  readonly pgbouncer: PgBouncerConfig | undefined;
   readonly observe: Observe;
 }

@@ -2,6 +2,7 @@ import { parsePostgrestSettings } from '../../gateway/registry/postgrest-setting
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError, type InputProblem } from '../api/admin-error.ts';
 import { problemOfLogicalSchema } from '../provision/tenant-names.ts';
+import type { AdminServices } from './admin-services.ts';
 import { problemOfConnecting } from './dsn.ts';
 import { givenDsns } from './placement-columns.ts';
 import { homeOf } from './tenant-home.ts';
@@ -37,11 +38,16 @@ export function refuseMove(before: TenantRecord, kind: PlacementInput['kind']): 
   );
 }
 
-/** @throws {AdminError} `unreachable` when a DSN that was given does not lead to a database */
-export async function tryConnections(placement: PlacementInput): Promise<void> {
+/** @throws {AdminError} `unreachable` when a DSN that was given does not lead to a database, or leads into the platform's own networks */
+export async function tryConnections(
+  { networkPolicy }: AdminServices,
+  placement: PlacementInput,
+): Promise<void> {
+  if (placement.kind === 'shared') return;
+  const foreign = { policy: networkPolicy, caCertificate: placement.ca_certificate ?? undefined };
   const problems = await Promise.all(
     givenDsns(placement).map(async ({ path, dsn }): Promise<InputProblem | undefined> => {
-      const message = await problemOfConnecting(dsn);
+      const message = await problemOfConnecting(dsn, foreign);
       return message === undefined ? undefined : { path, message };
     }),
   );

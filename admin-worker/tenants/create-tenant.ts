@@ -28,14 +28,14 @@ export async function createTenant(
   input: CreateTenantInput,
   actor: Actor,
 ): Promise<{ tenant: TenantRecord; keys: TenantKeys }> {
-  const { control, masterKey } = services;
+  const { control, masterKey, pgbouncer } = services;
   refuseUnavailable(input.isolation);
-  await tryConnections(input.placement);
+  await tryConnections(services, input.placement);
   const naming = namingFor(input.placement.kind, input.id);
   const logicalSchemas = exposedSchemas(input.postgrest, naming);
   let isProvisioned = false;
   try {
-    return await inTransaction(control, async (client) => {
+    const created = await inTransaction(control, async (client) => {
       await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
       await refuseShadowing(client, input.id);
       await insertTenant(client, { input, naming, masterKey });
@@ -53,6 +53,8 @@ export async function createTenant(
       isProvisioned = true;
       return { tenant, keys };
     });
+    await pgbouncer?.sync();
+    return created;
   } catch (error) {
     if (isProvisioned) await dropHome(services, { id: input.id, naming });
     if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });

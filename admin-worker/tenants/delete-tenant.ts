@@ -21,7 +21,7 @@ export async function deleteTenant(
   services: AdminServices,
   { id, actor }: { id: string; actor: Actor },
 ): Promise<void> {
-  const { control } = services;
+  const { control, pgbouncer } = services;
   // Committed on its own: gateways stop sending requests before anything is dropped.
   const { rowCount } = await control.query(
     `UPDATE control.tenants SET status = 'suspended', updated_at = now() WHERE id = $1`,
@@ -44,6 +44,7 @@ export async function deleteTenant(
       });
     }
   });
+  await pgbouncer?.sync();
 }
 
 async function lockTenant(client: Parameters<typeof findTenant>[0], id: string): Promise<void> {

@@ -1,6 +1,8 @@
-import pg from 'pg';
+import { X509Certificate } from 'node:crypto';
+import type pg from 'pg';
+import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
-import { withClient } from '../connections.ts';
+import { type ForeignServer, withClient } from '../connections.ts';
 import type { DisplayedPlace } from './tenant-record.ts';
 
 /** What is wrong with a DSN, without any part of it; `undefined` when nothing is. */
@@ -12,7 +14,42 @@ export function problemOfDsn(text: string): string | undefined {
   if (url.hostname === '') return 'names no host';
   if (url.username === '') return 'names no user';
   if (url.pathname.length < 2) return 'names no database';
+  const parameter = MISLEADING.find((name) => url.searchParams.has(name));
+  if (parameter !== undefined) return `has the parameter ${parameter}, which would change where it leads`;
+  const sslMode = url.searchParams.get('sslmode');
+  if (sslMode !== null && !SSL_MODES.has(sslMode))
+    return `has an sslmode that is not one of ${[...SSL_MODES].join(', ')}`;
   return undefined;
+}
+
+/** Parameters of libpq that stand in for the URL's own parts, or name files of this machine. */
+const MISLEADING = ['host', 'hostaddr', 'port', 'service', 'passfile', 'sslrootcert', 'sslcert', 'sslkey'];
+const SSL_MODES: ReadonlySet<string> = new Set([
+  'disable',
+  'allow',
+  'prefer',
+  'require',
+  'verify-ca',
+  'verify-full',
+]);
+
+/** Whether a valid DSN asks for TLS at all. */
+export function usesTls(text: string): boolean {
+  return (new URL(text).searchParams.get('sslmode') ?? 'disable') !== 'disable';
+}
+
+/** What is wrong with a PEM text of certificates; `undefined` when nothing is. */
+export function problemOfCertificates(text: string): string | undefined {
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+    return 'holds a private key, which must not leave its server';
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  if (certificates.length === 0) return 'holds no PEM certificate (-----BEGIN CERTIFICATE-----)';
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate);
+    return undefined;
+  } catch {
+    return 'holds a certificate that cannot be read';
+  }
 }
 
 /** The parts of a valid DSN that may be shown. */
@@ -28,42 +65,14 @@ export function displayDsn(dsn: Secret): DisplayedPlace {
 const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Connects and asks for one row. @returns why that failed, without any part of the DSN; `undefined` when it worked */
-export async function problemOfConnecting(dsn: Secret): Promise<string | undefined> {
+export async function problemOfConnecting(dsn: Secret, foreign: ForeignServer): Promise<string | undefined> {
   try {
     await withClient(
-      { url: dsn, applicationName: 'cascata-probe', connectTimeoutMs: CONNECT_TIMEOUT_MS },
+      { url: dsn, applicationName: 'cascata-probe', connectTimeoutMs: CONNECT_TIMEOUT_MS, foreign },
       (client) => client.query({ text: 'SELECT 1', query_timeout: CONNECT_TIMEOUT_MS } as pg.QueryConfig),
     );
     return undefined;
   } catch (error) {
-    return reasonOf(error);
+    return connectReason(error);
   }
-}
-
-// Messages of drivers and servers name hosts, users and databases, so only known codes are put into words.
-const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection was refused',
-  ENOTFOUND: 'the host name is not known',
-  EAI_AGAIN: 'the host name could not be looked up',
-  ETIMEDOUT: 'the server did not answer in time',
-  EHOSTUNREACH: 'the host cannot be reached',
-  ENETUNREACH: 'the network cannot be reached',
-  ECONNRESET: 'the connection was reset',
-  '28P01': 'the server refused the user or the password',
-  '28000': 'the server refused the user or the way it connected',
-  '3D000': 'the database does not exist',
-  '53300': 'the server has no connection left',
-  '57P03': 'the server is starting or stopping',
-};
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const reason = REASONS[code];
-  if (reason !== undefined) return reason;
-  if (error instanceof Error && /time(d )?out/i.test(error.message)) return REASONS.ETIMEDOUT!;
-  if (error instanceof Error && /SSL|TLS|certificate/i.test(error.message))
-    return 'the TLS connection could not be set up';
-  return error instanceof pg.DatabaseError
-    ? `the server answered with SQLSTATE ${error.code}`
-    : 'the connection failed';
 }

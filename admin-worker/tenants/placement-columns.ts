@@ -12,6 +12,7 @@ export interface PlacementColumns {
   readonly database_name: string | null;
   readonly sealed_connection_string: string | null;
   readonly sealed_read_replica_url: string | null;
+  readonly ca_certificate: string | null;
   readonly placement_display: {
     readonly primary?: DisplayedPlace;
     /** The first replica; `replicas` only where there are several. */
@@ -37,6 +38,7 @@ export function placementColumns(
       urls.length === 0 ? undefined : formatReplicaUrls(urls),
       'read_replica_url',
     ),
+    ca_certificate: placement.kind === 'shared' ? null : (placement.ca_certificate ?? null),
     placement_display: {
       ...(primary === undefined ? {} : { primary: displayDsn(new Secret(primary)) }),
       ...(replicas[0] === undefined ? {} : { replica: replicas[0] }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PostgrestSettingsError, parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import type { LimitColumn } from '../../gateway/registry/tenant.ts';
 import { problemOfHost, problemOfTenantId, TENANT_ID } from '../provision/tenant-names.ts';
-import { problemOfDsn } from './dsn.ts';
+import { problemOfCertificates, problemOfDsn, usesTls } from './dsn.ts';
 import { JwtInput } from './jwt-input.ts';
 
 /** A check that gives the end of a sentence, or `undefined` when all is well. */
@@ -28,26 +28,50 @@ const Hosts = z
 
 const Dsn = z.string().check(checked(problemOfDsn)).describe('postgres://user:password@host:port/database');
 
-const Replicas = {
+const CaCertificate = z
+  .string()
+  .max(100_000)
+  .check(checked(problemOfCertificates))
+  .describe('PEM of the authorities that sign the servers’ certificates; absent: those of the system');
+
+const OwnPlace = {
   read_replica_url: Dsn.nullish(),
   read_replica_urls: z
     .array(Dsn)
     .max(16)
     .nullish()
     .describe('Several streaming replicas; excludes read_replica_url'),
+  ca_certificate: CaCertificate.nullish(),
 };
-const hasOneForm = (placement: { read_replica_url?: unknown; read_replica_urls?: unknown }) =>
-  (placement.read_replica_url ?? undefined) === undefined ||
-  (placement.read_replica_urls ?? undefined) === undefined;
-const ONE_FORM = { error: 'give either read_replica_url or read_replica_urls', path: ['read_replica_urls'] };
 
-const Placement = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('shared') }),
-  z.strictObject({ kind: z.literal('database'), ...Replicas }).refine(hasOneForm, ONE_FORM),
-  z
-    .strictObject({ kind: z.literal('remote'), remote_connection_string: Dsn, ...Replicas })
-    .refine(hasOneForm, ONE_FORM),
-]);
+const Placement = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('shared') }),
+    z.strictObject({ kind: z.literal('database'), ...OwnPlace }),
+    z.strictObject({ kind: z.literal('remote'), remote_connection_string: Dsn, ...OwnPlace }),
+  ])
+  .check((context) => {
+    const { value } = context;
+    if (value.kind === 'shared') return;
+    const { read_replica_url: one, read_replica_urls: several } = value;
+    if (typeof one === 'string' && Array.isArray(several)) {
+      const message = 'give either read_replica_url or read_replica_urls';
+      context.issues.push({ code: 'custom', message, path: ['read_replica_urls'], input: undefined });
+    }
+    if (typeof value.ca_certificate !== 'string') return;
+    const dsns = [
+      one,
+      ...(several ?? []),
+      value.kind === 'remote' ? value.remote_connection_string : undefined,
+    ];
+    if (dsns.some((dsn) => typeof dsn === 'string' && usesTls(dsn))) return;
+    context.issues.push({
+      code: 'custom',
+      message: 'is of no use without sslmode=verify-ca or sslmode=verify-full in the connection string',
+      path: ['ca_certificate'],
+      input: undefined,
+    });
+  });
 
 const Isolation = z.enum(['trusted', 'sealed']).describe('"sealed" is not available in this version');
 

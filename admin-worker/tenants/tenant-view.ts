@@ -23,6 +23,7 @@ interface ReplicaViews {
   readonly read_replica: DisplayedPlace | null;
   /** Where there are several. */
   readonly read_replicas?: readonly DisplayedPlace[];
+  readonly ca_certificate: string | null;
 }
 
 type PlacementView =
@@ -63,11 +64,17 @@ export function tenantView(record: TenantRecord): TenantView {
   };
 }
 
-function placementView({ placement_kind, database_name, placement_display }: TenantRecord): PlacementView {
+function placementView({
+  placement_kind,
+  database_name,
+  placement_display,
+  ca_certificate,
+}: TenantRecord): PlacementView {
   const { replica, replicas } = placement_display;
   const views: ReplicaViews = {
     read_replica: replica ?? null,
     ...(replicas === undefined ? {} : { read_replicas: replicas }),
+    ca_certificate,
   };
   switch (placement_kind) {
     case 'shared':

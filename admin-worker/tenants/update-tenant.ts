@@ -25,11 +25,11 @@ export async function updateTenant(
   services: AdminServices,
   { id, input, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
 ): Promise<TenantRecord> {
-  const { control, masterKey } = services;
+  const { control, masterKey, pgbouncer } = services;
   refuseUnavailable(input.isolation);
-  if (input.placement !== undefined) await tryConnections(input.placement);
+  if (input.placement !== undefined) await tryConnections(services, input.placement);
   try {
-    return await inTransaction(control, async (client) => {
+    const updated = await inTransaction(control, async (client) => {
       const before = await findTenant(client, id, 'lock');
       if (before === undefined) throw tenantNotFound(id);
       if (input.placement !== undefined) refuseMove(before, input.placement.kind);
@@ -54,6 +54,8 @@ export async function updateTenant(
       }
       return after;
     });
+    await pgbouncer?.sync();
+    return updated;
   } catch (error) {
     if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });
     throw conflictOf(error, { id, hosts: input.hosts }) ?? error;

@@ -64,6 +64,14 @@ export const ERROR_CODES = {
   GW109: { status: 503, message: 'The keys that verify tokens cannot be fetched' },
   GW201: { status: 503, message: 'No healthy upstream for this request' },
   GW202: { status: 504, message: 'The database did not answer in time' },
+  GW203: {
+    status: 503,
+    message: "The project's database has not been answering; it is not asked again for a moment",
+  },
+  GW204: {
+    status: 503,
+    message: "The project's connection string leads to an address that this installation does not allow",
+  },
   GW301: { status: 429, message: 'Too many requests' },
   GW302: { status: 413, message: 'Request body too large' },
   GW303: { status: 431, message: 'Request header fields too large' },

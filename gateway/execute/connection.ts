@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { SqlStatement } from '../platform/sql.ts';
 import { Batch } from './batch.ts';
@@ -122,7 +123,10 @@ export class Connection {
     const processId = 'processID' in client ? client.processID : undefined;
     const secretKey = 'secretKey' in client ? client.secretKey : undefined;
     if (typeof processId !== 'number' || typeof secretKey !== 'number') return Promise.resolve(false);
-    return sendCancelRequest({ host: this.#client.host, port: this.#client.port, processId, secretKey });
+    // The address rather than the name, which may lead elsewhere by now; a Unix socket has none.
+    const { stream } = this.#client.connection;
+    const host = (stream instanceof Socket ? stream.remoteAddress : undefined) ?? this.#client.host;
+    return sendCancelRequest({ host, port: this.#client.port, processId, secretKey });
   }
 
   /** Says goodbye; resolves when the socket is closed. What is still running is cut off. */

@@ -1,7 +1,9 @@
+import { GatewayError } from '../errors/gateway-error.ts';
+import { connectOptions } from '../platform/connect-options.ts';
 import { LeasedLru } from '../platform/leased-lru.ts';
+import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Upstream } from '../routing/upstream.ts';
-import { connectOptions } from './connect-options.ts';
 import type { Connection } from './connection.ts';
 import { type AcquireOptions, Pool, type PoolStats } from './pool.ts';
 import type { RoleSwitch } from './role-switch/role-switch.ts';
@@ -27,6 +29,8 @@ export interface PoolCacheOptions {
   readonly preparedStatementsPerConnection: number;
   /** Default: `cascata`. */
   readonly applicationName?: string | undefined;
+  /** Where connection strings of tenants may lead. Default: to public addresses only. */
+  readonly networkPolicy?: NetworkPolicy | undefined;
   readonly observe: Observe;
 }
 
@@ -56,11 +60,13 @@ export class PoolCache {
   readonly running = new RunningTransactions();
   readonly #trusted = new TrustedRoleSwitch();
   readonly #options: PoolCacheOptions;
+  readonly #policy: NetworkPolicy;
   readonly #shared = new Map<string, NamedPool & PoolLease>();
   readonly #leased: LeasedLru<string, NamedPool>;
 
   constructor(options: PoolCacheOptions) {
     this.#options = options;
+    this.#policy = options.networkPolicy ?? createNetworkPolicy({ allowedNetworks: [], ownHosts: [] });
     this.#leased = new LeasedLru({
       maxWeight: options.maxLeasedConnections,
       weigh: () => options.leasedPoolSize,
@@ -71,7 +77,11 @@ export class PoolCache {
     });
   }
 
-  /** The upstream's pool, opened when there is none. Release it in the function that took it. */
+  /**
+   * The upstream's pool, opened when there is none. Release it in the function that took it.
+   *
+   * @throws {GatewayError} GW103 when the tenant has moved on: its pool of a later epoch is open already
+   */
   lease(upstream: Upstream): PoolLease {
     if (upstream.pooling === 'shared') {
       return this.#shared.get(upstream.key) ?? this.#openShared(upstream);
@@ -135,13 +145,11 @@ export class PoolCache {
   }
 
   #openLeased(upstream: Upstream): NamedPool {
+    const others = this.#leased.values().filter((other) => other.upstream.name === upstream.name);
+    // A request that began before the move would write where nobody looks any more.
+    if (others.some((other) => epochOf(other.upstream) > epochOf(upstream))) throw new GatewayError('GW103');
     // An older epoch's pool leads to where the tenant no longer is.
-    const outdated = new Set(
-      this.#leased
-        .values()
-        .filter((other) => other.upstream.name === upstream.name)
-        .map((other) => other.upstream.key),
-    );
+    const outdated = new Set(others.map((other) => other.upstream.key));
     this.#leased.dropWhere((key) => outdated.has(key));
     return { upstream, pool: this.#open(upstream, this.#options.leasedPoolSize) };
   }
@@ -157,6 +165,8 @@ export class PoolCache {
     const config = connectOptions(upstream.connectionString, {
       applicationName: applicationName ?? 'cascata',
       connectTimeoutMs,
+      caCertificate: upstream.foreign?.caCertificate,
+      policy: upstream.foreign === undefined ? undefined : this.#policy,
     });
     this.#options.observe({ kind: 'pool-opened', upstream: upstream.name });
     return new Pool(config, {
@@ -171,4 +181,9 @@ export class PoolCache {
       maxPreparedStatements: this.#options.preparedStatementsPerConnection,
     });
   }
+}
+
+/** The key of an upstream of a tenant's own ends with it: `remote:acme@3`. */
+function epochOf({ key }: Upstream): number {
+  return Number(key.slice(key.lastIndexOf('@') + 1));
 }

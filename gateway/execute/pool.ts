@@ -1,5 +1,7 @@
 import type { ClientConfig } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { connectReason } from '../platform/connect-reason.ts';
+import { RefusedAddressError } from '../platform/network-policy.ts';
 import type { Abortable } from './abortable.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
@@ -209,7 +211,8 @@ export class Pool {
       this.#opening--;
       // With other connections alive the waiters get one of those; without any, waiting longer would only pile up requests.
       if (this.#open.size === 0) {
-        for (const waiter of this.#waiters.all()) this.#fail(waiter, new GatewayError('PGRST000', { cause }));
+        const error = connectFailure(cause);
+        for (const waiter of this.#waiters.all()) this.#fail(waiter, error);
       }
       this.#finishIfDrained();
     }
@@ -258,4 +261,14 @@ function queueFull(maxQueue: number): GatewayError {
     hint: 'Wait and try again, with fewer requests at once.',
     headers: { 'Retry-After': '1' },
   });
+}
+
+/** Says what happened, never where: the texts of the cause hold addresses and names. */
+function connectFailure(cause: unknown): GatewayError {
+  if (cause instanceof RefusedAddressError) return new GatewayError('GW204', { cause });
+  return new GatewayError('PGRST000', { cause, details: sentence(connectReason(cause)) });
+}
+
+function sentence(reason: string): string {
+  return reason.charAt(0).toUpperCase() + reason.slice(1);
 }

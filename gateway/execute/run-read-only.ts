@@ -11,6 +11,8 @@ export interface ReadOnlyOptions extends RunOptions {
   readonly statementTimeoutMs?: number | undefined;
   /** Quoted; by default empty, so that every name is found where the query says. */
   readonly searchPath?: string | undefined;
+  /** All statements see one state of the database, instead of each a newer one. */
+  readonly isOneSnapshot?: boolean;
   /** Further settings for the transaction. */
   readonly variables?: readonly TransactionVariable[];
 }
@@ -24,15 +26,16 @@ export async function runReadOnly(
   pools: PoolCache,
   upstream: Upstream,
   statements: readonly SqlStatement[],
-  { role, statementTimeoutMs, searchPath = '', variables = [], ...run }: ReadOnlyOptions,
+  options: ReadOnlyOptions,
 ): Promise<readonly StatementResult[]> {
+  const { role, statementTimeoutMs, searchPath = '', variables = [], isOneSnapshot, ...run } = options;
   const { results } = await runTransaction(
     pools,
     upstream,
     {
       accessMode: 'read only',
       role,
-      isolationLevel: undefined,
+      isolationLevel: isOneSnapshot === true ? 'repeatable read' : undefined,
       end: 'commit',
       variables: [['search_path', searchPath], ...variables],
       statements,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ResultSet, StatementResult } from '../platform/result-set.ts';
@@ -15,9 +16,20 @@ import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
 /** When the caller gives no deadline. */
-export const DEFAULT_DEADLINE_MS = 60_000;
+export const MAX_DEADLINE_MS = 60_000;
+/** For getting a connection, and for the server's own timeout to be heard of. */
+const DEADLINE_GRACE_MS = 5_000;
 /** At most: names lost, then an unexpected start, then the attempt that counts. */
 const MAX_ATTEMPTS = 3;
+
+/**
+ * Before a read whose connection broke is run again. All connections to a server that restarts break, but one after another: the next one at hand may be
+ * broken too, and the pool hears of it in the next turn of the event loop at the earliest.
+ */
+const REPEAT_PAUSES_MS = [10, 50, 200];
+
+/** PostgreSQL shuts down, crashed, or starts; PgBouncer's one code for all that ends a client's connection. */
+const LOST_STATES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '08P01']);
 
 const ROLLBACK: BatchStatements = housekeeping('ROLLBACK');
 const PROBE: BatchStatements = housekeeping('RESET ALL');
@@ -38,6 +50,8 @@ export interface RunOptions {
   readonly maxQueue?: number | undefined;
   /** Served before all others, for what watches over upstreams. */
   readonly isUrgent?: boolean | undefined;
+  /** A read is not run again here: there is another place for it. */
+  readonly isOnce?: boolean | undefined;
   /** Tells, in the same round trip, where in the log a transaction that commits has ended. */
   readonly wantsCommitLsn?: boolean | undefined;
   /** Told, before the error is thrown, which of the request's statements failed; of a failed commit or start nothing is told. */
@@ -45,7 +59,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs one request's transaction in one round trip. Nothing that may have taken effect is ever run twice.
+ * Runs one request's transaction in one round trip. Nothing that may have taken effect is ever run twice; what only reads is run again, on another
+ * connection, when its connection broke (PgBouncer or PostgreSQL restarted).
  *
  * @throws {GatewayError} PGRST003 no connection came free in time, PGRST000 none could be made, PGRST001 it broke midway, GW202 past the
  * deadline, GW902 the client has gone
@@ -55,9 +70,47 @@ export async function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  options: RunOptions = {},
+  given: RunOptions = {},
 ): Promise<ResultSet> {
-  const { signal, owner = '', deadlineMs = Date.now() + DEFAULT_DEADLINE_MS } = options;
+  const options = { ...given, deadlineMs: given.deadlineMs ?? defaultDeadlineMs(request) };
+  if (request.accessMode !== 'read only' || given.isOnce === true) {
+    return await runOnce(pools, upstream, request, options);
+  }
+  for (const pauseMs of REPEAT_PAUSES_MS) {
+    try {
+      return await runOnce(pools, upstream, request, options);
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+    }
+    await sleep(pauseMs);
+  }
+  return await runOnce(pools, upstream, request, options);
+}
+
+/** A server that keeps its `statement_timeout` answers before this; one that has gone silent keeps nobody longer than needed. */
+function defaultDeadlineMs({ statementTimeoutMs }: TransactionRequest): number {
+  // Twice: a function that is called before the main statement has the same time of its own.
+  const expectedMs =
+    statementTimeoutMs === undefined ? MAX_DEADLINE_MS : DEADLINE_GRACE_MS + 2 * statementTimeoutMs;
+  return Date.now() + Math.min(MAX_DEADLINE_MS, expectedMs);
+}
+
+/** The server or the pooler in front of it went away, as opposed to refusing what was sent. */
+function isConnectionLost(error: unknown): boolean {
+  if (error instanceof DatabaseError) {
+    // PgBouncer's timeouts come as FATAL too: the server has no room, and asking again would make it less.
+    return error.severity === 'FATAL' && LOST_STATES.has(error.code ?? '') && !/timeout/.test(error.message);
+  }
+  return error instanceof GatewayError && error.code === 'PGRST001';
+}
+
+async function runOnce(
+  pools: PoolCache,
+  upstream: Upstream,
+  request: TransactionRequest,
+  options: RunOptions & { readonly deadlineMs: number },
+): Promise<ResultSet> {
+  const { signal, owner = '', deadlineMs } = options;
   const lease = pools.lease(upstream);
   const { pool } = lease;
   try {

@@ -4,7 +4,7 @@ import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
 import { type LineHead, LineQueue } from './line-queue.ts';
 import type { PoolCache } from './pool-cache.ts';
-import { asFailure, DEFAULT_DEADLINE_MS, finishRunning, runAttempts } from './run-transaction.ts';
+import { asFailure, finishRunning, MAX_DEADLINE_MS, runAttempts } from './run-transaction.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
 export interface StreamOptions {
@@ -53,7 +53,7 @@ export async function streamTransaction(
       return isCancelled || signal.aborted;
     },
   };
-  const deadlineMs = Date.now() + DEFAULT_DEADLINE_MS;
+  const deadlineMs = Date.now() + MAX_DEADLINE_MS;
   try {
     const { pool } = lease;
     const connection =
@@ -70,7 +70,7 @@ export async function streamTransaction(
       running.deadlineCode = 'GW320';
     },
     onSource() {
-      running.deadlineMs = Date.now() + DEFAULT_DEADLINE_MS;
+      running.deadlineMs = Date.now() + MAX_DEADLINE_MS;
       running.deadlineCode = 'GW202';
     },
   });

@@ -68,6 +68,22 @@ const SETTINGS = {
     })
     .partial()
     .optional(),
+  remotes: z
+    .strictObject({ allowedNetworks: z.array(cidr).readonly() })
+    .partial()
+    .optional(),
+  pgbouncer: z
+    .strictObject({
+      configDir: z.string().min(1),
+      runDir: z.string().min(1),
+      listenHost: host,
+      poolSize: count,
+      databasePoolSize: count,
+      maxDbConnections: count,
+      maxClientConnections: count,
+    })
+    .partial()
+    .optional(),
   admin: z
     .strictObject({ host, port, drainTimeoutMs: milliseconds, jobRetentionDays: count })
     .partial()
@@ -122,7 +138,8 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
   return [`${path.length === 0 ? '(whole file)' : path.join('.')}: ${issue.message}`];
 }
 
-function isCidr(text: string): boolean {
+/** An IP address or a range such as `10.0.0.0/8`. */
+export function isCidr(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');
   const family = isIP(address);
   if (family === 0 || rest.length > 0) return false;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Secret } from '../registry/secrets.ts';
-import { LOG_LEVELS, type PartialSettings } from './config-schema.ts';
+import { isCidr, LOG_LEVELS, type PartialSettings } from './config-schema.ts';
 
 /** Secrets can be read from a file named by `<NAME>_FILE` (Docker and Kubernetes secrets). */
 export const SECRET_VARIABLE_NAMES = [
@@ -22,6 +22,8 @@ export const VARIABLE_NAMES = [
   'ADMIN_PORT',
   'DATA_DIR',
   'LOG_LEVEL',
+  'REMOTE_ALLOWED_NETWORKS',
+  'PGBOUNCER_CONFIG_DIR',
   ...SECRET_VARIABLE_NAMES,
   ...SECRET_VARIABLE_NAMES.map((name) => `${name}_FILE`),
 ] as const;
@@ -60,6 +62,8 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
       port: readInteger(reader, 'GATEWAY_PORT', { min: 0, max: 65_535 }),
       workers: readInteger(reader, 'GATEWAY_WORKERS', { min: 1, max: 1024 }),
     },
+    remotes: { allowedNetworks: readNetworks(reader, 'REMOTE_ALLOWED_NETWORKS') },
+    pgbouncer: { configDir: env.PGBOUNCER_CONFIG_DIR || undefined },
     admin: {
       host: env.ADMIN_HOST || undefined,
       port: readInteger(reader, 'ADMIN_PORT', { min: 0, max: 65_535 }),
@@ -94,6 +98,17 @@ function readInteger(
   if (value >= min && value <= max) return value;
   problems.push(`${name}: expected a whole number from ${min} to ${max}, got "${text}"`);
   return undefined;
+}
+
+/** Addresses and CIDR ranges, separated by commas. */
+function readNetworks({ env, problems }: Reader, name: string): readonly string[] | undefined {
+  const text = env[name];
+  if (text === undefined || text === '') return undefined;
+  const networks = text.split(',').map((network) => network.trim());
+  for (const network of networks.filter((one) => !isCidr(one))) {
+    problems.push(`${name}: expected IP addresses or CIDR ranges separated by commas, got "${network}"`);
+  }
+  return networks;
 }
 
 function readSecret(

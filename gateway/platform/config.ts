@@ -69,7 +69,11 @@ export function loadGatewayConfig(env: Environment, configModule: ConfigModule):
 }
 
 /** At a developer's terminal the log shares the screen with what was printed to be read. */
-const LAUNCHER_DEFAULTS: PartialSettings = { logLevel: 'warn' };
+const LAUNCHER_DEFAULTS: PartialSettings = {
+  logLevel: 'warn',
+  // A developer's `remote` database is mostly on the same machine.
+  remotes: { allowedNetworks: ['127.0.0.1/32', '::1/128'] },
+};
 
 /** `loadConfig` for `npm start`: only production needs all secrets. @throws {ConfigError} naming every problem at once */
 export function loadLauncherConfig(env: Environment, configModule: ConfigModule): LauncherConfig {
@@ -138,6 +142,8 @@ function load<Needed extends SecretName>(
     const variable = SECRET_VARIABLES[name];
     if (variables.absent.has(variable)) problems.push(`${variable}: missing (or set ${variable}_FILE)`);
   }
+  if (variables.settings.pgbouncer?.configDir !== undefined && variables.absent.has('PGBOUNCER_URL'))
+    problems.push('PGBOUNCER_CONFIG_DIR: needs PGBOUNCER_URL, which says where PgBouncer listens');
   const file = parseConfigFile(
     typeof configModule === 'function' ? configModule({ name: environment, variables: env }) : configModule,
     environment,

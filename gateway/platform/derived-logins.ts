@@ -78,3 +78,15 @@ export function databaseName(url: Secret): string | undefined {
   const name = decodeURIComponent(new URL(url.reveal()).pathname.slice(1));
   return name === '' ? undefined : name;
 }
+
+/** Hosts of our own servers, which a tenant's connection string must not lead to. */
+export function ownHosts({
+  controlDatabaseUrl,
+  pgbouncerUrl,
+}: Omit<DsnSource, 'masterKey'>): readonly string[] {
+  return [controlDatabaseUrl, pgbouncerUrl].flatMap((url) => {
+    if (url === undefined) return [];
+    const { hostname, searchParams } = new URL(url.reveal());
+    return [hostname, searchParams.get('host') ?? ''].filter((host) => host !== '');
+  });
+}

@@ -73,10 +73,15 @@ function levelOf(observation: Observation): Level | undefined {
     case 'request-failed':
     case 'process-failed':
       return 'error';
+    case 'upstream-breaker':
+      return observation.state === 'open' ? 'warn' : 'info';
+    case 'pgbouncer-configured':
+      return observation.cause === undefined ? 'info' : 'warn';
     case 'job-changed':
       return observation.cause === undefined ? 'info' : 'error';
     case 'pool-opened':
     case 'pool-closed':
+    case 'schema-cache-evicted':
       return 'debug';
     case 'tenant-cache':
     case 'jwt-cache':

@@ -15,6 +15,15 @@ export interface Metrics {
   readonly observe: Observe;
   /** Registers a gauge that is read when the metrics are. */
   gauge(name: string, help: string, collect: () => number): void;
+  /**
+   * Registers a gauge of how many things of a kind there are by size, read when the metrics are: with the label `le`, how many are at most
+   * so large, and `+Inf` for all.
+   */
+  sizes(
+    name: string,
+    help: string,
+    options: { bounds: readonly number[]; collect: () => Iterable<number> },
+  ): void;
   /** The text a `/metrics` endpoint answers with. */
   render(): Promise<string>;
   readonly contentType: string;
@@ -41,6 +50,21 @@ export function createMetrics({ withProcessMetrics = true }: MetricsOptions = {}
         help,
         registers: [registry],
         collect: () => gauge.set(collect()),
+      });
+    },
+    sizes(name, help, { bounds, collect }) {
+      const gauge: Gauge<'le'> = new Gauge({
+        name,
+        help,
+        labelNames: ['le'],
+        registers: [registry],
+        collect() {
+          const values = [...collect()];
+          for (const bound of [...bounds, Number.POSITIVE_INFINITY]) {
+            const le = bound === Number.POSITIVE_INFINITY ? '+Inf' : String(bound);
+            gauge.set({ le }, values.filter((value) => value <= bound).length);
+          }
+        },
       });
     },
     async render() {
@@ -95,6 +119,11 @@ function createFamilies() {
     schemaLoads: counter('cascata_schema_cache_loads_total', 'Loads of schema caches by outcome.', [
       'outcome',
     ]),
+    schemaEvictions: counter(
+      'cascata_schema_cache_evictions_total',
+      'Schema caches pushed out by others for want of room.',
+      [],
+    ),
     schemaLoadDuration: new HistogramFamily(
       'cascata_schema_cache_load_seconds',
       'Time to load a schema cache.',
@@ -113,6 +142,12 @@ function createFamilies() {
     ]),
     pools: counter('cascata_pool_changes_total', 'Pools opened and closed.', ['change']),
     upstreamErrors: counter('cascata_upstream_errors_total', 'Upstreams that could not be used.', []),
+    breakers: counter('cascata_upstream_breaker_total', 'Changes of circuit breakers by new state.', [
+      'state',
+    ]),
+    pgbouncer: counter('cascata_pgbouncer_configurations_total', 'Configurations written for PgBouncer.', [
+      'outcome',
+    ]),
     jobs: counter('cascata_job_changes_total', 'Changes of jobs by kind and new state.', ['job', 'state']),
   };
 }
@@ -142,6 +177,9 @@ function count(observation: Observation, families: Families, routes: Routes): vo
     case 'schema-cache-failed':
       families.schemaLoads.increment('failed');
       break;
+    case 'schema-cache-evicted':
+      families.schemaEvictions.increment();
+      break;
     case 'settings-ignored':
       families.ignoredSettings.increment();
       break;
@@ -156,6 +194,12 @@ function count(observation: Observation, families: Families, routes: Routes): vo
       break;
     case 'upstream-failed':
       families.upstreamErrors.increment();
+      break;
+    case 'upstream-breaker':
+      families.breakers.increment(observation.state);
+      break;
+    case 'pgbouncer-configured':
+      families.pgbouncer.increment(observation.cause === undefined ? 'loaded' : 'failed');
       break;
     case 'job-changed':
       families.jobs.increment(observation.job, observation.state);

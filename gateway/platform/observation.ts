@@ -37,6 +37,13 @@ export type Observation =
       readonly tenantId: string;
       readonly durationMs: number;
       readonly relations: number;
+      readonly sizeBytes: number;
+    }
+  | {
+      /** Pushed out by pictures of other tenants: the next request of this one reads its catalog again. */
+      readonly kind: 'schema-cache-evicted';
+      readonly tenantId: string;
+      readonly sizeBytes: number;
     }
   | { readonly kind: 'schema-cache-failed'; readonly tenantId: string; readonly cause: unknown }
   | {
@@ -60,6 +67,19 @@ export type Observation =
       readonly tenantId: string | undefined;
       readonly upstream: string;
       readonly cause: unknown;
+    }
+  | {
+      /** `open`: the upstream gets no requests; `half-open`: one, as a probe; `closed`: it has answered. */
+      readonly kind: 'upstream-breaker';
+      readonly upstream: string;
+      readonly state: 'open' | 'half-open' | 'closed';
+      readonly cause?: unknown;
+    }
+  | {
+      /** `cause` absent: `pgbouncer.ini` was written and read by PgBouncer. */
+      readonly kind: 'pgbouncer-configured';
+      readonly databases: number;
+      readonly cause?: unknown;
     }
   | {
       readonly kind: 'job-changed';

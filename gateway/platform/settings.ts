@@ -66,6 +66,24 @@ export interface Settings {
     /** Connections that hear `NOTIFY pgrst` of tenants with a database of their own. */
     readonly maxSchemaListeners: number;
   };
+  readonly remotes: {
+    /** Addresses and CIDR ranges that tenants' connection strings may lead to although they are private or our own. */
+    readonly allowedNetworks: readonly string[];
+  };
+  readonly pgbouncer: {
+    /** Folder that the admin worker writes `pgbouncer.ini` and `userlist.txt` to; `undefined`: it writes none. */
+    readonly configDir: string | undefined;
+    /** Folder of PgBouncer's own for its socket and pid file; `undefined`: `configDir`. */
+    readonly runDir: string | undefined;
+    readonly listenHost: string;
+    /** Connections to PostgreSQL of each login of the shared database. */
+    readonly poolSize: number;
+    /** Connections to PostgreSQL of one tenant with a database of its own. */
+    readonly databasePoolSize: number;
+    /** Connections to one database, whoever has them. */
+    readonly maxDbConnections: number;
+    readonly maxClientConnections: number;
+  };
   readonly admin: {
     readonly host: string;
     /** 0 picks a free port. */
@@ -122,6 +140,16 @@ export function defaultSettings(): FileSettings {
       maxVerifiedTokens: 10_000,
       maxSchemaListeners: 20,
     },
+    remotes: { allowedNetworks: [] },
+    pgbouncer: {
+      configDir: undefined,
+      runDir: undefined,
+      listenHost: '127.0.0.1',
+      poolSize: 20,
+      databasePoolSize: 5,
+      maxDbConnections: 60,
+      maxClientConnections: 2_000,
+    },
     admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000, jobRetentionDays: 30 },
   };
 }
@@ -137,6 +165,8 @@ export function mergeSettings(layers: readonly [FileSettings, ...PartialSettings
       pools: overlay(merged.pools, layer.pools),
       limits: overlay(merged.limits, layer.limits),
       caches: overlay(merged.caches, layer.caches),
+      remotes: overlay(merged.remotes, layer.remotes),
+      pgbouncer: overlay(merged.pgbouncer, layer.pgbouncer),
       admin: overlay(merged.admin, layer.admin),
     }),
     defaults,

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { ApiRequest } from '../api-request/api-request.ts';
 import type { Filter, Positioned } from '../api-request/query-params.ts';
 import { isOpenOperation } from '../api-request/query-shape.ts';
@@ -7,6 +6,7 @@ import type { SqlStatement, SqlValue } from '../platform/sql.ts';
 import type { Tenant } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
+import { RecentEntries } from './recent-entries.ts';
 
 /** A plan and its statements, as `planAction` and `buildMainQuery` make them. */
 export interface PlannedQuery {
@@ -21,7 +21,6 @@ type Slot = { readonly operand: number; readonly isPattern: boolean } | { readon
 
 interface Template {
   readonly tenant: Tenant;
-  readonly cache: SchemaCache;
   readonly plan: DatabasePlan;
   readonly query: MainQuery;
   /** One list a statement. */
@@ -31,8 +30,14 @@ interface Template {
 /** `seen`: only what comes again is worth a template; `never`: it cannot be one. */
 type Entry = Template | 'seen' | 'never';
 
-/** A template takes some 5 kB. */
-const MAX_TEMPLATES = 4_000;
+/** Of one picture. All of them count for its size, so that `caches.schemaCacheMaxBytes` bounds them as well. */
+const MAX_ENTRIES = 2_000;
+const TEMPLATE_BYTES = 5_000;
+const NO_TEMPLATE_BYTES = 100;
+
+function weigh(entry: Entry): number {
+  return typeof entry === 'object' ? TEMPLATE_BYTES : NO_TEMPLATE_BYTES;
+}
 
 /** Begins what stands for an operand while a template is made. A query whose constant parts hold it never becomes one. */
 const MARK = '\u{f8ff}operand ';
@@ -44,9 +49,12 @@ const MARK = '\u{f8ff}operand ';
  * What a value depends on is not declared but observed: a request is planned a second time with marks in place of its operands,
  * and becomes a template only if the texts are equal, every value is a whole mark or has none in it, and filling the marks in
  * gives exactly the statements of the request.
+ *
+ * Templates hold parts of the picture they were made with, and go with it: one that is replaced or evicted must not stay in memory for
+ * what was once planned on it.
  */
 export class QueryTemplates {
-  readonly #entries = new LRUCache<string, Entry>({ max: MAX_TEMPLATES });
+  readonly #byPicture = new WeakMap<SchemaCache, RecentEntries<Entry>>();
 
   /** The statements of a request: from a template, or by `build`. */
   prepare(
@@ -57,23 +65,39 @@ export class QueryTemplates {
     const { action, query } = request;
     const isRead = action.kind === 'read' || (action.kind === 'call' && action.invocation === 'get');
     if (!isRead || query.shape === undefined) return build(request);
-    const key = keyOf(request, context.tenant);
-    const entry = this.#entries.get(key);
-    if (typeof entry === 'object' && entry.tenant === context.tenant && entry.cache === context.cache) {
+    const entries = this.#entriesOf(context.cache);
+    const key = keyOf(request);
+    const entry = entries.get(key);
+    if (typeof entry === 'object' && entry.tenant === context.tenant) {
       return { plan: entry.plan, query: fill(entry, operandsOf(request)) };
     }
     const planned = build(request);
-    if (entry === undefined) this.#entries.set(key, 'seen');
-    else if (entry !== 'never') this.#entries.set(key, learn(request, planned, context, build) ?? 'never');
+    if (entry === undefined) entries.set(key, 'seen');
+    else if (entry !== 'never') {
+      entries.set(key, learn(request, planned, context.tenant, build) ?? 'never');
+    }
     return planned;
+  }
+
+  #entriesOf(cache: SchemaCache): RecentEntries<Entry> {
+    let entries = this.#byPicture.get(cache);
+    if (entries === undefined) {
+      entries = new RecentEntries({
+        maxEntries: MAX_ENTRIES,
+        weigh,
+        onWeight: (bytes) => cache.addWeight?.(bytes),
+      });
+      this.#byPicture.set(cache, entries);
+    }
+    return entries;
   }
 }
 
 /** Everything that plan and statements depend on besides operands, tenant and picture. */
-function keyOf({ method, action, schema, headers, query, conditional }: ApiRequest, tenant: Tenant): string {
+function keyOf({ method, action, schema, headers, query, conditional }: ApiRequest): string {
   const target = action.kind === 'read' ? action.relation : action.kind === 'call' ? action.routine : '';
   const tagged = conditional === undefined ? '' : '#';
-  return `${tenant.id}\0${schema}\0${method}${tagged}\0${action.kind}\0${target}\0${headers.accept}\0${headers.prefer}\0${headers.range}\0${query.shape}`;
+  return `${schema}\0${method}${tagged}\0${action.kind}\0${target}\0${headers.accept}\0${headers.prefer}\0${headers.range}\0${query.shape}`;
 }
 
 /** The operands that `QueryParams.shape` leaves out, in its order. */
@@ -89,7 +113,7 @@ function operandsOf({ query }: ApiRequest): readonly string[] {
 function learn(
   request: ApiRequest,
   planned: PlannedQuery,
-  context: { readonly tenant: Tenant; readonly cache: SchemaCache },
+  tenant: Tenant,
   build: BuildQuery,
 ): Template | undefined {
   if (request.query.shape?.includes(MARK)) return undefined;
@@ -104,7 +128,7 @@ function learn(
     if (own.includes(undefined)) return undefined;
     slots.push(own as Slot[]);
   }
-  const template: Template = { ...context, ...planned, slots };
+  const template: Template = { tenant, ...planned, slots };
   return isSame(fill(template, operandsOf(request)).statements, statements) ? template : undefined;
 }
 

@@ -3,8 +3,10 @@ import pg from 'pg';
 import type { Secret } from './secrets.ts';
 
 export interface NotificationListenerOptions {
-  /** A direct DSN: LISTEN does not work through PgBouncer in transaction mode. */
-  readonly url: Secret;
+  /** A direct DSN: LISTEN does not work through PgBouncer in transaction mode. Needed where there is no `connection`. */
+  readonly url?: Secret;
+  /** Options of `pg`, for a server that needs more than a DSN. */
+  readonly connection?: pg.ClientConfig;
   readonly channel: string;
   readonly onNotification: (payload: string) => void;
   /** Notifications may have been missed from now on. Called once for each loss. */
@@ -70,11 +72,12 @@ interface ListenHooks {
 /** Returns when the signal aborts; throws when the connection is lost or cannot be made. */
 async function listenUntilLost(options: NotificationListenerOptions, hooks: ListenHooks): Promise<void> {
   const client = new pg.Client({
-    connectionString: options.url.reveal(),
+    ...(options.url === undefined ? {} : { connectionString: options.url.reveal() }),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: HEARTBEAT_TIMEOUT_MS,
     keepAlive: true,
     application_name: `cascata-listen-${options.channel}`,
+    ...options.connection,
+    query_timeout: HEARTBEAT_TIMEOUT_MS,
   });
   const lost = Promise.withResolvers<void>();
   // Without a handler of its own a rejection before the await below would end the process.

@@ -19,6 +19,7 @@ const TenantRow = z.strictObject({
   database_name: z.string().nullable(),
   sealed_connection_string: z.string().nullable(),
   sealed_read_replica_url: z.string().nullable(),
+  ca_certificate: z.string().nullable(),
   isolation: z.enum(['sealed', 'trusted']),
   epoch: z.int(),
   schema_prefix: z.string().nullable(),
@@ -49,7 +50,7 @@ type TenantRow = z.infer<typeof TenantRow>;
  * may read.
  */
 export const TENANT_COLUMNS: string = `
-  t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.sealed_read_replica_url,
+  t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.sealed_read_replica_url, t.ca_certificate,
   t.isolation, t.epoch, t.schema_prefix, t.role_prefix, t.jwt_kind, t.sealed_jwt, t.jwks_url, t.require_api_key,
   ${Object.values(LIMIT_COLUMNS)
     .map((column) => `t.${column}`)
@@ -99,16 +100,18 @@ function placementFromRow(row: TenantRow, masterKey: Secret): Placement {
     row.sealed_read_replica_url === null
       ? []
       : parseReplicaUrls(unsealText(row.sealed_read_replica_url, sealOf(row, 'read_replica_url', masterKey)));
+  const caCertificate = row.ca_certificate ?? undefined;
   if (row.placement_kind === 'database') {
     return {
       kind: 'database',
       databaseName: required(row.database_name, row.id, 'database_name'),
       readReplicaUrls,
+      caCertificate,
     };
   }
   const sealed = required(row.sealed_connection_string, row.id, 'sealed_connection_string');
   const dsn = unsealText(sealed, sealOf(row, 'connection_string', masterKey));
-  return { kind: 'remote', remoteConnectionString: new Secret(dsn), readReplicaUrls };
+  return { kind: 'remote', remoteConnectionString: new Secret(dsn), readReplicaUrls, caCertificate };
 }
 
 function limitsFromRow(row: TenantRow): TenantLimits {

@@ -16,11 +16,18 @@ export type Isolation = 'sealed' | 'trusted';
 
 export type Placement =
   | { readonly kind: 'shared' }
-  | { readonly kind: 'database'; readonly databaseName: string; readonly readReplicaUrls: readonly Secret[] }
+  | {
+      readonly kind: 'database';
+      readonly databaseName: string;
+      readonly readReplicaUrls: readonly Secret[];
+      readonly caCertificate?: string | undefined;
+    }
   | {
       readonly kind: 'remote';
       readonly remoteConnectionString: Secret;
       readonly readReplicaUrls: readonly Secret[];
+      /** PEM of the authorities that the certificates of both servers are checked by, instead of the system's. */
+      readonly caCertificate?: string | undefined;
     };
 
 /** How a tenant's tokens are verified. `none`: PostgREST's "Server lacks JWT secret" (PGRST300). */

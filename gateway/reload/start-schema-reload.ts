@@ -1,7 +1,10 @@
 import type { GatewayConfig } from '../platform/config.ts';
+import { connectOptions } from '../platform/connect-options.ts';
 import { LOGINS, sharedUrl } from '../platform/derived-logins.ts';
+import type { NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import { type NotificationListener, startNotificationListener } from '../registry/notification-listener.ts';
+import type { Tenant } from '../registry/tenant.ts';
 import { buildTopology } from '../routing/topology.ts';
 import type { SchemaCacheStore } from '../schema-cache/schema-cache-store.ts';
 import { asksForReload, RELOAD_CHANNEL } from './reload-payload.ts';
@@ -10,7 +13,7 @@ import { TenantListeners } from './tenant-listeners.ts';
 
 export interface SchemaReload {
   /** A picture was read: its tenant's database may have to be listened in. */
-  readonly picturesChanged: () => void;
+  readonly pictureChanged: (tenant: Tenant) => void;
   close(): Promise<void>;
 }
 
@@ -23,14 +26,30 @@ const REBALANCE_MS = 15_000;
  */
 export function startSchemaReload(
   config: GatewayConfig,
-  { schemaCaches, observe }: { readonly schemaCaches: SchemaCacheStore; readonly observe: Observe },
+  {
+    schemaCaches,
+    networkPolicy,
+    observe,
+  }: {
+    readonly schemaCaches: SchemaCacheStore;
+    readonly networkPolicy: NetworkPolicy;
+    readonly observe: Observe;
+  },
 ): SchemaReload {
   const direct = { ...config, pgbouncerUrl: undefined };
   const topology = buildTopology(direct);
   const sweep = new SharedSweep({ schemaCaches });
   const tenants = new TenantListeners({
     schemaCaches,
-    urlOf: (tenant) => topology.upstreamsOf(tenant).primary.connectionString,
+    connectionOf: (tenant) => {
+      const { connectionString, foreign } = topology.upstreamsOf(tenant).primary;
+      return connectOptions(connectionString, {
+        applicationName: `cascata-listen-${RELOAD_CHANNEL}`,
+        connectTimeoutMs: config.pools.connectTimeoutMs,
+        caCertificate: foreign?.caCertificate,
+        policy: foreign === undefined ? undefined : networkPolicy,
+      });
+    },
     maxListeners: config.caches.maxSchemaListeners,
     onState: (tenantId, state, cause) => observe({ kind: 'schema-listener', tenantId, state, cause }),
   });
@@ -51,15 +70,13 @@ export function startSchemaReload(
     });
   }
 
-  function rebalance(): void {
-    const hasShared = schemaCaches.held().some(({ tenant }) => tenant.placement.kind === 'shared');
-    if (hasShared) shared ??= listenInShared();
-    tenants.rebalance();
-  }
-
-  const timer = setInterval(rebalance, REBALANCE_MS).unref();
+  const timer = setInterval(() => tenants.rebalance(), REBALANCE_MS).unref();
   return {
-    picturesChanged: rebalance,
+    pictureChanged(tenant) {
+      // One connection for all of them: thousands of tenants that come one after the other need no look at all the others.
+      if (tenant.placement.kind === 'shared') shared ??= listenInShared();
+      else tenants.rebalance();
+    },
     async close() {
       clearInterval(timer);
       await Promise.all([sweep.close(), tenants.close(), shared?.close()]);

@@ -1,13 +1,13 @@
+import type { ConnectOptions } from '../platform/connect-options.ts';
 import { type NotificationListener, startNotificationListener } from '../registry/notification-listener.ts';
-import type { Secret } from '../registry/secrets.ts';
 import type { Tenant, TenantId } from '../registry/tenant.ts';
 import type { HeldPicture, SchemaCacheStore } from '../schema-cache/schema-cache-store.ts';
 import { asksForReload, RELOAD_CHANNEL } from './reload-payload.ts';
 
 export interface TenantListenersOptions {
   readonly schemaCaches: Pick<SchemaCacheStore, 'held' | 'invalidate'>;
-  /** Direct DSN of the primary of a tenant that has a place of its own. */
-  readonly urlOf: (tenant: Tenant) => Secret;
+  /** The direct way to the primary of a tenant that has a place of its own. */
+  readonly connectionOf: (tenant: Tenant) => ConnectOptions;
   /** Connections at most; tenants beyond it are read again when a request misses something, or after an hour. */
   readonly maxListeners: number;
   readonly onState: (tenantId: TenantId, state: 'connected' | 'lost', cause?: unknown) => void;
@@ -67,10 +67,10 @@ export class TenantListeners {
   #start(picture: HeldPicture): void {
     const { tenant } = picture;
     if (this.#listening.has(tenant.id)) return;
-    const { schemaCaches, urlOf, onState } = this.#options;
+    const { schemaCaches, connectionOf, onState } = this.#options;
     const listener = startNotificationListener({
       ...BACKOFF,
-      url: urlOf(tenant),
+      connection: connectionOf(tenant),
       channel: RELOAD_CHANNEL,
       onNotification: (payload) => {
         if (asksForReload(payload)) this.#reloadSoon(tenant.id);

@@ -110,11 +110,18 @@ function ownUpstreams(tenant: Tenant, context: OwnContext): TenantUpstreams {
   if (placement.kind === 'shared') throw new TypeError('a shared tenant has no upstream of its own');
   const { config, local } = context;
   const login = tenantLogin(tenant.id);
-  const connectionString =
+  const primary: Upstream =
     placement.kind === 'remote'
-      ? placement.remoteConnectionString
-      : localDatabaseUrl(config, { login, database: placement.databaseName });
-  const primary = leased(tenant, placement.kind, 'primary', connectionString);
+      ? {
+          ...leased(tenant, placement.kind, 'primary', placement.remoteConnectionString),
+          foreign: { caCertificate: placement.caCertificate },
+        }
+      : leased(
+          tenant,
+          placement.kind,
+          'primary',
+          localDatabaseUrl(config, { login, database: placement.databaseName }),
+        );
   const urls = placement.readReplicaUrls;
   if (urls.length > 0) return { primary, replicas: ownReplicas(tenant, primary, context) };
   if (placement.kind === 'remote' || local === undefined) return { primary, replicas: undefined };
@@ -127,10 +134,12 @@ function ownUpstreams(tenant: Tenant, context: OwnContext): TenantUpstreams {
 
 function ownReplicas(tenant: Tenant, primary: Upstream, { groups }: OwnContext): TenantReplicas {
   const { placement } = tenant;
-  const urls = placement.kind === 'shared' ? [] : placement.readReplicaUrls;
-  const upstreams = urls.map((url, index) =>
-    leased(tenant, `${placement.kind}-replica${ordinal(index)}`, 'replica', url),
-  );
+  if (placement.kind === 'shared') throw new TypeError('a shared tenant has no replicas of its own');
+  const foreign = { caCertificate: placement.caCertificate };
+  const upstreams = placement.readReplicaUrls.map((url, index) => ({
+    ...leased(tenant, `${placement.kind}-replica${ordinal(index)}`, 'replica', url),
+    foreign,
+  }));
   // The epoch in the key grows with every change of the placement.
   let group = groups.get(primary.key);
   if (group === undefined) {

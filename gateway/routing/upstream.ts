@@ -10,6 +10,11 @@ export interface Upstream {
   readonly key: string;
   readonly role: 'primary' | 'replica';
   readonly connectionString: Secret;
+  /**
+   * Set where the connection string came with the tenant: it may lead only where the network policy allows, and the server's certificate is
+   * checked by this authority (PEM) when there is one.
+   */
+  readonly foreign?: { readonly caCertificate: string | undefined };
   /** Shared pools live as long as the process; leased ones are opened on demand under the global cap. */
   readonly pooling: 'shared' | 'leased';
 }

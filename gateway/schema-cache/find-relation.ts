@@ -21,15 +21,18 @@ export function findRelation(cache: SchemaCache, wanted: RelationName): Relation
 /** A less like name would tell strangers what is there. */
 export const NAME_MIN_SCORE = 0.75;
 
-// Searching more names than that for every misspelt request is work an attacker could order for free.
-const MAX_RELATIONS_SEARCHED = 500;
+/**
+ * Searching more names than that for every misspelt request is work that anybody could order for free, and that everybody else waits for:
+ * 10 µs a name.
+ */
+export const MAX_NAMES_SEARCHED = 500;
 
 function suggestRelation(cache: SchemaCache, { schema, name }: RelationName): string | undefined {
   const names: string[] = [];
   for (const relation of cache.relations.values()) {
     if (relation.schema === schema) names.push(relation.name);
   }
-  if (names.length >= MAX_RELATIONS_SEARCHED) return undefined;
+  if (names.length >= MAX_NAMES_SEARCHED) return undefined;
   const nearest = new FuzzyMatcher(names).findBest(name, NAME_MIN_SCORE);
   return nearest === undefined ? undefined : `Perhaps you meant the table '${schema}.${nearest}'`;
 }

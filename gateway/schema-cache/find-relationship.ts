@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
+import { MAX_NAMES_SEARCHED } from './find-relation.ts';
 import { FuzzyMatcher } from './fuzzy.ts';
 import {
   type Cardinality,
@@ -101,11 +102,11 @@ function suggest(
     const nearest = targets.find(target, RELATIONSHIP_MIN_SCORE).find(({ score }) => score < 1);
     return nearest === undefined ? undefined : `Perhaps you meant '${nearest.word}' instead of '${target}'.`;
   }
+  if (cache.relations.size >= MAX_NAMES_SEARCHED) return undefined;
   const sources: string[] = [];
-  for (const relationships of cache.relationships.values()) {
-    if (relationships.some((relationship) => leadsTo(relationship).schema === schema)) {
-      sources.push(relationships[0]!.source.name);
-    }
+  for (const [key, { name }] of cache.relations) {
+    const relationships = cache.relationships.get(key);
+    if (relationships?.some((relationship) => leadsTo(relationship).schema === schema)) sources.push(name);
   }
   if (hiddenJunctions !== undefined && hiddenJunctions.size > 0) {
     for (const relation of cache.relations.values()) {

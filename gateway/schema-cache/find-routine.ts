@@ -1,5 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
-import { NAME_MIN_SCORE } from './find-relation.ts';
+import { MAX_NAMES_SEARCHED, NAME_MIN_SCORE } from './find-relation.ts';
 import { FuzzyMatcher } from './fuzzy.ts';
 import { type Routine, relationKey, type SchemaCache } from './schema-cache.ts';
 
@@ -119,6 +119,7 @@ function suggest(
   for (const [routine] of cache.routines.values()) {
     if (routine?.schema === schema) routineNames.push(routine.name);
   }
+  if (routineNames.length >= MAX_NAMES_SEARCHED) return undefined;
   const nearest = new FuzzyMatcher(routineNames).findBest(name, NAME_MIN_SCORE);
   return nearest === undefined ? undefined : `${intro}${nearest}`;
 }

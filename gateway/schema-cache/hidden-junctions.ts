@@ -1,26 +1,21 @@
-import type { Constraint, Oid } from './catalog.ts';
+import type { Constraint, Constraints, Oid } from './catalog.ts';
 import { hiddenJunctionKey, type Relation } from './schema-cache.ts';
 import { getOrAdd, type ViewLineage } from './view-lineage.ts';
 
 /** The many-to-many relationships of exposed relations through tables that are not exposed, as `SchemaCache.hiddenJunctions`. */
 export function findHiddenJunctions(
   relations: ReadonlyMap<Oid, Relation>,
-  constraints: readonly Constraint[],
+  constraints: Constraints,
   lineages: ReadonlyMap<Oid, ViewLineage>,
 ): ReadonlySet<string> {
-  const hidden = constraints.filter(({ relation }) => !relations.has(relation));
   const found = new Set<string>();
-  if (hidden.length === 0) return found;
-  const primaryKeys = new Map<Oid, ReadonlySet<number>>();
-  for (const { kind, relation, columnNumbers } of hidden) {
-    if (kind === 'primary-key') primaryKeys.set(relation, new Set(columnNumbers));
-  }
-  const keysOf = new Map<Oid, Constraint[]>();
-  for (const key of hidden) {
-    const primaryKey = key.kind === 'foreign-key' ? primaryKeys.get(key.relation) : undefined;
-    if (primaryKey !== undefined && key.columnNumbers.every((number) => primaryKey.has(number))) {
-      getOrAdd(keysOf, key.relation, () => []).push(key);
-    }
+  const keysOf = new Map<Oid, readonly Constraint[]>();
+  for (const relation of constraints.relations()) {
+    const primaryKey = relations.has(relation) ? undefined : constraints.primaryKeyOf(relation);
+    if (primaryKey === undefined) continue;
+    const isPart = ({ columns }: Constraint) =>
+      columns.every((column) => primaryKey.columns.includes(column));
+    keysOf.set(relation, constraints.foreignKeysOf(relation).filter(isPart));
   }
   const viewsOver = new Map<Oid, Oid[]>();
   if (keysOf.size > 0) {

@@ -1,28 +1,29 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { StatementResult } from '../platform/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
 import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
 import { physicalSchema, type TenantNaming } from '../registry/tenant.ts';
-import { constraintsFromRows, type Oid } from './catalog.ts';
+import { type Constraints, constraintsFromRows, type Oid } from './catalog.ts';
+import { columnTypesFromRows } from './column-types.ts';
 import { findHiddenJunctions } from './hidden-junctions.ts';
 import { mediaHandlersFromRows } from './media-handlers.ts';
 import { scanTargetList } from './node-tree.ts';
-import { columnsQuery } from './queries/columns.sql.ts';
+import { PictureWeight, rowWeight } from './picture-weight.ts';
+import { columnTypesQuery } from './queries/column-types.sql.ts';
 import { constraintsQuery } from './queries/constraints.sql.ts';
 import { mediaHandlersQuery } from './queries/media-handlers.sql.ts';
 import { relationsQuery } from './queries/relations.sql.ts';
-import { representationsQuery } from './queries/representations.sql.ts';
 import { roleSettingsQuery } from './queries/role-settings.sql.ts';
 import { routinesQuery } from './queries/routines.sql.ts';
 import { schemasQuery } from './queries/schemas.sql.ts';
 import { viewRulesQuery } from './queries/view-rules.sql.ts';
-import { type ColumnsByNumber, columnsFromRows, relationsFromRows } from './relations.ts';
-import { buildRelationships } from './relationships.ts';
+import { relationsFromRows } from './relations.ts';
+import { CatalogRelationships } from './relationships.ts';
 import { roleSettingsFromRows } from './role-settings.ts';
 import { routinesFromRows } from './routines.ts';
 import { readOptional, readText } from './row-reader.ts';
-import { type DataRepresentation, type Relation, relationKey, type SchemaCache } from './schema-cache.ts';
+import type { SchemaCache } from './schema-cache.ts';
+import { Slices } from './slices.ts';
 import { traceViews, type ViewLineage, type ViewSource } from './view-lineage.ts';
 
 export interface LoadOptions {
@@ -63,12 +64,11 @@ export function catalogStatements(options: LoadOptions): readonly SqlStatement[]
   return [
     schemasQuery(exposed),
     relationsQuery(exposed),
-    columnsQuery(exposed),
+    columnTypesQuery(exposed),
     constraintsQuery(searched),
     viewRulesQuery(searched),
     routinesQuery(exposed),
     mediaHandlersQuery(exposed),
-    representationsQuery(exposed),
     roleSettingsQuery(naming.rolePrefix),
   ];
 }
@@ -78,58 +78,56 @@ export async function buildSchemaCache(
   results: readonly StatementResult[],
   options: LoadOptions,
 ): Promise<SchemaCache> {
-  const { naming } = options;
+  const { naming, hoistedSettings } = options;
   const logicalSchemas = new Map(options.schemas.map((schema) => [physicalSchema(naming, schema), schema]));
-  if (results.length !== 9) throw new GatewayError('PGRSTX00');
-  const [
-    schemaRows,
-    relationRows,
-    columnRows,
-    constraintRows,
-    viewRows,
+  if (results.length !== STATEMENTS) throw new GatewayError('PGRSTX00');
+  const [schemaRows, relationRows, typeRows, constraintRows, viewRows, routineRows, handlerRows, roleRows] =
+    results as ResultsByStatement;
+  const slices = new Slices(ROWS_PER_SLICE);
+  const weight = new PictureWeight(EMPTY_PICTURE_BYTES);
+  const { types, representations } = columnTypesFromRows(typeRows);
+  const constraints = await constraintsFromRows(constraintRows, slices);
+  const lineages = await lineagesFromRows(viewRows, slices);
+  const parts = { types, constraints, lineages, logicalSchemas, weight };
+  const relations = await relationsFromRows(relationRows, parts, slices);
+  const { routines, computed } = await routinesFromRows(
     routineRows,
-    handlerRows,
-    castRows,
-    roleRows,
-  ] = results as NineResults;
-
-  const columns = await columnsFromRows(columnRows);
-  const constraints = constraintsFromRows(constraintRows);
-  const lineages = await lineagesFromRows(viewRows);
-  const relations = await relationsFromRows(relationRows, { columns, constraints, lineages, logicalSchemas });
-  await nextTurn();
-  const { hoistedSettings } = options;
-  const { routines, computed } = routinesFromRows(routineRows, {
-    relations,
-    logicalSchemas,
-    hoistedSettings,
-  });
-  await nextTurn();
-  const columnNames = viewColumnNames(columns, lineages);
+    { relations: relations.byOid, logicalSchemas, hoistedSettings },
+    slices,
+  );
+  let hiddenJunctions: ReadonlySet<string> | undefined;
+  await addWeights(weight, { relationRows, routineRows, constraints, lineages }, slices);
   return {
-    relations: byKey(relations),
-    relationships: buildRelationships({ relations, constraints, lineages, columnNames, computed }),
-    hiddenJunctions: findHiddenJunctions(relations, constraints, lineages),
+    relations: relations.byKey,
+    relationships: new CatalogRelationships({
+      relations: relations.byOid,
+      relationsByKey: relations.byKey,
+      constraints,
+      lineages,
+      computed,
+      weight,
+    }),
+    get hiddenJunctions() {
+      hiddenJunctions ??= findHiddenJunctions(relations.byOid, constraints, lineages);
+      return hiddenJunctions;
+    },
     routines,
-    mediaHandlers: mediaHandlersFromRows(handlerRows, relations, logicalSchemas),
-    representations: castRows.rows.map(
-      (row): DataRepresentation => ({
-        sourceType: readText(row, 0),
-        targetType: readText(row, 1),
-        functionName: readText(row, 2),
-      }),
-    ),
+    mediaHandlers: mediaHandlersFromRows(handlerRows, relations.byOid, logicalSchemas),
+    representations,
     timezones: new Set(),
     roleSettings: roleSettingsFromRows(roleRows),
     databaseSettings: options.databaseSettings ?? {},
     schemaDescriptions: schemaDescriptions(schemaRows, logicalSchemas),
     serverVersion: Number(schemaRows.rows[0]?.[2] ?? 0),
-    sizeBytes: estimateSize([relationRows, columnRows, constraintRows, routineRows]),
+    get sizeBytes() {
+      return weight.bytes;
+    },
+    addWeight: (bytes) => weight.add(bytes),
   };
 }
 
-type NineResults = readonly [
-  StatementResult,
+const STATEMENTS = 8;
+type ResultsByStatement = readonly [
   StatementResult,
   StatementResult,
   StatementResult,
@@ -140,41 +138,28 @@ type NineResults = readonly [
   StatementResult,
 ];
 
-// A view's node tree has tens of kilobytes; a handful is scanned between two turns of the event loop.
-const CHARACTERS_PER_TURN = 500_000;
+// About a millisecond of work: a big catalog must not hold up the requests of other tenants.
+const ROWS_PER_SLICE = 500;
+// Scanning so much of a view's node tree takes as long as a row of the other kinds.
+const CHARACTERS_PER_ROW = 500;
+const UNITS_A_VIEW = 4;
 
-async function lineagesFromRows(result: StatementResult): Promise<ReadonlyMap<Oid, ViewLineage>> {
+async function lineagesFromRows(
+  result: StatementResult,
+  slices: Slices,
+): Promise<ReadonlyMap<Oid, ViewLineage>> {
   const sources: ViewSource[] = [];
-  let scanned = 0;
   for (const row of result.rows) {
     const tree = readText(row, 1);
+    if (slices.spend(1 + tree.length / CHARACTERS_PER_ROW)) await slices.rest();
     sources.push({ view: readText(row, 0), entries: scanTargetList(tree) });
-    scanned += tree.length;
-    if (scanned > CHARACTERS_PER_TURN) {
-      scanned = 0;
-      await nextTurn();
-    }
   }
-  return traceViews(sources);
-}
-
-function viewColumnNames(
-  columns: ColumnsByNumber,
-  lineages: ReadonlyMap<Oid, ViewLineage>,
-): ReadonlyMap<Oid, ReadonlyMap<number, string>> {
-  const names = new Map<Oid, ReadonlyMap<number, string>>();
-  for (const view of lineages.keys()) {
-    const ofView = columns.get(view);
-    if (ofView !== undefined)
-      names.set(view, new Map([...ofView].map(([number, { name }]) => [number, name])));
+  const lineages = new Map<Oid, ViewLineage>();
+  for (const [view, lineage] of traceViews(sources)) {
+    if (slices.spend(UNITS_A_VIEW)) await slices.rest();
+    lineages.set(view, lineage);
   }
-  return names;
-}
-
-function byKey(relations: ReadonlyMap<Oid, Relation>): ReadonlyMap<string, Relation> {
-  return new Map(
-    [...relations.values()].map((relation) => [relationKey(relation.schema, relation.name), relation]),
-  );
+  return lineages;
 }
 
 function schemaDescriptions(
@@ -190,17 +175,37 @@ function schemaDescriptions(
   return descriptions;
 }
 
-// Objects, maps and relationships made of a row take about this much more than its text (measured with 300 relations).
-const BYTES_PER_ROW = 200;
-const BYTES_PER_CHARACTER = 1;
+// Measured with `npm run bench:schema`, which prints the heap beside the estimate.
+const EMPTY_PICTURE_BYTES = 4_096;
+const BYTES_A_RELATION = 300;
+const BYTES_A_CONSTRAINT = 260;
+const BYTES_A_VIEW = 700;
+const BYTES_A_VIEW_COLUMN = 100;
+/** Routines are made into objects, which take more than their row. */
+const ROUTINE_FACTOR = 2;
 
-function estimateSize(results: readonly StatementResult[]): number {
-  let bytes = 4_096;
-  for (const { rows } of results) {
-    for (const row of rows) {
-      bytes += BYTES_PER_ROW;
-      for (const field of row) bytes += (field?.length ?? 0) * BYTES_PER_CHARACTER;
-    }
+async function addWeights(
+  weight: PictureWeight,
+  parts: {
+    readonly relationRows: StatementResult;
+    readonly routineRows: StatementResult;
+    readonly constraints: Constraints;
+    readonly lineages: ReadonlyMap<Oid, ViewLineage>;
+  },
+  slices: Slices,
+): Promise<void> {
+  for (const row of parts.relationRows.rows) {
+    if (slices.spend(0.5)) await slices.rest();
+    weight.add(BYTES_A_RELATION + rowWeight(row));
   }
-  return bytes;
+  for (const row of parts.routineRows.rows) {
+    if (slices.spend(0.5)) await slices.rest();
+    weight.add(ROUTINE_FACTOR * rowWeight(row));
+  }
+  weight.add(parts.constraints.count * BYTES_A_CONSTRAINT);
+  for (const lineage of parts.lineages.values()) {
+    let columns = 0;
+    for (const shown of lineage.values()) columns += shown.size;
+    weight.add(BYTES_A_VIEW + columns * BYTES_A_VIEW_COLUMN);
+  }
 }

@@ -1,13 +1,14 @@
 import type { StatementResult } from '../platform/result-set.ts';
 import type { Oid } from './catalog.ts';
 import { parseMediaTypeName } from './media-type-name.ts';
+import type { CatalogRelation } from './relations.ts';
 import { readFlag, readOptional, readText } from './row-reader.ts';
-import type { MediaHandler, Relation } from './schema-cache.ts';
+import type { MediaHandler } from './schema-cache.ts';
 
 /** Aggregates over an exposed relation's rows, or over any, that make a media type (M8). */
 export function mediaHandlersFromRows(
   result: StatementResult,
-  relations: ReadonlyMap<Oid, Relation>,
+  relations: ReadonlyMap<Oid, CatalogRelation>,
   logicalSchemas: ReadonlyMap<string, string>,
 ): readonly MediaHandler[] {
   const handlers: MediaHandler[] = [];
@@ -19,10 +20,7 @@ export function mediaHandlersFromRows(
     if (mediaType === undefined || (rowType !== undefined && relation === undefined)) continue;
     handlers.push({
       mediaType,
-      relation:
-        relation === undefined
-          ? undefined
-          : { schema: relation.schema, physicalSchema: relation.physicalSchema, name: relation.name },
+      relation: relation?.ref,
       aggregate: {
         schema: logicalSchemas.get(physicalSchema) ?? physicalSchema,
         physicalSchema,

@@ -1,21 +1,16 @@
 import type { StatementResult } from '../platform/result-set.ts';
 import type { ComputedRelationship, Oid } from './catalog.ts';
 import { parseMediaTypeName } from './media-type-name.ts';
+import type { CatalogRelation } from './relations.ts';
 import { compareTexts } from './relationship-order.ts';
 import { isAllowedSetting, splitSettings } from './role-settings.ts';
 import { type CatalogRow, readArray, readFlag, readOptional, readText, readTexts } from './row-reader.ts';
-import {
-  type Relation,
-  type RelationRef,
-  type Routine,
-  type RoutineParam,
-  type RoutineReturn,
-  relationKey,
-} from './schema-cache.ts';
+import { type Routine, type RoutineParam, type RoutineReturn, relationKey } from './schema-cache.ts';
+import type { Slices } from './slices.ts';
 import { getOrAdd } from './view-lineage.ts';
 
 export interface RoutineParts {
-  readonly relations: ReadonlyMap<Oid, Relation>;
+  readonly relations: ReadonlyMap<Oid, CatalogRelation>;
   readonly logicalSchemas: ReadonlyMap<string, string>;
   readonly hoistedSettings: readonly string[];
 }
@@ -25,11 +20,19 @@ export interface Routines {
   readonly computed: readonly ComputedRelationship[];
 }
 
+/** Each is made into objects at once, which takes longer than keeping a row. */
+const UNITS_A_ROUTINE = 3;
+
 /** Splits functions into those a client may call (C3) and those that connect relations (E9); one can be both. */
-export function routinesFromRows(result: StatementResult, parts: RoutineParts): Routines {
+export async function routinesFromRows(
+  result: StatementResult,
+  parts: RoutineParts,
+  slices: Slices,
+): Promise<Routines> {
   const routines = new Map<string, Routine[]>();
   const computed: ComputedRelationship[] = [];
   for (const row of result.rows) {
+    if (slices.spend(UNITS_A_ROUTINE)) await slices.rest();
     const params = readArray(row, 3).map(paramFromJson);
     const routine = routineFromRow(row, params, parts);
     if (isCallable(params))
@@ -64,25 +67,19 @@ function computedFromRow(row: CatalogRow, routine: Routine): ComputedRelationshi
   return { function: { schema, physicalSchema, name }, source, target, toOne: readFlag(row, 5) };
 }
 
-function returnFromRow(row: CatalogRow, relations: ReadonlyMap<Oid, Relation>): RoutineReturn {
+function returnFromRow(row: CatalogRow, relations: ReadonlyMap<Oid, CatalogRelation>): RoutineReturn {
   const isSet = readFlag(row, 4);
   const type = readText(row, 6);
   const hasOutput = readFlag(row, 10);
   if (hasOutput || readText(row, 8) === 'c') {
     const relation = relations.get(readText(row, 9));
-    return { isSet, kind: 'composite', type, relation: toRef(relation), isAlias: hasOutput };
+    return { isSet, kind: 'composite', type, relation: relation?.ref, isAlias: hasOutput };
   }
   if (type === 'void') return { isSet, kind: 'void' };
   // a set of bodies is no body
   const mediaType = isSet ? undefined : parseMediaTypeName(readText(row, 7));
   const scalar = { isSet, kind: 'scalar', type, mediaType } as const;
   return mediaType !== undefined && readFlag(row, 15) ? { ...scalar, isBinary: true } : scalar;
-}
-
-function toRef(relation: Relation | undefined): RelationRef | undefined {
-  if (relation === undefined) return undefined;
-  const { schema, physicalSchema, name } = relation;
-  return { schema, physicalSchema, name };
 }
 
 function paramFromJson(item: unknown): RoutineParam {

@@ -35,15 +35,6 @@ export function readTexts(row: CatalogRow, index: number): readonly string[] {
   });
 }
 
-/** A JSON array of numbers; NULL is an empty one. */
-export function readNumbers(row: CatalogRow, index: number): readonly number[] {
-  return readArray(row, index).map((item) => {
-    if (typeof item !== 'number')
-      throw unexpected(`column ${index} of a catalog query is no list of numbers`);
-    return item;
-  });
-}
-
 /** A JSON array; NULL is an empty one. */
 export function readArray(row: CatalogRow, index: number): readonly unknown[] {
   const text = row[index];
@@ -54,6 +45,25 @@ export function readArray(row: CatalogRow, index: number): readonly unknown[] {
 }
 
 const NOTHING: readonly unknown[] = [];
+
+/** PostgreSQL's form of an array of numbers without NULL, `{1,2}`; NULL is an empty one. */
+export function readNumberArray(row: CatalogRow, index: number): readonly number[] {
+  const text = row[index];
+  if (text === null || text === undefined || text.length <= 2) return [];
+  return text.slice(1, -1).split(',').map(Number);
+}
+
+/** A JSON object whose values are texts; NULL is an empty one. */
+export function readTextRecord(row: CatalogRow, index: number): Readonly<Record<string, string>> {
+  const text = row[index];
+  if (text === null || text === undefined) return NO_TEXTS;
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw unexpected(`column ${index} of a catalog query is no object`);
+  return value as Readonly<Record<string, string>>;
+}
+
+const NO_TEXTS: Readonly<Record<string, string>> = {};
 
 function unexpected(what: string): GatewayError {
   return new GatewayError('PGRSTX00', { cause: new Error(what) });

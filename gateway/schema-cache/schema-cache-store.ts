@@ -16,7 +16,7 @@ export interface SchemaCacheStoreOptions {
   readonly maxAgeMs: number;
   readonly observe: Observe;
   /** Called when there is a new picture, also of a tenant that had one. */
-  readonly onPublished?: () => void;
+  readonly onPublished?: (tenant: Tenant) => void;
 }
 
 /** What is known of a picture from outside. */
@@ -33,6 +33,8 @@ interface Entry extends HeldPicture {
   readonly cache: SchemaCache;
   /** What of the tenant the picture depends on. */
   readonly fingerprint: string;
+  /** The picture's size in bytes when it was last weighed. */
+  readonly weighedBytes: number;
   /** Milliseconds since the epoch at which to read again; earlier after a change, later after a failure. */
   refreshAt: number;
   usedAt: number;
@@ -41,6 +43,8 @@ interface Entry extends HeldPicture {
 
 // A migration changes many objects at once; PostgREST waits as long.
 const DEBOUNCE_MS = 100;
+// A picture grows with what requests ask of it, until all of it is worked out. It is weighed again a few times in its life.
+const GROWTH_TO_WEIGH = 1.1;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 32_000;
 // A request for what does not exist costs a tenant one reading of the catalog in this time, however many there are.
@@ -63,10 +67,14 @@ export class SchemaCacheStore {
 
   constructor(options: SchemaCacheStoreOptions) {
     this.#options = options;
+    const { observe, maxBytes } = options;
     this.#entries = new LRUCache({
-      maxSize: options.maxBytes,
+      maxSize: maxBytes,
       // one picture larger than the whole bound is still kept, alone: else every request would read it again
-      sizeCalculation: ({ cache }) => Math.max(1, Math.min(cache.sizeBytes, options.maxBytes)),
+      sizeCalculation: ({ weighedBytes }) => Math.max(1, Math.min(weighedBytes, maxBytes)),
+      dispose: ({ weighedBytes: sizeBytes }, tenantId, reason) => {
+        if (reason === 'evict') observe({ kind: 'schema-cache-evicted', tenantId, sizeBytes });
+      },
     });
     this.#flights = new SingleFlight({ publish: (key, cache) => this.#publish(key, cache) });
   }
@@ -97,6 +105,7 @@ export class SchemaCacheStore {
     if (entry === undefined || entry.fingerprint !== this.#fingerprint(tenant)) return undefined;
     entry.usedAt = Date.now();
     if (entry.usedAt >= entry.refreshAt) this.#refresh(tenant);
+    if (entry.cache.sizeBytes > entry.weighedBytes * GROWTH_TO_WEIGH) this.#weigh(entry);
     return entry.cache;
   }
 
@@ -156,9 +165,14 @@ export class SchemaCacheStore {
     return [...this.#entries.values()];
   }
 
-  /** How many pictures there are, and their size in bytes by `SchemaCache.sizeBytes`. */
+  /** How many pictures there are, and their size in bytes by `SchemaCache.sizeBytes` when they were last weighed. */
   stats(): { readonly count: number; readonly bytes: number } {
     return { count: this.#entries.size, bytes: this.#entries.calculatedSize };
+  }
+
+  /** Size in bytes of each picture when it was last weighed. */
+  sizes(): readonly number[] {
+    return [...this.#entries.values()].map(({ weighedBytes }) => weighedBytes);
   }
 
   /** Reads a tenant's picture again now, where there is one. Never rejects: a failure is observed, and the old one stays. */
@@ -191,6 +205,11 @@ export class SchemaCacheStore {
     this.#timers.clear();
   }
 
+  /** Others are evicted where it has become too large for all of them. */
+  #weigh(entry: Entry): void {
+    this.#entries.set(entry.tenant.id, { ...entry, weighedBytes: entry.cache.sizeBytes });
+  }
+
   #refresh(tenant: Tenant): void {
     // The failure has been observed where it was caught, and the entry says when to try again.
     this.#load(tenant).catch(() => undefined);
@@ -220,6 +239,7 @@ export class SchemaCacheStore {
         tenantId: tenant.id,
         durationMs,
         relations: cache.relations.size,
+        sizeBytes: cache.sizeBytes,
       });
       return cache;
     } catch (cause) {
@@ -255,9 +275,10 @@ export class SchemaCacheStore {
       loadedAt: Date.now(),
       refreshAt: Date.now() + this.#options.maxAgeMs,
       usedAt: Date.now(),
+      weighedBytes: cache.sizeBytes,
       failures: 0,
     });
-    this.#options.onPublished?.();
+    this.#options.onPublished?.(tenant);
   }
 }
 

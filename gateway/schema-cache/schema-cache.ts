@@ -1,14 +1,14 @@
 import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
 
 /**
- * The picture of a tenant's exposed schemas. Plain immutable data, built once per load from the catalog queries.
+ * The picture of a tenant's exposed schemas. It never changes once it is built from the catalog queries; what takes room and is rarely
+ * asked for (a relation's columns, its relationships) is worked out from the catalog's rows at the first request for it.
  * All `schema` fields hold logical names unless called `physicalSchema`.
  */
 export interface SchemaCache {
   /** Key: `relationKey(schema, name)`. Tables, views, materialized views, foreign tables, partitioned tables. */
   readonly relations: ReadonlyMap<string, Relation>;
-  /** Key: `relationKey(schema, name)` of the relation they start from. In the order of E11. */
-  readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
+  readonly relationships: Relationships;
   /**
    * Relations that are many-to-many with others through a junction that is not exposed: `hiddenJunctionKey(source, target schema)`.
    * They cannot be embedded so, but PostgREST's hints know of them.
@@ -30,8 +30,20 @@ export interface SchemaCache {
   readonly schemaDescriptions: ReadonlyMap<string, string>;
   /** `server_version_num`, e.g. 170010. */
   readonly serverVersion: number;
-  /** Rough size, for the cache's byte bound. */
+  /** What it takes in memory, for the cache's byte bound; grows as parts of it are worked out. */
   readonly sizeBytes: number;
+  /** Counts bytes of what is remembered for as long as the picture is there, such as plans made on it; negative when it is let go of. */
+  readonly addWeight?: (bytes: number) => void;
+}
+
+/** The relationships of a picture by the relation they start from. */
+export interface Relationships {
+  /**
+   * In the order of E11; `undefined` when there are none.
+   *
+   * @param key `relationKey(schema, name)`
+   */
+  get(key: string): readonly Relationship[] | undefined;
 }
 
 export function relationKey(schema: string, name: string): string {
@@ -43,6 +55,7 @@ export function hiddenJunctionKey(source: RelationRef, schema: string): string {
   return `${relationKey(source.schema, source.name)}\0${schema}`;
 }
 
+/** Implementations work `columns`, `primaryKey` and `description` out: a copy by `{ ...relation }` has none of them. */
 export interface Relation {
   readonly schema: string;
   readonly physicalSchema: string;

@@ -13,16 +13,14 @@ export type ViewLineage = ReadonlyMap<string, ReadonlyMap<number, readonly numbe
  * Follows each view's columns down to the tables they come from, through views over views.
  *
  * @param sources all views that a chain may pass through
- * @returns lineage by view oid; each level of a chain counts, so a view over a view shows the table's columns too
+ * @returns view by view, its oid and its lineage; each level of a chain counts, so a view over a view shows the table's columns too
  */
-export function traceViews(sources: readonly ViewSource[]): ReadonlyMap<string, ViewLineage> {
+export function* traceViews(sources: readonly ViewSource[]): Generator<readonly [view: string, ViewLineage]> {
   const direct = new Map<string, Map<number, TargetEntry>>();
   for (const { view, entries } of sources) {
     direct.set(view, new Map(entries.map((entry) => [entry.position, entry])));
   }
-  const lineages = new Map<string, ViewLineage>();
-  for (const [view, entries] of direct) lineages.set(view, traceView(entries, direct));
-  return lineages;
+  for (const [view, entries] of direct) yield [view, traceView(entries, direct)];
 }
 
 function traceView(

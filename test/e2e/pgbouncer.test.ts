@@ -1,154 +1,329 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { access, chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PgBouncerConsole } from '../../admin-worker/pgbouncer/console.ts';
+import { loginPassword } from '../../gateway/platform/derived-logins.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../launcher/embedded-postgres.ts';
+import { localhostFetch } from '../support/localhost-fetch.ts';
+import { freePort, type RunningPgBouncer, startPgBouncer, whyNoPgBouncer } from '../support/pgbouncer.ts';
+import { eventually } from '../support/processes.ts';
+import { type Stack, type StackTenant, startStack } from '../support/stack.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PROGRAM = process.env.PGBOUNCER_BIN || 'pgbouncer';
-const PSQL = 'psql';
-/** With the characters that the user list, a URL and sed could trip over. */
-const LOOKUP_PASSWORD = `pa"ss'|&\\word`;
-const NOBODY = 65_534;
+const MASTER_KEY = new Secret('master-key-of-the-pgbouncer-test-0123456789');
+const LOAD_WORKERS = 8;
 
-/** `auth_dbname` came with PgBouncer 1.19, `max_prepared_statements` with 1.21. */
-function whyNotRun(): string | undefined {
-  if (spawnSync(PSQL, ['--version']).error !== undefined) return 'there is no psql to run auth.sql with';
-  const { error, stdout } = spawnSync(PROGRAM, ['--version'], { encoding: 'utf8' });
-  if (error !== undefined) return `there is no program ${PROGRAM} (PGBOUNCER_BIN names one)`;
-  const [version = '0', major, minor] = /(\d+)\.(\d+)[.\d]*/.exec(stdout) ?? [];
-  if (Number(major) > 1 || Number(minor) >= 21) return undefined;
-  return `${PROGRAM} is ${version}, 1.21 is needed`;
-}
+const NOTES_SQL = `
+CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL);
+INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 50) i;
+CREATE TABLE arrivals (id uuid PRIMARY KEY, n int NOT NULL);
+GRANT SELECT ON notes TO anon;
+GRANT SELECT, INSERT ON arrivals TO anon;
+CREATE VIEW prepared AS SELECT count(*) FILTER (WHERE name LIKE 'PGBOUNCER%') AS named FROM pg_prepared_statements;
+GRANT SELECT ON prepared TO anon;
+CREATE FUNCTION forget() RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN 'forgotten'; END $$;
+CREATE FUNCTION place() RETURNS text LANGUAGE sql STABLE AS 'SELECT current_database()';`;
 
-const notRun = whyNotRun();
-if (notRun !== undefined) {
-  process.stderr.write(`\nThe PgBouncer template is NOT tried with a PgBouncer: ${notRun}.\n\n`);
-}
+const missing = whyNoPgBouncer('1.24');
 
-describe.skipIf(notRun !== undefined)(
-  `PgBouncer on its template${notRun ? ` [not run: ${notRun}]` : ''}`,
+describe.skipIf(missing !== undefined)(
+  `gateway and admin worker with a real PgBouncer${missing === undefined ? '' : ` [not run: ${missing}]`}`,
   () => {
     let folder: string;
-    let postgres: EmbeddedPostgres;
-    let pooler: ChildProcess;
+    let iniFile: string;
     let port: number;
+    let stack: Stack;
+    let bouncer: RunningPgBouncer;
+    let adminConsole: PgBouncerConsole;
+    let notes: StackTenant;
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'pgbouncer-'));
+      const configDir = join(folder, 'config');
+      iniFile = join(configDir, 'pgbouncer.ini');
       await chmod(folder, 0o755);
-      const password = new Secret('superuser-password');
-      postgres = await startEmbeddedPostgres({
-        clusterDir: join(folder, 'cluster'),
-        auth: { kind: 'scram', password },
-        port: 0,
-      });
-      const url = postgres.url('postgres').reveal();
-      const made = spawnSync(
-        PSQL,
-        [
-          url,
-          '--no-psqlrc',
-          '-v',
-          'ON_ERROR_STOP=1',
-          '-v',
-          `password=${LOOKUP_PASSWORD}`,
-          '-f',
-          'pgbouncer/auth.sql',
-        ],
-        { cwd: ROOT, encoding: 'utf8' },
-      );
-      if (made.status !== 0) throw new Error(made.stderr);
-      await run(url, [
-        `CREATE ROLE cascata_trusted LOGIN PASSWORD 'trusted'`,
-        `CREATE ROLE boss SUPERUSER LOGIN PASSWORD 'boss'`,
-        `CREATE ROLE expired LOGIN PASSWORD 'expired' VALID UNTIL '2000-01-01'`,
-        'CREATE DATABASE cascata_shared',
-      ]);
       port = await freePort();
-      pooler = await startPooler(folder, { port, postgresPort: postgres.port });
+      stack = await startStack({
+        CASCATA_MASTER_KEY: MASTER_KEY.reveal(),
+        PGBOUNCER_URL: `postgres://127.0.0.1:${port}/cascata_shared`,
+        PGBOUNCER_CONFIG_DIR: configDir,
+      });
+      await eventually(
+        () =>
+          access(iniFile).then(
+            () => true,
+            () => false,
+          ),
+        { what: 'the admin worker writes pgbouncer.ini' },
+      );
+      // For its socket and pid file, as another account.
+      await chmod(configDir, 0o777);
+      bouncer = await startPgBouncer('1.24', iniFile);
+      adminConsole = new PgBouncerConsole(new Secret(dsn('cascata_console', 'pgbouncer')));
+      notes = await stack.createTenant('notes', NOTES_SQL);
     });
 
     afterAll(async () => {
-      if (pooler !== undefined && pooler.exitCode === null) {
-        const ended = once(pooler, 'exit');
-        pooler.kill('SIGINT');
-        await ended;
-      }
-      await postgres?.stop();
+      await stack?.stop();
+      await bouncer?.stop('SIGKILL');
       await rm(folder, { recursive: true, force: true });
     });
 
-    const dsn = (login: string, password: string, database = 'cascata_shared') =>
-      `postgres://${login}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
+    const password = (login: string) => loginPassword(MASTER_KEY, login).reveal();
+    const dsn = (login: string, database = 'cascata_shared', secret = password(login)) =>
+      `postgres://${login}:${encodeURIComponent(secret)}@127.0.0.1:${port}/${database}`;
 
     it('lets a login of PostgreSQL in that nobody told it of', async () => {
-      expect(await run(dsn('cascata_trusted', 'trusted'), ['SELECT current_user::text AS who'])).toEqual([
+      expect(await run(dsn('cascata_trusted'), ['SELECT current_user::text AS who'])).toEqual([
         { who: 'cascata_trusted' },
       ]);
     });
 
-    it.each([
-      ['a wrong password', 'cascata_trusted', 'wrong', 'cascata_shared'],
-      ['a superuser', 'boss', 'boss', 'cascata_shared'],
-      ['a login past its time', 'expired', 'expired', 'cascata_shared'],
-      ['a login that does not exist', 'nobody_of_the_kind', 'x', 'cascata_shared'],
-      ['a tenant’s login in the lookup database', 'cascata_trusted', 'trusted', 'cascata_pgbouncer'],
-    ])('refuses %s', async (_, login, password, database) => {
-      await expect(run(dsn(login, password, database), ['SELECT 1'])).rejects.toThrow();
+    it('refuses wrong passwords, superusers, logins past their time, and other databases', async () => {
+      const superuser = await stack.databaseUrl('postgres');
+      await run(superuser, [
+        `CREATE ROLE boss SUPERUSER LOGIN PASSWORD 'boss'`,
+        `CREATE ROLE expired LOGIN PASSWORD 'expired' VALID UNTIL '2000-01-01'`,
+        `GRANT CONNECT ON DATABASE cascata_shared TO expired`,
+      ]);
+      for (const url of [
+        dsn('cascata_trusted', 'cascata_shared', 'wrong'),
+        dsn('boss', 'cascata_shared', 'boss'),
+        dsn('expired', 'cascata_shared', 'expired'),
+        dsn('nobody_of_the_kind', 'cascata_shared', 'x'),
+        dsn('cascata_trusted', 'cascata_pgbouncer'),
+        dsn('cascata_gateway', 'cascata_control'),
+        dsn('cascata_trusted', 'pgbouncer'),
+      ]) {
+        await expect(run(url, ['SELECT 1'])).rejects.toThrow();
+      }
+    });
+
+    it('keeps the passwords in a file that others may not read', async () => {
+      const users = join(folder, 'config', 'userlist.txt');
+      expect((await stat(users)).mode & 0o777).toBe(0o640);
+      const names = [...(await readFile(users, 'utf8')).matchAll(/^"([^"]+)"/gm)].map(([, name]) => name);
+      expect(names).toEqual(['cascata_pgbouncer', 'cascata_console']);
+      expect(await readFile(iniFile, 'utf8')).not.toContain(password('cascata_console'));
     });
 
     it('tells the lookup login nothing but verifiers of plain logins', async () => {
-      const url = new URL(postgres.url('cascata_pgbouncer').reveal());
+      const url = new URL(await stack.databaseUrl('cascata_pgbouncer'));
       url.username = 'cascata_pgbouncer';
-      url.password = encodeURIComponent(LOOKUP_PASSWORD);
+      url.password = password('cascata_pgbouncer');
       const rows = await run(url.href, [
-        `SELECT w AS asked, l.login FROM unnest(ARRAY['cascata_trusted', 'boss', 'expired', 'cascata_pgbouncer']) AS w
-       LEFT JOIN pgbouncer.lookup(w) l ON true ORDER BY w`,
+        `SELECT w AS asked, l.login FROM unnest(ARRAY['cascata_trusted', 'postgres', 'cascata_pgbouncer']) AS w
+         LEFT JOIN pgbouncer.lookup(w) l ON true ORDER BY w`,
       ]);
       expect(rows).toEqual([
-        { asked: 'boss', login: null },
         { asked: 'cascata_pgbouncer', login: null },
         { asked: 'cascata_trusted', login: 'cascata_trusted' },
-        { asked: 'expired', login: null },
+        { asked: 'postgres', login: null },
       ]);
     });
 
-    it('keeps named statements apart over changing server connections', async () => {
-      const clients = [1, 2, 3].map(
-        () => new Client({ connectionString: dsn('cascata_trusted', 'trusted') }),
-      );
-      try {
-        for (const client of clients) await client.connect();
-        const ask = async (which: number) => {
-          const values: unknown[] = [];
-          for (let i = 0; i < 20; i++) {
-            const text = `SELECT ${which} AS client, $1::integer AS value`;
-            const { rows } = await clients[which]!.query({ name: 'same name', text, values: [i] });
-            values.push(rows[0]);
-          }
-          return values;
-        };
-        expect(await Promise.all(clients.map((_, which) => ask(which)))).toEqual(
-          clients.map((_, client) => Array.from({ length: 20 }, (_, value) => ({ client, value }))),
-        );
-      } finally {
-        for (const client of clients) await client.end();
+    it('serves requests by named statements that it prepares where they are needed', async () => {
+      for (let i = 1; i <= 20; i++)
+        expect(await readNote(notes, i)).toEqual({ status: 200, body: noteOf(i) });
+      const { body } = await get(notes, '/rest/v1/prepared');
+      expect(JSON.parse(body)[0].named).toBeGreaterThan(0);
+    });
+
+    it('answers rightly after a tenant’s DEALLOCATE ALL behind PgBouncer’s back', async () => {
+      for (let round = 0; round < 5; round++) {
+        expect((await get(notes, '/rest/v1/rpc/forget', { method: 'POST' })).status).toBe(200);
+        for (let i = 1; i <= 5; i++)
+          expect(await readNote(notes, i)).toEqual({ status: 200, body: noteOf(i) });
       }
     });
+
+    it('serves a new database tenant at once, and nobody else’s connection is dropped for it', async () => {
+      const bystander = new Client({ connectionString: dsn('cascata_trusted') });
+      let isLost = false;
+      bystander.on('error', () => undefined);
+      bystander.on('end', () => {
+        isLost = true;
+      });
+      await bystander.connect();
+      const clientsBefore = await clientPorts();
+      const load = startLoad(notes);
+      const own = await stack.createDatabaseTenant('own-place', NOTES_SQL);
+      expect(await get(own, '/rest/v1/rpc/place')).toEqual({ status: 200, body: '"cascata_t_own-place"' });
+      expect(await readNote(own, 3)).toEqual({ status: 200, body: noteOf(3) });
+      const { reads, writes } = await load.stop();
+      expect(tally(reads)).toEqual({ 200: reads.length });
+      expect(tally(writes)).toEqual({ 201: writes.length });
+      expect((await bystander.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      const clientsAfter = await clientPorts();
+      expect(isLost).toBe(false);
+      expect(clientsBefore.filter((client) => !clientsAfter.includes(client))).toEqual([]);
+      await bystander.end();
+    });
+
+    it('takes the pool size of a tenant from its limits, and forgets a tenant that is deleted', async () => {
+      const shown = async () => (await adminConsole.show('databases', 'cascata_t_own-place'))[0]?.pool_size;
+      expect(Number(await shown())).toBe(5);
+      await stack.admin('PATCH', '/v1/tenants/own-place', { limits: { max_in_flight: 2 } });
+      expect(Number(await shown())).toBe(2);
+      await stack.admin('DELETE', '/v1/tenants/own-place?confirm=own-place');
+      expect(await shown()).toBeUndefined();
+      expect(await readFile(iniFile, 'utf8')).not.toContain('own-place');
+    });
+
+    it('RELOAD under load is seen by nobody', async () => {
+      const load = startLoad(notes);
+      for (let i = 0; i < 20; i++) {
+        await adminConsole.reload();
+        await sleep(20);
+      }
+      const { reads, writes } = await load.stop();
+      expect([tally(reads), tally(writes)]).toEqual([{ 200: reads.length }, { 201: writes.length }]);
+      expect(await arrived(notes)).toEqual(expect.arrayContaining(idsOf(writes)));
+    });
+
+    it('PAUSE holds requests, RESUME lets them go on, and none fails', async () => {
+      const load = startLoad(notes);
+      await sleep(200);
+      await adminConsole.pause('cascata_shared', 5_000);
+      const [paused] = await adminConsole.show('databases', 'cascata_shared');
+      expect(Number(paused?.paused)).toBe(1);
+      let isAnswered = false;
+      const held = readNote(notes, 1).then((answer) => {
+        isAnswered = true;
+        return answer;
+      });
+      await sleep(300);
+      expect(isAnswered).toBe(false);
+      await adminConsole.resume('cascata_shared');
+      expect(await held).toEqual({ status: 200, body: noteOf(1) });
+      const { reads, writes } = await load.stop();
+      expect([tally(reads), tally(writes)]).toEqual([{ 200: reads.length }, { 201: writes.length }]);
+    });
+
+    it('a PAUSE that does not come to rest in time is taken back', async () => {
+      const busy = run(dsn('cascata_trusted'), ['SELECT pg_sleep(2)']);
+      await eventually(
+        async () =>
+          (await adminConsole.show('pools', 'cascata_shared')).some((pool) => Number(pool.sv_active) > 0),
+        { what: 'the long statement runs' },
+      );
+      await expect(adminConsole.pause('cascata_shared', 300)).rejects.toThrow();
+      expect(await readNote(notes, 2)).toEqual({ status: 200, body: noteOf(2) });
+      await busy;
+    });
+
+    it.each(['SIGKILL', 'SIGQUIT', 'SIGINT'] as const)(
+      'ended by %s and started again under load: every read is answered, and no acknowledged write is lost',
+      async (signal) => {
+        const load = startLoad(notes);
+        await sleep(300);
+        await bouncer.stop(signal);
+        bouncer = await startPgBouncer('1.24', iniFile);
+        await sleep(500);
+        const { reads, writes, wrong } = await load.stop();
+        expect(wrong).toEqual([]);
+        expect(reads.filter(({ status }) => status !== 200)).toEqual([]);
+        const unexpected = writes.filter(({ status }) => status !== 201 && status !== 503);
+        expect(unexpected).toEqual([]);
+        expect(await arrived(notes)).toEqual(
+          expect.arrayContaining(idsOf(writes.filter(({ status }) => status === 201))),
+        );
+        expect(writes.at(-1)?.status).toBe(201);
+      },
+    );
+
+    /** Port numbers by which PgBouncer knows its clients, without the console's own. */
+    async function clientPorts(): Promise<readonly number[]> {
+      const rows = await adminConsole.show('clients');
+      return rows.filter(({ database }) => database === 'cascata_shared').map((row) => Number(row.port));
+    }
   },
 );
+
+interface Read {
+  readonly status: number;
+  readonly body: string;
+}
+
+interface Write extends Read {
+  readonly id: string;
+}
+
+interface Load {
+  readonly reads: readonly Read[];
+  readonly writes: readonly Write[];
+  /** Reads that were answered with another row than the one asked for. */
+  readonly wrong: readonly string[];
+}
+
+/** Reads and inserts, one after another in several workers, until stopped. */
+function startLoad(tenant: StackTenant): { stop(): Promise<Load> } {
+  const reads: Read[] = [];
+  const writes: Write[] = [];
+  const wrong: string[] = [];
+  let isStopped = false;
+  const worker = async (which: number) => {
+    for (let i = 0; !isStopped; i++) {
+      const id = ((which * 7 + i) % 50) + 1;
+      const read = await readNote(tenant, id);
+      reads.push(read);
+      if (read.status === 200 && read.body !== noteOf(id)) wrong.push(`${id}: ${read.body}`);
+      const arrival = crypto.randomUUID();
+      const answer = await get(tenant, '/rest/v1/arrivals', {
+        method: 'POST',
+        body: JSON.stringify({ id: arrival, n: i }),
+      });
+      writes.push({ ...answer, id: arrival });
+    }
+  };
+  const workers = Array.from({ length: LOAD_WORKERS }, (_, which) => worker(which));
+  return {
+    async stop() {
+      isStopped = true;
+      await Promise.all(workers);
+      return { reads, writes, wrong };
+    },
+  };
+}
+
+async function get(tenant: StackTenant, path: string, init: RequestInit = {}): Promise<Read> {
+  const response = await localhostFetch(tenant.url + path, {
+    ...init,
+    headers: { apikey: tenant.keys.anon, 'content-type': 'application/json' },
+  });
+  return { status: response.status, body: await response.text() };
+}
+
+function readNote(tenant: StackTenant, id: number): Promise<Read> {
+  return get(tenant, `/rest/v1/notes?id=eq.${id}`);
+}
+
+function noteOf(id: number): string {
+  return `[{"id":${id},"body":"note ${id}"}]`;
+}
+
+async function arrived(tenant: StackTenant): Promise<string[]> {
+  const { body } = await get(tenant, '/rest/v1/arrivals?select=id');
+  const rows: { id: string }[] = JSON.parse(body);
+  return rows.map(({ id }) => id);
+}
+
+function idsOf(writes: readonly Write[]): string[] {
+  return writes.map(({ id }) => id);
+}
+
+function tally(answers: readonly Read[]): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}
 
 /** Runs statements one by one; the rows of the last. */
 async function run(url: string, statements: readonly string[]): Promise<readonly unknown[]> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  client.on('error', () => undefined);
   try {
     await client.connect();
     let rows: readonly unknown[] = [];
@@ -157,54 +332,4 @@ async function run(url: string, statements: readonly string[]): Promise<readonly
   } finally {
     await client.end();
   }
-}
-
-/** As the container does it: `docker/pgbouncer/start.sh`, as a user that is not root. */
-async function startPooler(
-  folder: string,
-  { port, postgresPort }: { port: number; postgresPort: number },
-): Promise<ChildProcess> {
-  const runDir = await mkdtemp(join(folder, 'run-'));
-  const passwordFile = join(runDir, 'password');
-  await writeFile(passwordFile, LOOKUP_PASSWORD);
-  const isRoot = process.getuid?.() === 0;
-  if (isRoot) {
-    await chown(runDir, NOBODY, NOBODY);
-    await chown(passwordFile, NOBODY, NOBODY);
-  }
-  const child = spawn('sh', ['docker/pgbouncer/start.sh'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
-    env: {
-      PATH: process.env.PATH ?? '',
-      PGBOUNCER_PROGRAM: PROGRAM,
-      PGBOUNCER_TEMPLATE: 'pgbouncer/pgbouncer.ini',
-      PGBOUNCER_PASSWORD_FILE: passwordFile,
-      RUN_DIR: runDir,
-      DB_HOST: '127.0.0.1',
-      DB_PORT: String(postgresPort),
-      LISTEN_ADDR: '127.0.0.1',
-      LISTEN_PORT: String(port),
-    },
-  });
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    log += chunk;
-  });
-  for (let poll = 0; poll < 100 && !log.includes('process up'); poll++) {
-    if (child.exitCode !== null) throw new Error(`PgBouncer ended with ${child.exitCode}: ${log}`);
-    await sleep(50);
-  }
-  return child;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

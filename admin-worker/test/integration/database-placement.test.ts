@@ -77,7 +77,12 @@ describe('a tenant with a database of its own', () => {
   test('is made with a database, a login, roles and keys, and listed with the name of its database', async () => {
     const { id, answer } = await create();
     expect(answer.status).toBe(201);
-    const placement = { kind: 'database', database: `cascata_t_${id}`, read_replica: null };
+    const placement = {
+      kind: 'database',
+      database: `cascata_t_${id}`,
+      read_replica: null,
+      ca_certificate: null,
+    };
     expect(answer.body.tenant).toMatchObject({ id, status: 'active', epoch: 1, placement });
     expect(Object.keys(answer.body.keys!).toSorted()).toEqual([
       'anon',
@@ -217,6 +222,7 @@ describe('a tenant with a database of its own', () => {
     expect(answer.body.tenant!.placement).toMatchObject({
       kind: 'database',
       read_replica: { database: admin.sharedDatabase },
+      ca_certificate: null,
     });
     expect(answer.text).not.toMatch(/tops/);
     const without = await admin.request('PATCH', `/v1/tenants/${id}`, {
@@ -225,7 +231,7 @@ describe('a tenant with a database of its own', () => {
     expect([without.status, without.body.tenant!.epoch, without.body.tenant!.placement]).toEqual([
       200,
       2,
-      { kind: 'database', database: `cascata_t_${id}`, read_replica: null },
+      { kind: 'database', database: `cascata_t_${id}`, read_replica: null, ca_certificate: null },
     ]);
     const several = await admin.request('PATCH', `/v1/tenants/${id}`, {
       body: { placement: { kind: 'database', read_replica_urls: [replica, replica] } },

@@ -252,6 +252,7 @@ describe('a remote tenant', () => {
       port: Number(port),
       database: pathname.slice(1),
       read_replica: null,
+      ca_certificate: null,
     });
     const shown = [
       answer,

@@ -63,6 +63,7 @@ export async function startAdminHarness({ withRunner = true } = {}): Promise<Adm
     controlDatabaseUrl: new Secret(database.url),
     masterKey,
     sharedDatabase,
+    remotes: { allowedNetworks: ['127.0.0.1/32', '::1/128'] },
     observe: (observation: Observation) => void observations.push(observation),
   };
   await bootstrap(common);

@@ -1,8 +1,8 @@
 import { arrayLiteral, type SqlStatement } from '../../platform/sql.ts';
 
 /**
- * One row a primary key, unique constraint or foreign key: oid, contype, name, relation, referenced relation (`0` for
- * keys), key attnums, referenced attnums, key names, referenced names (the last four JSON arrays).
+ * One row a primary key, unique constraint or foreign key: contype, name, relation, referenced relation (`0` for keys), key
+ * attnums, referenced attnums (arrays in PostgreSQL's form; NULL for keys).
  *
  * @param physicalSchemas exposed schemas and those of the extra search path
  */
@@ -15,16 +15,19 @@ export function constraintsQuery(physicalSchemas: readonly string[]): SqlStateme
 // found: they are those whose foreign keys depend on the tables. Copies of a constraint on partitions name their original in conparentid.
 const CONSTRAINTS_SQL = /* SQL */ `
 WITH own AS MATERIALIZED (
-  SELECT member.objid AS oid
+  SELECT c.oid, c.relkind
   FROM pg_catalog.pg_namespace n
   JOIN pg_catalog.pg_depend member
     ON member.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
     AND member.refobjid = n.oid
     AND member.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  JOIN pg_catalog.pg_class c ON c.oid = member.objid
   WHERE n.nspname = ANY ($1::pg_catalog.text[])
+    AND c.relkind IN ('r', 'v', 'm', 'p')
+    AND NOT c.relispartition
 ),
 relation AS (
-  SELECT oid FROM own
+  SELECT oid FROM own WHERE relkind IN ('r', 'p')
   UNION
   SELECT shown.refobjid
   FROM own
@@ -33,6 +36,7 @@ relation AS (
     ON shown.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
     AND shown.objid = r.oid
     AND shown.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  WHERE own.relkind IN ('v', 'm')
   UNION
   SELECT k.conrelid
   FROM own
@@ -42,28 +46,17 @@ relation AS (
     AND pointing.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
     AND pointing.deptype = 'n'
   JOIN pg_catalog.pg_constraint k ON k.oid = pointing.objid AND k.contype = 'f'
+  WHERE own.relkind IN ('r', 'p')
 )
 SELECT
-  k.oid,
   k.contype,
   k.conname,
   k.conrelid,
   k.confrelid,
-  pg_catalog.array_to_json(k.conkey),
-  COALESCE(pg_catalog.array_to_json(k.confkey), '[]'),
-  (
-    SELECT pg_catalog.json_agg(a.attname ORDER BY key.position)
-    FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS key (attnum, position)
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.attnum
-  ),
-  COALESCE((
-    SELECT pg_catalog.json_agg(a.attname ORDER BY key.position)
-    FROM pg_catalog.unnest(k.confkey) WITH ORDINALITY AS key (attnum, position)
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = key.attnum
-  ), '[]')
+  k.conkey,
+  k.confkey
 FROM relation
 JOIN pg_catalog.pg_constraint k ON k.conrelid = relation.oid
 WHERE k.contype IN ('p', 'u', 'f')
   AND k.conparentid = 0
-ORDER BY k.conrelid, k.conname
 `;

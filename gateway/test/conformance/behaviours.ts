@@ -141,6 +141,66 @@ const GATEWAY_TESTS = 'gateway/test';
 
 /** What requests to one endpoint cannot show, or not all of it, and the tests that do. */
 export const SHOWN_ELSEWHERE: Readonly<Record<string, readonly OtherTest[]>> = {
+  E2: [
+    {
+      file: `${GATEWAY_TESTS}/unit/schema-cache/relationships.test.ts`,
+      name: 'a key over exactly the columns of a unique constraint or primary key is one-to-one, whatever their order',
+    },
+  ],
+  E4: [
+    {
+      file: `${GATEWAY_TESTS}/integration/schema-cache.test.ts`,
+      name: 'set operations and aggregates have none, grouped columns have',
+    },
+    {
+      file: `${GATEWAY_TESTS}/integration/schema-cache.test.ts`,
+      name: 'a chain of views leads through the extra search path',
+    },
+    {
+      file: `${GATEWAY_TESTS}/unit/schema-cache/view-lineage.test.ts`,
+      name: 'views that contain each other end the search',
+    },
+  ],
+  E11: [
+    {
+      file: `${GATEWAY_TESTS}/unit/schema-cache/relationships.test.ts`,
+      name: 'relationships are ordered by target, cardinality, then name; functions last',
+    },
+  ],
+  W4: [
+    {
+      file: `${GATEWAY_TESTS}/integration/schema-cache.test.ts`,
+      name: 'defaults are SQL that works anywhere: of columns, sequences, identities and domains; not of generated columns',
+    },
+  ],
+  H7: [
+    {
+      file: `${GATEWAY_TESTS}/unit/errors/error-response.test.ts`,
+      name: 'minimal verbosity leaves code and message',
+    },
+  ],
+  H8: [
+    {
+      file: `${GATEWAY_TESTS}/unit/http/cors.test.ts`,
+      name: 'every origin may read unless origins are named',
+    },
+  ],
+  A4: [
+    {
+      file: `${GATEWAY_TESTS}/unit/auth/authenticate.test.ts`,
+      name: 'jwt-role-claim-key says where the role is',
+    },
+    {
+      file: `${GATEWAY_TESTS}/unit/registry/role-claim.test.ts`,
+      name: 'a value that is no text is taken as its JSON',
+    },
+  ],
+  A7: [
+    {
+      file: `${GATEWAY_TESTS}/unit/auth/authenticate.test.ts`,
+      name: 'a tenant without a secret cannot check tokens',
+    },
+  ],
   M7: [
     {
       file: `${GATEWAY_TESTS}/integration/media-bytes.test.ts`,

@@ -7,8 +7,11 @@ import { catalogStatements } from '../../schema-cache/load-schema-cache.ts';
 import { databaseSettingsQuery } from '../../schema-cache/queries/database-settings.sql.ts';
 
 /** The plan that every reading gets, whatever its schemas. */
-async function genericPlan(client: pg.Client, { text }: SqlStatement): Promise<string> {
-  const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN (GENERIC_PLAN) ${text}`);
+async function genericPlan(client: pg.Client, { text, values }: SqlStatement): Promise<string> {
+  await client.query(`PREPARE reading AS ${text}`);
+  const nulls = values.map(() => 'NULL').join(', ');
+  const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN EXECUTE reading (${nulls})`);
+  await client.query('DEALLOCATE reading');
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 }
 

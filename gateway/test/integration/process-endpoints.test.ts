@@ -46,6 +46,8 @@ describe('X3: what the process tells of itself', () => {
     expect(Number(rows.get('cascata_schema_cache_load_seconds_count'))).toBeGreaterThan(0);
     expect(rows.get('cascata_schema_caches')).toBe('1');
     expect(Number(rows.get('cascata_schema_cache_bytes'))).toBeGreaterThan(4_000);
+    expect(rows.get('cascata_schema_caches_by_size{le="+Inf"}')).toBe('1');
+    expect(Number(rows.get('cascata_schema_cache_largest_bytes'))).toBeGreaterThan(4_000);
     expect(rows.get('cascata_cached_tenants')).toBe('1');
     expect(rows.get('cascata_stage_duration_seconds_count{stage="transaction"}')).toBe('2');
     // pgrst_jwt_cache_requests_total, _hits_total, _evictions_total

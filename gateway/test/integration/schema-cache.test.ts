@@ -38,6 +38,24 @@ function relation(name: string, schema = 'test'): Relation {
   return found;
 }
 
+/** A relation with everything that is worked out when it is asked for. */
+function whole(found: Relation) {
+  const { schema, physicalSchema, name, kind, isInsertable, isUpdatable, isDeletable } = found;
+  const { description, primaryKey, columns } = found;
+  const commands = { isInsertable, isUpdatable, isDeletable };
+  return { schema, physicalSchema, name, description, kind, ...commands, primaryKey, columns };
+}
+
+/** The same of a whole picture. */
+function wholePicture({ relations, relationships, sizeBytes, ...rest }: SchemaCache) {
+  return {
+    ...rest,
+    relations: new Map([...relations].map(([key, found]) => [key, whole(found)])),
+    relationships: new Map([...relations.keys()].map((key) => [key, relationships.get(key)])),
+    hasSize: sizeBytes > 0,
+  };
+}
+
 function column(table: string, name: string): Column {
   const found = relation(table).columns.get(name);
   if (found === undefined) throw new Error(`no column ${name}`);
@@ -66,7 +84,7 @@ function summarize(relationship: Relationship): string {
 
 describe('relations', () => {
   test('a table is read whole', () => {
-    expect(relation('clients')).toEqual({
+    expect(whole(relation('clients'))).toEqual({
       schema: 'test',
       physicalSchema: 'test',
       name: 'clients',
@@ -506,7 +524,7 @@ test('a role without any privilege reads the same picture', async () => {
       extraSearchPath: ['private'],
       hoistedSettings: HOISTED,
     });
-    expect(seen).toEqual(cache);
+    expect(wholePicture(seen)).toEqual(wholePicture(cache));
   } finally {
     await runSql(database.url, `DROP ROLE ${role}`);
   }
@@ -571,7 +589,7 @@ test('settings of the tenant’s own roles are read, those of the database over 
   }
 });
 
-test('a load takes nine statements however large the schema is', async () => {
+test('a load takes eight statements however large the schema is', async () => {
   const large = Array.from({ length: 150 }, (_, i) => {
     const parent = i === 0 ? '' : `, parent int REFERENCES big.table_${i - 1}`;
     return `CREATE TABLE big.table_${i} (id int PRIMARY KEY, name text${parent});
@@ -594,8 +612,9 @@ test('a load takes nine statements however large the schema is', async () => {
     );
     expect(loaded.relations.size).toBe(300);
     // each of the 149 keys connects a table and a view with a table and a view, both ways
-    expect([...loaded.relationships.values()].flat()).toHaveLength(149 * 4 * 2);
-    expect(counts).toEqual([9]);
+    const relationships = [...loaded.relations.keys()].flatMap((key) => loaded.relationships.get(key) ?? []);
+    expect(relationships).toHaveLength(149 * 4 * 2);
+    expect(counts).toEqual([8]);
   } finally {
     await big.drop();
   }

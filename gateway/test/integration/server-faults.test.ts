@@ -126,10 +126,6 @@ describe('the PostgreSQL of a tenant', () => {
     }
     await load.end();
     await check(load);
-    const broken = edge.observations.filter(
-      (o) => o.kind === 'upstream-failed' && /PGRST001|57P01/.test(Object(o.cause).code),
-    );
-    expect(broken.length).toBeGreaterThan(0);
   });
 
   test('crashed under load (a backend killed, so that all sessions end): the same', async () => {

@@ -1,5 +1,6 @@
-import type { Constraint } from '../../schema-cache/catalog.ts';
-import { buildRelationships } from '../../schema-cache/relationships.ts';
+import { Constraints } from '../../schema-cache/catalog.ts';
+import { PictureWeight } from '../../schema-cache/picture-weight.ts';
+import { CatalogRelationships } from '../../schema-cache/relationships.ts';
 import {
   type Column,
   type Relation,
@@ -27,48 +28,55 @@ interface CacheSpec {
 /** A schema cache of the logical schema `public`, physical `acme`, from a few words per table. */
 export function aSchemaCache(spec: CacheSpec): SchemaCache {
   const byOid = new Map<string, Relation>();
-  const numbers = new Map<string, Map<string, number>>();
-  const constraints: Constraint[] = [];
+  const numbers = new Map<string, readonly string[]>();
+  const constraints = new Constraints();
   for (const table of spec.tables) {
     byOid.set(table.name, aRelation(table));
-    numbers.set(table.name, new Map(Object.keys(table.columns).map((name, i) => [name, i + 1])));
+    numbers.set(table.name, Object.keys(table.columns));
   }
   const numbersOf = (table: string, columns: readonly string[]): number[] =>
-    columns.map((column) => numbers.get(table)?.get(column) ?? 0);
-  for (const table of spec.tables) {
-    const key = { relation: table.name, target: '', targetColumnNumbers: [], targetColumns: [] };
-    const columns = table.primaryKey ?? [];
-    constraints.push({
-      ...key,
-      oid: `${table.name}_pkey`,
+    columns.map((column) => (numbers.get(table)?.indexOf(column) ?? -1) + 1);
+  for (const { name: relation, primaryKey = [], foreignKeys = {} } of spec.tables) {
+    constraints.add({
       kind: 'primary-key',
-      name: `${table.name}_pkey`,
-      columns,
-      columnNumbers: numbersOf(table.name, columns),
+      name: `${relation}_pkey`,
+      relation,
+      columns: numbersOf(relation, primaryKey),
+      target: '0',
+      targetColumns: [],
     });
-    for (const [name, [own, target, targetColumns]] of Object.entries(table.foreignKeys ?? {})) {
-      constraints.push({
-        oid: name,
+    for (const [name, [own, target, targetColumns]] of Object.entries(foreignKeys)) {
+      constraints.add({
         kind: 'foreign-key',
         name,
-        relation: table.name,
-        columns: own,
-        columnNumbers: numbersOf(table.name, own),
+        relation,
+        columns: numbersOf(relation, own),
         target,
-        targetColumns,
-        targetColumnNumbers: numbersOf(target, targetColumns),
+        targetColumns: numbersOf(target, targetColumns),
       });
     }
   }
   const relations = [...byOid.values()];
+  const related = new Map(
+    relations.map(({ schema, physicalSchema, name, primaryKey }) => [
+      name,
+      {
+        oid: name,
+        ref: { schema, physicalSchema, name },
+        primaryKey,
+        columnName: (attnum: number) => numbers.get(name)?.[attnum - 1],
+      },
+    ]),
+  );
   return {
     relations: new Map(relations.map((relation) => [relationKey(relation.schema, relation.name), relation])),
-    relationships: buildRelationships({
-      relations: byOid,
+    relationships: new CatalogRelationships({
+      relations: related,
+      relationsByKey: new Map([...related].map(([name, one]) => [relationKey('public', name), one])),
       constraints,
       lineages: new Map(),
-      columnNames: new Map(),
       computed: [],
+      weight: new PictureWeight(0),
     }),
     routines: new Map(
       (spec.routines ?? []).map((routine) => [

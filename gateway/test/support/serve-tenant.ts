@@ -70,6 +70,7 @@ function testConfig(controlDatabaseUrl: string): Config {
       ADMIN_TOKEN: 'unused',
       CONTROL_DATABASE_URL: controlDatabaseUrl,
       GATEWAY_PORT: '0',
+      REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
     },
     {},
   );

@@ -1,3 +1,4 @@
+import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { problemOfDsn } from '../../../tenants/dsn.ts';
 import { JwtInput } from '../../../tenants/jwt-input.ts';
@@ -88,7 +89,7 @@ describe('DSNs', () => {
   test.each([
     'postgres://u:p@h/d',
     'postgresql://u@h:5433/d?sslmode=require',
-    'postgres://u@h/d?host=/run/postgresql',
+    'postgres://u@h/d?sslmode=verify-full&options=-c%20geqo%3Doff',
   ])('%s is one', (dsn) => {
     expect(problemOfDsn(dsn)).toBeUndefined();
   });
@@ -99,4 +100,41 @@ describe('DSNs', () => {
       expect(problemOfDsn(dsn)).toBeDefined();
     },
   );
+
+  test.each([
+    'host=/run/postgresql',
+    'host=169.254.169.254',
+    'hostaddr=127.0.0.1',
+    'port=6432',
+    'sslrootcert=/etc/passwd',
+    'sslmode=sometimes',
+  ])('?%s is refused: it would lead elsewhere, or read a file of ours', (parameter) => {
+    expect(problemOfDsn(`postgres://u:p@h/d?${parameter}`)).toBeDefined();
+  });
+
+  test('a CA needs a DSN that asks for TLS, and is a certificate without its key', () => {
+    const problems = (placement: object) =>
+      CreateTenantInput.safeParse({ id: 'a', hosts: ['a.example'], placement }).error?.issues.map(
+        ({ message }) => message,
+      );
+    const remote = { kind: 'remote', remote_connection_string: 'postgres://u:p@h/d?sslmode=verify-full' };
+    expect(problems(remote)).toBeUndefined();
+    expect(problems({ ...remote, ca_certificate: 'x' })?.[0]).toMatch(/^holds no PEM certificate/);
+    expect(problems({ ...remote, ca_certificate: '-----BEGIN PRIVATE KEY-----' })?.[0]).toMatch(
+      /private key/,
+    );
+    expect(
+      problems({
+        ...remote,
+        ca_certificate: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----',
+      })?.[0],
+    ).toMatch(/cannot be read/);
+    expect(
+      problems({
+        ...remote,
+        remote_connection_string: 'postgres://u:p@h/d',
+        ca_certificate: rootCertificates[0],
+      })?.[0],
+    ).toMatch(/sslmode=verify-full/);
+  });
 });

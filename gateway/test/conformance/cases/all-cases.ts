@@ -14,12 +14,19 @@ import { INSERTS } from './inserts.ts';
 import { JSON_AND_NAMES } from './json-and-names.ts';
 import { LOGIC_AND_EMBED_FILTERS } from './logic-and-embed-filters.ts';
 import { MEDIA_HANDLERS } from './media-handlers.ts';
+import { MORE_CALLS } from './more-calls.ts';
+import { MORE_EMBEDS } from './more-embeds.ts';
+import { MORE_FILTERS } from './more-filters.ts';
+import { MORE_PAGES } from './more-pages.ts';
+import { MORE_WRITES } from './more-writes.ts';
 import { PAGING } from './paging.ts';
+import { PRECEDENCE } from './precedence.ts';
 import { PREFERENCES } from './preferences.ts';
 import { RESOURCES } from './resources.ts';
 import { ROOT } from './root.ts';
 import { SELECT } from './select.ts';
 import { SPREADS } from './spreads.ts';
+import { SQLSTATES } from './sqlstates.ts';
 import { TOKENS } from './tokens.ts';
 import { UPDATES } from './updates.ts';
 import { UPSERTS } from './upserts.ts';
@@ -52,4 +59,11 @@ export const CASE_GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new 
   ['context', CONTEXT],
   ['root', ROOT],
   ['details', DETAILS],
+  ['more resources and filters', MORE_FILTERS],
+  ['more embeds', MORE_EMBEDS],
+  ['more pages, formats and headers', MORE_PAGES],
+  ['more writes', MORE_WRITES],
+  ['more calls', MORE_CALLS],
+  ['SQLSTATEs', SQLSTATES],
+  ['precedence of errors', PRECEDENCE],
 ]);

@@ -18,7 +18,7 @@ export interface ConformanceCase extends Exchange {
 /**
  * `main`: all settings open, anonymous role, schemas `public` and `archive`.
  * `bare`: what is left when everything optional is off: no anonymous role, no aggregates, plans, root or `tx`; audience
- * `orchestra`, at most 2 rows, schema `public` alone.
+ * `orchestra`, at most 2 rows, schema `public` alone, embeds filtered by the names they show.
  * `hooked`: `main` with the pre-request function `public.check_request`, the trace header `X-Trace` and `Server-Timing`.
  */
 export type Variant = 'main' | 'bare' | 'hooked';

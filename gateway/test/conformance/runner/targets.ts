@@ -75,7 +75,7 @@ async function closeAll(
 
 async function createFixtureDatabase(): Promise<{ loginUrl: string; drop(): Promise<void> }> {
   const database = await createTestDatabase();
-  for (const file of ['schema', 'routines', 'data', 'media', 'roles']) {
+  for (const file of ['schema', 'routines', 'data', 'media', 'more', 'roles']) {
     await runSql(database.url, await readFile(new URL(`../fixture/${file}.sql`, import.meta.url), 'utf8'));
   }
   const loginUrl = new URL(database.url);

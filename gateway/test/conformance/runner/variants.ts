@@ -22,6 +22,7 @@ export function variantSettings(variant: Variant): VariantSettings {
       'db-max-rows': 2,
       'jwt-aud': 'orchestra',
       'openapi-mode': 'disabled',
+      'url-use-legacy-target-names': false,
     };
   }
   return {

@@ -142,7 +142,7 @@ describe('an upstream that cannot be reached', () => {
       code: 'PGRST000',
       status: 503,
       message: 'Database connection error.',
-      details: undefined,
+      details: 'The connection was refused',
       hint: undefined,
     });
   });
@@ -216,6 +216,12 @@ describe('leased pools', () => {
     await firstFields(opened.pools, remote(bench.url, 'a', 2), aRequest(bench.reader, ['SELECT 1']));
     expect(proxy.messages.slice(seen).filter((type) => type !== 'X')).toEqual([]);
     expect(opened.pools.stats()).toHaveLength(1);
+    // One that was found before the move and comes late.
+    await expect(
+      runTransaction(opened.pools, remote(proxy.url, 'a', 1), aRequest(bench.reader, ['SELECT 1'])),
+    ).rejects.toMatchObject({ code: 'GW103', status: 503 });
+    expect(proxy.messages.slice(seen).filter((type) => type !== 'X')).toEqual([]);
+    expect(opened.pools.stats().map(({ size }) => size)).toEqual([1]);
     expect(opened.pools.dropTenant('a')).toBe(1);
     expect(opened.pools.stats()).toEqual([]);
     await proxy.close();

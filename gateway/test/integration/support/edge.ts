@@ -91,6 +91,7 @@ export function edgeEnvironment(controlUrl: string): Record<string, string> {
     CASCATA_MASTER_KEY: EDGE_MASTER_KEY,
     CONTROL_DATABASE_URL: controlUrl,
     GATEWAY_PORT: '0',
+    REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
   };
 }
 

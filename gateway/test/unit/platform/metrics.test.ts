@@ -49,7 +49,8 @@ test('durations are cumulative buckets in seconds', async () => {
 test('no series names a tenant', async () => {
   const lines = await render(
     FINISHED,
-    { kind: 'schema-cache-loaded', tenantId: 'acme', durationMs: 5, relations: 3 },
+    { kind: 'schema-cache-loaded', tenantId: 'acme', durationMs: 5, relations: 3, sizeBytes: 9_000 },
+    { kind: 'schema-cache-evicted', tenantId: 'acme', sizeBytes: 9_000 },
     { kind: 'upstream-failed', tenantId: 'acme', upstream: 'remote:acme', cause: undefined },
     { kind: 'pool-opened', upstream: 'remote:acme' },
     { kind: 'pool-closed', upstream: 'remote:acme', reason: 'evicted' },
@@ -66,6 +67,7 @@ test('caches, pools, the registry and jobs are counted', async () => {
     { kind: 'registry-unreachable', cause: undefined },
     { kind: 'registry-listener', state: 'lost' },
     { kind: 'schema-cache-failed', tenantId: 'acme', cause: undefined },
+    { kind: 'schema-cache-evicted', tenantId: 'acme', sizeBytes: 9_000 },
     { kind: 'job-changed', jobId: 'j', job: 'apply-migrations', state: 'completed' },
   );
   for (const line of [
@@ -76,6 +78,7 @@ test('caches, pools, the registry and jobs are counted', async () => {
     'cascata_registry_unreachable_total 1',
     'cascata_registry_listener_total{state="lost"} 1',
     'cascata_schema_cache_loads_total{outcome="failed"} 1',
+    'cascata_schema_cache_evictions_total 1',
     'cascata_job_changes_total{job="apply-migrations",state="completed"} 1',
   ]) {
     expect(lines).toContain(line);
@@ -88,6 +91,20 @@ test('a gauge is read when the metrics are', async () => {
   metrics.gauge('cascata_pool_connections', 'Open connections.', () => open);
   open = 7;
   expect((await metrics.render()).split('\n')).toContain('cascata_pool_connections 7');
+});
+
+test('sizes are told by how many are at most so large, read when the metrics are', async () => {
+  const metrics = createMetrics({ withProcessMetrics: false });
+  let sizes = [10];
+  metrics.sizes('cascata_things_by_size', 'Things.', { bounds: [10, 100], collect: () => sizes });
+  await metrics.render();
+  sizes = [5, 50, 500];
+  const lines = (await metrics.render()).split('\n').filter((line) => line.startsWith('cascata_things'));
+  expect(lines).toEqual([
+    'cascata_things_by_size{le="10"} 1',
+    'cascata_things_by_size{le="100"} 2',
+    'cascata_things_by_size{le="+Inf"} 3',
+  ]);
 });
 
 test('process metrics come with the rest, in the text format', async () => {

@@ -1,3 +1,5 @@
+import v8 from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
@@ -166,4 +168,37 @@ test('a client that sends the text of a mark gets what it asked for', () => {
   const mark = encodeURIComponent('\u{f8ff}operand 0');
   const asked = (value: string) => `/films?or=(title.eq.${mark},title.eq.x)&title=eq.${value}`;
   expect(builds([asked(mark), asked(mark), asked('other'), asked('another')])).toEqual([1, 1, 1, 1]);
+});
+
+test('templates count for the size of the picture they were made on', () => {
+  const templates = new QueryTemplates();
+  let bytes = 0;
+  const cache = {
+    ...CINEMA,
+    addWeight: (added: number) => {
+      bytes += added;
+    },
+  };
+  for (const id of [1, 2, 3, 4]) templates.prepare(get(`/films?id=eq.${id}`), { tenant, cache }, build);
+  expect(bytes).toBeGreaterThan(5_000);
+  const once = bytes;
+  templates.prepare(get('/films?id=eq.5'), { tenant, cache }, build);
+  expect(bytes).toBe(once);
+});
+
+test('a picture that nobody else holds is not kept by the templates made on it', async () => {
+  v8.setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  const templates = new QueryTemplates();
+  const seen = (() => {
+    const cache = { ...CINEMA };
+    for (const id of [1, 2, 3]) templates.prepare(get(`/films?id=eq.${id}`), { tenant, cache }, build);
+    return new WeakRef(cache);
+  })();
+  await expect
+    .poll(() => {
+      collectGarbage();
+      return seen.deref() === undefined;
+    })
+    .toBe(true);
 });

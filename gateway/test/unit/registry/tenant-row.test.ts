@@ -13,6 +13,7 @@ function aRow(changes: Record<string, unknown> = {}): Record<string, unknown> {
     database_name: null,
     sealed_connection_string: null,
     sealed_read_replica_url: null,
+    ca_certificate: null,
     isolation: 'trusted',
     epoch: 1,
     schema_prefix: 'acme',
@@ -66,6 +67,7 @@ describe('tenantFromRow', () => {
         placement_kind: 'remote',
         sealed_connection_string: sealed('connection_string', 'postgres://primary'),
         sealed_read_replica_url: sealed('read_replica_url', 'postgres://replica'),
+        ca_certificate: 'PEM',
         jwt_kind: 'secret',
         sealed_jwt: sealed('jwt', 'the secret'),
       }),
@@ -75,6 +77,7 @@ describe('tenantFromRow', () => {
     if (placement.kind !== 'remote' || jwt.kind !== 'secret') throw new Error('not what the row says');
     expect(placement.remoteConnectionString.reveal()).toBe('postgres://primary');
     expect(placement.readReplicaUrls.map((url) => url.reveal())).toEqual(['postgres://replica']);
+    expect(placement.caCertificate).toBe('PEM');
     expect(Buffer.from(jwt.secret.reveal()).toString()).toBe('the secret');
     expect(JSON.stringify(tenant)).not.toMatch(/primary|replica:|the secret/);
   });

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connectOptions } from '../../../platform/connect-options.ts';
 import { Secret } from '../../../registry/secrets.ts';
 import { TenantListeners } from '../../../reload/tenant-listeners.ts';
 import type { HeldPicture } from '../../../schema-cache/schema-cache-store.ts';
@@ -39,9 +40,9 @@ function aSet(maxListeners: number) {
   const asked: string[] = [];
   const listeners = new TenantListeners({
     schemaCaches: { held: () => held, invalidate: () => undefined },
-    urlOf: (tenant) => {
+    connectionOf: (tenant) => {
       asked.push(`${tenant.id}@${tenant.epoch}`);
-      return url;
+      return connectOptions(url, { applicationName: 'test', connectTimeoutMs: 5_000 });
     },
     maxListeners,
     onState: () => undefined,

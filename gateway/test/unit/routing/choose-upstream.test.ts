@@ -70,6 +70,26 @@ describe('chooseUpstream', () => {
     expect([url.username, url.pathname]).toEqual(['acme_login', '/acme_db']);
   });
 
+  it('marks connection strings that came with the tenant, with the authority they are checked by', () => {
+    const topology = buildTopology(config);
+    const foreignOf = (placement: Placement) => {
+      const { primary, replicas } = topology.upstreamsOf(aTenant(placement));
+      return [primary.foreign, replicas?.upstreams[0]?.foreign];
+    };
+    const given = { caCertificate: 'PEM' };
+    expect(foreignOf({ ...remote, ...given })).toEqual([given, given]);
+    expect(foreignOf(remote)).toEqual([{ caCertificate: undefined }, { caCertificate: undefined }]);
+    expect(
+      foreignOf({
+        kind: 'database',
+        databaseName: 'acme_db',
+        readReplicaUrls: [new Secret('postgres://u:p@replica/db')],
+        ...given,
+      }),
+    ).toEqual([undefined, given]);
+    expect(foreignOf({ kind: 'shared' })).toEqual([undefined, undefined]);
+  });
+
   it('puts the epoch in the key, so that a moved tenant gets another pool', () => {
     const topology = buildTopology(config);
     expect(chooseUpstream(aTenant(remote), 'read write', topology).key).toBe('remote:acme@3');

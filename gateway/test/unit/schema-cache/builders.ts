@@ -1,5 +1,6 @@
-import type { Constraint, Oid } from '../../../schema-cache/catalog.ts';
-import { buildRelationships } from '../../../schema-cache/relationships.ts';
+import { type Constraint, Constraints, type Oid } from '../../../schema-cache/catalog.ts';
+import { PictureWeight } from '../../../schema-cache/picture-weight.ts';
+import { CatalogRelationships } from '../../../schema-cache/relationships.ts';
 import {
   type Relation,
   type RelationRef,
@@ -130,15 +131,12 @@ export class CatalogBuilder {
     targetColumns: readonly string[],
   ): this {
     this.#constraints.push({
-      oid: name,
       kind: 'foreign-key',
       name,
       relation: table,
-      columns,
-      columnNumbers: columns.map((column) => this.#number(table, column)),
+      columns: columns.map((column) => this.#number(table, column)),
       target,
-      targetColumns,
-      targetColumnNumbers: targetColumns.map((column) => this.#number(target, column)),
+      targetColumns: targetColumns.map((column) => this.#number(target, column)),
     });
     return this;
   }
@@ -149,25 +147,39 @@ export class CatalogBuilder {
   }
 
   relationships(): ReadonlyMap<string, readonly Relationship[]> {
-    const relations = new Map([...this.#relations].filter(([name]) => !this.#hidden.has(name)));
-    return buildRelationships({
-      relations,
-      constraints: this.#constraints,
-      lineages: traceViews(
-        [...this.#views].map(([view, entries]) => ({
-          view,
-          entries: entries.map(([position, originRelation, originColumn]) => ({
-            position,
-            originRelation,
-            originColumn,
-          })),
-        })),
-      ),
-      columnNames: new Map(
-        [...this.#columns].map(([name, columns]) => [
+    const relations = new Map(
+      [...this.#relations]
+        .filter(([name]) => !this.#hidden.has(name))
+        .map(([name, { primaryKey }]) => [
           name,
-          new Map(columns.map((column, i) => [i + 1, column])),
+          {
+            oid: name,
+            ref: ref(name),
+            primaryKey,
+            columnName: (attnum: number) => this.#columns.get(name)?.[attnum - 1],
+          },
         ]),
+    );
+    const constraints = new Constraints();
+    for (const constraint of this.#constraints) constraints.add(constraint);
+    const relationsByKey = new Map(
+      [...relations].map(([name, related]) => [relationKey('api', name), related]),
+    );
+    const found = new CatalogRelationships({
+      relations,
+      relationsByKey,
+      constraints,
+      lineages: new Map(
+        traceViews(
+          [...this.#views].map(([view, entries]) => ({
+            view,
+            entries: entries.map(([position, originRelation, originColumn]) => ({
+              position,
+              originRelation,
+              originColumn,
+            })),
+          })),
+        ),
       ),
       computed: this.#functions.map(({ name, source, target, toOne }) => ({
         function: ref(name),
@@ -175,7 +187,14 @@ export class CatalogBuilder {
         target,
         toOne,
       })),
+      weight: new PictureWeight(0),
     });
+    return new Map(
+      [...relationsByKey.keys()].flatMap((key) => {
+        const relationships = found.get(key);
+        return relationships === undefined ? [] : [[key, relationships]];
+      }),
+    );
   }
 
   cache(): SchemaCache {
@@ -183,17 +202,13 @@ export class CatalogBuilder {
   }
 
   #key(table: string, kind: 'primary-key' | 'unique', name: string, columns: readonly string[]): this {
-    const columnNumbers = columns.map((column) => this.#number(table, column));
     this.#constraints.push({
-      oid: name,
       kind,
       name,
       relation: table,
-      columns,
-      columnNumbers,
+      columns: columns.map((column) => this.#number(table, column)),
       target: '0',
       targetColumns: [],
-      targetColumnNumbers: [],
     });
     return this;
   }

@@ -117,7 +117,13 @@ describe('the first picture', () => {
     expect(await store.get(aTenant(), NEVER)).toBe(cache);
     expect(loads).toHaveLength(1);
     expect(observed).toEqual([
-      { kind: 'schema-cache-loaded', tenantId: 'acme', durationMs: expect.any(Number), relations: 0 },
+      {
+        kind: 'schema-cache-loaded',
+        tenantId: 'acme',
+        durationMs: expect.any(Number),
+        relations: 0,
+        sizeBytes: 1_000,
+      },
     ]);
   });
 
@@ -350,6 +356,30 @@ describe('bounds', () => {
     expect(loads).toHaveLength(3);
     void store.get(aTenant('a'), NEVER);
     expect(loads).toHaveLength(4);
+  });
+
+  test('a picture that grows in use pushes others out, which is told', async () => {
+    const { store, loads, observed } = aStore({ maxBytes: 2_500 });
+    let sizeBytes = 1_000;
+    const growing: SchemaCache = Object.defineProperty(aSchemaCache({}), 'sizeBytes', {
+      get: () => sizeBytes,
+    });
+    for (const [i, [id, cache]] of [['a', aSchemaCache({})] as const, ['b', growing] as const].entries()) {
+      const asked = store.get(aTenant(id), NEVER);
+      loads[i]!.answer(cache);
+      await asked;
+    }
+    sizeBytes = 1_050;
+    await store.get(aTenant('b'), NEVER);
+    // A little is not worth weighing it again.
+    expect([store.stats(), store.sizes()]).toEqual([{ count: 2, bytes: 2_000 }, [1_000, 1_000]]);
+    sizeBytes = 2_000;
+    expect(await store.get(aTenant('b'), NEVER)).toBe(growing);
+    expect([store.stats(), store.sizes()]).toEqual([{ count: 1, bytes: 2_000 }, [2_000]]);
+    expect(observed.at(-1)).toEqual({ kind: 'schema-cache-evicted', tenantId: 'a', sizeBytes: 1_000 });
+    await store.get(aTenant('b'), NEVER);
+    void store.get(aTenant('a'), NEVER);
+    expect(loads).toHaveLength(3);
   });
 
   test('a picture larger than the bound is kept all the same', async () => {

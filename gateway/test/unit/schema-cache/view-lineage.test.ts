@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
-import { traceViews } from '../../../schema-cache/view-lineage.ts';
+import { traceViews, type ViewSource } from '../../../schema-cache/view-lineage.ts';
+
+const lineagesOf = (sources: readonly ViewSource[]) => new Map(traceViews(sources));
 
 test('a view over a view shows the columns of the table at the bottom, and of each view between', () => {
-  const lineages = traceViews([
+  const lineages = lineagesOf([
     { view: 'base', entries: [{ position: 1, originRelation: 'table', originColumn: 7 }] },
     { view: 'chain', entries: [{ position: 3, originRelation: 'base', originColumn: 1 }] },
   ]);
@@ -22,7 +24,7 @@ test('a view over a view shows the columns of the table at the bottom, and of ea
 
 test('a column shown twice has both positions, the first first', () => {
   const origin = { originRelation: 'table', originColumn: 2 };
-  const lineages = traceViews([
+  const lineages = lineagesOf([
     {
       view: 'v',
       entries: [
@@ -35,7 +37,7 @@ test('a column shown twice has both positions, the first first', () => {
 });
 
 test('views that contain each other end the search', () => {
-  const lineages = traceViews([
+  const lineages = lineagesOf([
     { view: 'a', entries: [{ position: 1, originRelation: 'b', originColumn: 1 }] },
     { view: 'b', entries: [{ position: 1, originRelation: 'a', originColumn: 1 }] },
   ]);

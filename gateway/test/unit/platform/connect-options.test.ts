@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connectOptions } from '../../../execute/connect-options.ts';
+import { connectOptions } from '../../../platform/connect-options.ts';
 import { Secret } from '../../../registry/secrets.ts';
 
 const settings = { applicationName: 'cascata', connectTimeoutMs: 1000 };
@@ -11,7 +11,25 @@ describe('connectOptions', () => {
     expect(sslOf('?sslmode=disable')).toBe(false);
     expect(sslOf('?sslmode=require')).toEqual({ rejectUnauthorized: false });
     expect(sslOf('?sslmode=verify-full')).toEqual({ rejectUnauthorized: true });
+    expect(sslOf('?sslmode=verify-ca')).toEqual({
+      rejectUnauthorized: true,
+      checkServerIdentity: expect.any(Function),
+    });
     expect(() => sslOf('?sslmode=maybe')).toThrow('sslmode must be');
+  });
+
+  it('checks by a given authority, of which `require` takes no less than `verify-ca`', () => {
+    const withCa = (query: string) =>
+      connectOptions(new Secret(`postgres://u:p@h/d${query}`), { ...settings, caCertificate: 'PEM' }).ssl;
+    const checkServerIdentity = expect.any(Function);
+    expect(withCa('?sslmode=verify-full')).toEqual({ rejectUnauthorized: true, ca: 'PEM' });
+    expect(withCa('?sslmode=verify-ca')).toEqual({
+      rejectUnauthorized: true,
+      ca: 'PEM',
+      checkServerIdentity,
+    });
+    expect(withCa('?sslmode=require')).toEqual({ rejectUnauthorized: true, ca: 'PEM', checkServerIdentity });
+    expect(withCa('?sslmode=disable')).toBe(false);
   });
 
   it('passes on no parameter that names a file', () => {

@@ -1,0 +1,172 @@
+import type { ConformanceCase } from './case.ts';
+
+/** Parts of rows of the behaviour list that the other groups leave out: select and relationships. */
+export const MORE_EMBEDS: readonly ConformanceCase[] = [
+  {
+    ids: ['V2'],
+    name: 'the name of a type has no parentheses',
+    path: '/works?select=rating::numeric(3,1)',
+    status: 400,
+    jsonIncludes: { code: 'PGRST100' },
+  },
+  {
+    ids: ['V3'],
+    name: 'a join before a hint',
+    path: '/rehearsals?select=id,players!inner!deputy_id(name)',
+    json: [{ id: 1, players: { name: 'Ben' } }],
+  },
+  {
+    ids: ['V3'],
+    name: 'no relation is embedded by the name count',
+    path: '/works?select=count(id)',
+    status: 400,
+    jsonIncludes: { code: 'PGRST100' },
+  },
+  {
+    ids: ['V4'],
+    name: 'a to-many spread in a to-one spread',
+    since: 14,
+    path: '/scores?select=pages,...works(...concerts(held:title))&work_id=eq.3',
+    json: [{ pages: 120, held: ['Hungarian night'] }],
+  },
+  {
+    ids: ['V5'],
+    name: 'a name and a cast behind the count of rows',
+    path: '/works?select=total:count()::text',
+    json: [{ total: '5' }],
+  },
+  {
+    ids: ['V5'],
+    name: 'aggregates of a call’s rows',
+    path: '/rpc/every_work?select=composer_id,year.max()&composer_id=eq.2',
+    json: [{ composer_id: 2, max: 1939 }],
+  },
+  {
+    ids: ['V7', 'C7'],
+    name: 'names, casts and computed columns of a call’s rows',
+    path: '/rpc/every_work?select=nr:id::text,label&id=eq.1',
+    json: [{ nr: '1', label: 'Boléro (1928)' }],
+  },
+  // Relationships
+  {
+    ids: ['E1'],
+    name: 'partitions themselves are not served',
+    since: 13,
+    path: '/sittings_2025',
+    status: 404,
+    jsonIncludes: { code: 'PGRST205' },
+  },
+  {
+    ids: ['E1'],
+    name: 'partitions bring no foreign keys of their own',
+    path: '/halls?select=id,sittings(id)&id=eq.1&sittings.order=id',
+    json: [{ id: 1, sittings: [{ id: 1 }, { id: 2 }, { id: 3 }] }],
+  },
+  {
+    ids: ['E1'],
+    name: 'a partitioned table embeds',
+    path: '/sittings?select=id,halls(name)&id=eq.3',
+    json: [{ id: 3, halls: { name: 'Pleyel' } }],
+  },
+  {
+    ids: ['E2'],
+    name: 'a key of two columns',
+    path: '/repairs?select=id,instruments(value)&order=id',
+    json: [
+      { id: 1, instruments: { value: 900 } },
+      { id: 2, instruments: { value: 800 } },
+      { id: 3, instruments: null },
+    ],
+  },
+  {
+    ids: ['E2'],
+    name: 'a key of two columns from the other side',
+    path: '/instruments?select=value,repairs(id)&serial=eq.2',
+    json: [{ value: 800, repairs: [{ id: 2 }] }],
+  },
+  {
+    ids: ['E2'],
+    name: 'a unique constraint makes one to one',
+    path: '/players?select=id,badges(id)&id=lt.3&order=id',
+    json: [
+      { id: 1, badges: { id: 1 } },
+      { id: 2, badges: null },
+    ],
+  },
+  {
+    ids: ['E2'],
+    name: 'a unique index does not',
+    path: '/players?select=id,lockers(id)&id=eq.2',
+    json: [{ id: 2, lockers: [{ id: 1 }] }],
+  },
+  {
+    ids: ['E3'],
+    name: 'a table whose keys are not all in its primary key joins nothing',
+    path: '/composers?select=id,concerts(id)',
+    status: 400,
+    jsonIncludes: { code: 'PGRST200' },
+  },
+  {
+    ids: ['E4'],
+    name: 'a view over a view inherits a foreign key',
+    path: '/recent_works?select=work_id,composers(name)&work_id=eq.4',
+    json: [{ work_id: 4, composers: { name: 'Clarke' } }],
+  },
+  {
+    ids: ['E4'],
+    name: 'a view embeds a view',
+    path: '/recent_works?select=work_id,composer_names(name)&work_id=eq.2',
+    json: [{ work_id: 2, composer_names: { name: 'Bartók' } }],
+  },
+  {
+    ids: ['E4'],
+    name: 'a view embeds a view the other way',
+    path: '/composer_names?select=name,modern_works(id)&id=eq.3',
+    json: [{ name: 'Clarke', modern_works: [{ id: 4 }] }],
+  },
+  {
+    ids: ['E4'],
+    name: 'a renamed column is still the key',
+    path: '/recent_works?select=work_id,scores(pages)&work_id=eq.1',
+    json: [{ work_id: 1, scores: { pages: 66 } }],
+  },
+  {
+    ids: ['E4'],
+    name: 'a view without the key’s column inherits nothing',
+    path: '/work_titles?select=id,composers(name)',
+    status: 400,
+    jsonIncludes: { code: 'PGRST200' },
+  },
+  {
+    ids: ['E7'],
+    name: 'a self reference with its column as a hint is one to many',
+    path: '/players?select=id,players!chief_id(id)&id=eq.2',
+    json: [{ id: 2, players: [{ id: 4 }] }],
+  },
+  {
+    ids: ['E9'],
+    name: 'a function takes the place of a foreign key',
+    path: '/badges?select=id,players(name)',
+    json: [{ id: 1, players: { name: 'Dov' } }],
+  },
+  {
+    ids: ['E9'],
+    name: 'and another of that name for another table, with order and limit',
+    path: '/lockers?select=id,players(name)&players.order=id.desc&players.limit=2',
+    json: [{ id: 1, players: [{ name: 'Dov' }, { name: 'Cleo' }] }],
+  },
+  {
+    ids: ['E12'],
+    name: 'an inner embed in an inner embed, counted',
+    path: '/halls?select=id,concerts!inner(id,programmes!inner(place))&concerts.programmes.place=eq.2',
+    headers: { prefer: 'count=exact' },
+    json: [{ id: 2, concerts: [{ id: 2, programmes: [{ place: 2 }] }] }],
+    responseHeaders: { 'content-range': '0-0/1' },
+  },
+  {
+    ids: ['E12'],
+    name: 'an empty inner embed',
+    path: '/composers?select=id,works!inner()&order=id',
+    json: [{ id: 1 }, { id: 2 }, { id: 3 }],
+  },
+];
