@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { StatementResult } from '../platform/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
@@ -82,7 +83,12 @@ export class ReplicaMonitor {
   /** Never rejects. */
   async #run(group: ReplicaGroup, watch: Watch): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      await this.#poll(group);
+      try {
+        await this.#poll(group);
+      } catch {
+        // The tenant is somewhere else by now, and has another group there.
+        return;
+      }
       const nowMs = performance.now();
       group.tidy(nowMs);
       if (nowMs - group.lastUsedMs > UNUSED_MS) return;
@@ -113,8 +119,7 @@ export class ReplicaMonitor {
     primary: StatementResult | undefined,
   ): Promise<void> {
     const answer = await this.#ask(server.upstream, REPLICA_LSN);
-    const lsn = lsnOf(answer);
-    if (answer === undefined || lsn === undefined) return server.forget();
+    if (answer === undefined) return server.forget();
     const [, system, isInRecovery] = answer.rows[0]!;
     // Another cluster's log, or that of a replica that was promoted, has nothing to do with the primary's.
     const isOther = primary !== undefined && primary.rows[0]?.[1] !== system;
@@ -124,7 +129,10 @@ export class ReplicaMonitor {
       this.#tell(server.upstream, cause);
       return;
     }
-    group.recordReplica(server, lsn);
+    const lsn = lsnOf(answer);
+    // It has just started and replayed nothing.
+    if (lsn === undefined) server.forget();
+    else group.recordReplica(server, lsn);
   }
 
   async #ask(upstream: Upstream, statement: SqlStatement): Promise<StatementResult | undefined> {
@@ -138,6 +146,7 @@ export class ReplicaMonitor {
       });
       return result;
     } catch (cause) {
+      if (hasMoved(cause)) throw cause;
       this.#tell(upstream, cause);
       return undefined;
     }
@@ -147,6 +156,10 @@ export class ReplicaMonitor {
     if (this.#closing.signal.aborted) return;
     this.#observe({ kind: 'upstream-failed', tenantId: undefined, upstream: upstream.name, cause });
   }
+}
+
+function hasMoved(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'GW103';
 }
 
 function intervalOf({ strictestLagMs }: ReplicaGroup): number {
