@@ -7,6 +7,7 @@ import { quoteLiteral } from '../gateway/platform/sql.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 import { startEmbeddedPostgres } from '../launcher/embedded-postgres.ts';
 import { canConnect, freePort, nodeEntry, startChild } from './child.ts';
+import { makeManyTenants } from './many-tenants.ts';
 import { BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
 
 const CONTROL_DATABASE = 'cascata_control';
@@ -24,6 +25,8 @@ export interface BenchDatabase {
   readonly trustedUrl: Secret;
   /** Superuser, shared database. */
   runShared(text: string): Promise<void>;
+  /** Shared tenants besides that of the benchmark, each with `sql`; the gateway must have been started once. */
+  makeTenants(ids: readonly string[], sql: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -65,6 +68,13 @@ export async function startDatabase(delayMs = 0): Promise<BenchDatabase> {
       database: SHARED_DATABASE,
     }),
     runShared: (text) => runSql(server.url(SHARED_DATABASE), text),
+    makeTenants: (ids, sql) =>
+      makeManyTenants({
+        ids,
+        controlUrl: controlUrl.reveal(),
+        sharedUrl: server.url(SHARED_DATABASE).reveal(),
+        tenantSql: () => sql,
+      }),
     async stop() {
       await network?.stop();
       await server.stop();

@@ -62,13 +62,13 @@ async function generateWithWrk({
 
 function wrkScript({ prefix, host }: Target, { method, headers, requests }: Scenario): string {
   const asked = requests.map(
-    ({ path, headers: own = {}, body }) =>
-      `{ path = ${luaString(prefix + path)}, headers = ${luaTable(own)}, body = ${body === undefined ? 'nil' : luaString(body)} }`,
+    ({ path, headers: own = {}, host: asked = host, body }) =>
+      `{ path = ${luaString(prefix + path)}, headers = ${luaTable({ ...own, Host: asked })}, body = ${body === undefined ? 'nil' : luaString(body)} }`,
   );
   // `Host` is written like this, or wrk adds a second one of its own.
   return `
 wrk.method = "${method}"
-local common = ${luaTable({ ...headers, Host: host })}
+local common = ${luaTable(headers)}
 local asked = { ${asked.join(', ')} }
 local requests, turn = {}, 0
 function init(args)
@@ -113,10 +113,10 @@ async function generateWithNode({
     port: target.port,
     seconds,
     connections,
-    requests: requests.map(({ path, headers: own, body }) => ({
+    requests: requests.map(({ path, headers: own, host = target.host, body }) => ({
       method,
       path: target.prefix + path,
-      headers: { ...headers, ...own, host: target.host },
+      headers: { ...headers, ...own, host },
       body,
     })),
   };

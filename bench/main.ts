@@ -3,6 +3,7 @@ import { type BenchDatabase, provisionByHand, startDatabase } from './database.t
 import { chooseLoadGenerator } from './load.ts';
 import { measureScenario } from './measure.ts';
 import { type Measurement, ratiosOf, renderReport } from './report.ts';
+import { MANY_TENANTS, MANY_TENANTS_SQL } from './scenarios.ts';
 import { startFloor, startGateway, startPostgrest, type Target } from './targets.ts';
 
 /** Everything goes to standard error but the report, so that `--json` can be piped. */
@@ -17,6 +18,10 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
     // The gateway first: starting it makes the tenant that the others read.
     if (wants('gateway')) started.push(await startGateway(database));
     else await provisionByHand(database);
+    if (options.scenarios.some(({ needsManyTenants }) => needsManyTenants)) {
+      say(`making ${MANY_TENANTS.length} tenants of 20 tables`);
+      await database.makeTenants(MANY_TENANTS, MANY_TENANTS_SQL);
+    }
     await database.runShared('VACUUM ANALYZE');
     if (wants('postgrest')) {
       const postgrest = await startPostgrest(database);
@@ -31,7 +36,8 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
     for (const scenario of options.scenarios) {
       const floor = wants('floor') ? await startFloor(database, scenario) : undefined;
       try {
-        const targets = floor === undefined ? started : [floor, ...started];
+        const servers = floor === undefined ? started : [floor, ...started];
+        const targets = servers.filter(({ name }) => name !== 'postgrest' || !scenario.needsManyTenants);
         const context = { database, generate: load.generate, options, say };
         measurements.push(...(await measureScenario(scenario, targets, context)));
       } finally {

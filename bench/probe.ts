@@ -15,7 +15,7 @@ export async function probe(target: Target, scenario: Scenario): Promise<void> {
         port: target.port,
         path,
         method: scenario.method,
-        headers: { ...scenario.headers, ...first?.headers, host: target.host },
+        headers: { ...scenario.headers, ...first?.headers, host: first?.host ?? target.host },
       },
       (response) => {
         let body = '';

@@ -26,6 +26,24 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON public.categories, public.items, public.
 GRANT EXECUTE ON FUNCTION public.add_them TO anon, authenticated;
 `;
 
+/** Tenants besides, made when a scenario needs them. */
+export const MANY_TENANTS: readonly string[] = Array.from({ length: 1_000 }, (_, i) => `t${i}`);
+const MANY_ROWS = 100;
+
+/** Twenty tables, as projects have them. */
+export const MANY_TENANTS_SQL = `
+CREATE TABLE items (
+  id bigint PRIMARY KEY,
+  name text NOT NULL,
+  price numeric(10, 2),
+  category_id bigint NOT NULL,
+  is_active boolean NOT NULL DEFAULT true,
+  created_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO items (id, name, price, category_id)
+  SELECT i, 'item ' || i, i * 1.5, 1 + i % 100 FROM generate_series(1, ${MANY_ROWS}) i;
+${Array.from({ length: 19 }, (_, i) => `CREATE TABLE table_${i} (id bigint PRIMARY KEY, item_id bigint REFERENCES items, name text NOT NULL, amount numeric DEFAULT 0, made_at timestamptz DEFAULT now());`).join('\n')}`;
+
 /** One kind of request. */
 export interface Scenario {
   readonly name: string;
@@ -36,6 +54,8 @@ export interface Scenario {
   /** The load goes through them in turn. */
   readonly requests: readonly BenchRequest[];
   readonly floor: FloorStatement;
+  /** It needs the tenants of `MANY_TENANTS`, and PostgREST, which serves one, has no part in it. */
+  readonly needsManyTenants?: true;
 }
 
 export interface BenchRequest {
@@ -44,6 +64,8 @@ export interface BenchRequest {
   /** Besides those of the scenario. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Default: the target's own. */
+  readonly host?: string;
 }
 
 /** The main statement of the floor. */
@@ -180,7 +202,34 @@ export const SCENARIOS: readonly Scenario[] = [
       accessMode: 'read only',
     },
   },
+  {
+    name: 'one-tenant-of-many',
+    description: 'GET of one row by its primary key, of one tenant among 1,000 with 20 tables each',
+    method: 'GET',
+    headers: READ_HEADERS,
+    requests: ofTenants(MANY_TENANTS.slice(0, 1)),
+    floor: ROW_BY_KEY,
+    needsManyTenants: true,
+  },
+  {
+    name: 'tenants-at-random',
+    description: 'The same of all 1,000 tenants',
+    method: 'GET',
+    headers: READ_HEADERS,
+    requests: ofTenants(MANY_TENANTS),
+    floor: ROW_BY_KEY,
+    needsManyTenants: true,
+  },
 ];
+
+/** A row by its key of each of these tenants, in an order that repeats only after all of them. */
+function ofTenants(tenants: readonly string[]): readonly BenchRequest[] {
+  // 379 has no divisor in common with a thousand: each tenant once, far from the one before.
+  return MANY_TENANTS.map((_, i) => ({
+    path: `/items?id=eq.${1 + (i % MANY_ROWS)}`,
+    host: `${tenants[(i * 379) % tenants.length]}.localhost`,
+  }));
+}
 
 function everyNth(step: number): readonly number[] {
   return Array.from({ length: ROWS / step }, (_, index) => (index + 1) * step);
