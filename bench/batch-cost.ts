@@ -55,13 +55,14 @@ function ownPool(
   });
   const pool = new Pool(config, {
     maxConnections: CONNECTIONS,
+    maxPerOwner: CONNECTIONS,
     idleTimeoutMs: 60_000,
     maxLifetimeMs: 600_000,
     maxPreparedStatements: 200,
   });
   return {
     way: async (id) => {
-      const connection = pool.tryAcquire() ?? (await pool.acquire({ timeoutMs: 10_000 }));
+      const connection = pool.tryAcquire() ?? (await pool.acquire({ owner: '', timeoutMs: 10_000 }));
       try {
         return await connection.submit(plan(id), isNamed).result;
       } finally {

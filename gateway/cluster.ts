@@ -20,6 +20,9 @@ export function startWorkers(config: GatewayConfig): void {
   let hasAnnounced = false;
   // Workers watch this process by the cluster's own channel, not whoever started this one.
   const fork = (): Worker => cluster.fork({ [PARENT_WATCH_VARIABLE]: '' });
+  // Handing connections over one by one, the default, leaves a client without an answer for ever whose connection was on its way to a
+  // worker that died. Workers that accept for themselves leave it in the queue for the others.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   for (let i = 0; i < gateway.workers; i++) fork();
 
   cluster.on('listening', (_worker, { port }) => {
@@ -43,7 +46,7 @@ export function startWorkers(config: GatewayConfig): void {
     process: 'gateway',
     observe,
     // The workers bound their own draining; this is for one that does not end at all.
-    timeoutMs: gateway.drainTimeoutMs + 2_000,
+    timeoutMs: gateway.drainTimeoutMs + 3_000,
     steps: [
       { name: 'workers', run: endWorkers },
       { name: 'log', run: async () => logger.flush() },

@@ -7,6 +7,7 @@ import { GatewayError } from './errors/gateway-error.ts';
 import type { HttpResponse } from './errors/http-response.ts';
 import { toGatewayError } from './errors/to-gateway-error.ts';
 import type { HttpRequest } from './http/http-request.ts';
+import { statementTimeoutFor } from './http/request-limits.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import { checkPreferences } from './plan/check-preferences.ts';
@@ -20,6 +21,7 @@ import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { batchBody, type PartAnswer } from './respond/batch-answer.ts';
 import type { ResponseInput } from './respond/response-input.ts';
 import { toResponse } from './respond/to-response.ts';
+import { CONSISTENCY_HEADER, CONSISTENCY_REQUEST_HEADER } from './routing/consistency.ts';
 import type { SchemaCache } from './schema-cache/schema-cache.ts';
 import type { Services } from './services.ts';
 
@@ -71,8 +73,13 @@ export async function handleBatch(
   const onFailedStatement = (statement: number): void => {
     failed = owners[statement] ?? null;
   };
-  const running = services.runTransaction(known.tenant, request, { signal: http, trace, onFailedStatement });
-  const { results } = await running.catch((error: unknown) => {
+  const running = services.runTransaction(known.tenant, request, {
+    signal: http,
+    trace,
+    consistency: http.headers[CONSISTENCY_REQUEST_HEADER],
+    onFailedStatement,
+  });
+  const { results, commitLsn } = await running.catch((error: unknown) => {
     throw withIndex(error, failed, context);
   });
   trace.lap('transaction');
@@ -87,6 +94,7 @@ export async function handleBatch(
     ...gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer }),
   };
   if (preferences.tx !== undefined) headers['Preference-Applied'] = `tx=${preferences.tx}`;
+  if (commitLsn !== undefined) headers[CONSISTENCY_HEADER] = commitLsn;
   return { status: 200, headers, body: batchBody(answers) };
 }
 
@@ -111,7 +119,7 @@ async function planPart(
   if (query.lines !== undefined) {
     throw new GatewayError('GW311', { details: 'The answers of a batch are not sent row by row' });
   }
-  const { statementTimeoutMs } = services.config.pools;
+  const statementTimeoutMs = statementTimeoutFor(http.headers, services.config.pools.statementTimeoutMs);
   const transaction = buildTransactionRequest({
     tenant,
     auth: known.auth,

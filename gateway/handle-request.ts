@@ -5,6 +5,7 @@ import { authenticateOnSchema } from './authenticate-on-schema.ts';
 import type { HttpResponse } from './errors/http-response.ts';
 import { handleBatch, isBatch } from './handle-batch.ts';
 import type { HttpRequest } from './http/http-request.ts';
+import { checkHeaderSize, statementTimeoutFor } from './http/request-limits.ts';
 import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import type { DatabasePlan } from './plan/action-plan.ts';
@@ -15,6 +16,7 @@ import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
 import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
 import { toResponse } from './respond/to-response.ts';
+import { CONSISTENCY_HEADER, CONSISTENCY_REQUEST_HEADER } from './routing/consistency.ts';
 import type { Services } from './services.ts';
 import { streamLines } from './stream-lines.ts';
 
@@ -36,6 +38,9 @@ export async function handleRequest(
   trace.tenant = registered;
   trace.lap('tenant');
   const { headers } = http;
+  const { limits } = registered;
+  if (limits.requestsPerSecond !== undefined) services.rateLimit.take(registered);
+  if (limits.maxHeaderBytes !== undefined) checkHeaderSize(http, limits.maxHeaderBytes);
   const { apikey, rawQuery } = takeQueryApiKey(http.rawQuery);
   const credentials = { authorization: headers.authorization, apikey: headers.apikey ?? apikey };
   const identified = authenticateOnSchema(credentials, registered, services, { http, trace });
@@ -67,7 +72,7 @@ export async function handleRequest(
     return timed(respondDescribe(planned.plan, extraHeaders, settings), settings, trace);
   }
   const { plan, query } = planned;
-  const { statementTimeoutMs } = services.config.pools;
+  const statementTimeoutMs = statementTimeoutFor(headers, services.config.pools.statementTimeoutMs);
   const transaction = buildTransactionRequest({
     tenant,
     auth,
@@ -78,14 +83,15 @@ export async function handleRequest(
     statementTimeoutMs,
   });
   trace.lap('plan');
+  const consistency = headers[CONSISTENCY_REQUEST_HEADER];
   if (query.lines !== undefined) {
     return streamLines(
       transaction,
       { request, plan, query, settings, extraHeaders },
-      { tenant, http, services, trace },
+      { tenant, http, services, trace, consistency },
     );
   }
-  const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace });
+  const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace, consistency });
   trace.rows = rowCount(plan, query, resultSet);
   trace.lap('transaction');
   const root =
@@ -93,6 +99,7 @@ export async function handleRequest(
       ? { cache, naming: tenant.naming, baseUrl: baseUrl(http, services) }
       : undefined;
   const response = toResponse({ request, plan, query, resultSet, settings, extraHeaders, root });
+  if (resultSet.commitLsn !== undefined) response.headers[CONSISTENCY_HEADER] = resultSet.commitLsn;
   return timed(response, settings, trace);
 }
 

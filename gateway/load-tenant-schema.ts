@@ -59,6 +59,7 @@ export function createSchemaLoader(options: {
           // A column's type must not be missing because it was made between two of the queries.
           isOneSnapshot: path === undefined,
           signal,
+          owner: tenant.id,
         });
         breaker.settle(primary);
         return results;

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster';
 import { startWorkers } from './cluster.ts';
+import { planDrain } from './drain.ts';
 import { createGatewayServer } from './gateway-server.ts';
 import { type GatewayConfig, readGatewayConfig } from './platform/config.ts';
 import { createLogger } from './platform/logger.ts';
@@ -25,21 +26,12 @@ async function serve(config: GatewayConfig): Promise<void> {
   const observe = combineObservers(logger.observe, metrics.observe);
   const services = createServices(config, { observe, metrics });
   const server = createGatewayServer(services, observe);
+  const { steps, timeoutMs } = planDrain(server, services, config.gateway.drainTimeoutMs);
   const shutdown = installShutdown({
     process: name,
     observe,
-    timeoutMs: config.gateway.drainTimeoutMs,
-    steps: [
-      {
-        name: 'requests',
-        run: (signal) => {
-          services.beginDrain();
-          return server.drain(signal);
-        },
-      },
-      { name: 'services', run: () => services.close() },
-      { name: 'log', run: async () => logger.flush() },
-    ],
+    timeoutMs,
+    steps: [...steps, { name: 'log', run: async () => logger.flush() }],
   });
   watchParent(() => void shutdown('the parent process has gone'));
   try {

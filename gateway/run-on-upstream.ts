@@ -1,19 +1,16 @@
-import { GatewayError } from './errors/gateway-error.ts';
 import type { Abortable } from './execute/abortable.ts';
 import { InFlightLimit } from './execute/in-flight-limit.ts';
-import type { PoolCache } from './execute/pool-cache.ts';
 import { runTransaction } from './execute/run-transaction.ts';
 import { StreamLimit } from './execute/stream-limit.ts';
 import { type LineStream, streamTransaction } from './execute/stream-transaction.ts';
 import type { RequestTrace } from './http/request-trace.ts';
-import type { Observe } from './platform/observation.ts';
 import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
 import type { CircuitBreaker } from './routing/circuit-breaker.ts';
-import type { Topology } from './routing/topology.ts';
-import type { Upstream } from './routing/upstream.ts';
+import { type Run, runOnPrimary } from './run-on-primary.ts';
+import { type Ending, type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
 
 /** Runs a tenant's transaction where it belongs. */
 export type RunOnUpstream = (
@@ -25,6 +22,8 @@ export type RunOnUpstream = (
 export interface RunOnUpstreamOptions {
   readonly signal: Abortable;
   readonly trace: RequestTrace;
+  /** The request's `X-Cascata-Consistency`. */
+  readonly consistency: string | undefined;
   /** As `RunOptions.onFailedStatement`. */
   readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
@@ -33,7 +32,7 @@ export interface RunOnUpstreamOptions {
 export type StreamOnUpstream = (
   tenant: Tenant,
   request: TransactionRequest,
-  options: Pick<RunOnUpstreamOptions, 'signal' | 'trace'> & {
+  options: Omit<RunOnUpstreamOptions, 'onFailedStatement'> & {
     /** Index of the statement whose rows are wanted. */
     readonly statement: number;
   },
@@ -44,67 +43,56 @@ interface OnUpstream {
   readonly streamTransaction: StreamOnUpstream;
 }
 
-/**
- * Makes the stages `chooseUpstream → runTransaction`. A replica that cannot be connected to gets no reads for a while, and the
- * transaction, of which nothing has happened yet, runs on the primary instead.
- */
-export function createRunOnUpstream(options: {
-  readonly pools: PoolCache;
-  readonly topology: Topology;
-  readonly breaker: CircuitBreaker;
-  readonly streamStallTimeoutMs: number;
-  readonly observe: Observe;
-}): OnUpstream {
-  const { pools, topology, breaker, streamStallTimeoutMs: stallTimeoutMs, observe } = options;
+/** Makes the stages `chooseUpstream → runTransaction`. */
+export function createRunOnUpstream(
+  services: ReplicaServices & {
+    readonly breaker: CircuitBreaker;
+    readonly streamStallTimeoutMs: number;
+  },
+): OnUpstream {
+  const { pools, topology, breaker, streamStallTimeoutMs: stallTimeoutMs } = services;
   const inFlight = new InFlightLimit();
   const streams = new StreamLimit();
-  const attempt = async <T>(upstream: Upstream, work: (upstream: Upstream) => Promise<T>): Promise<T> => {
-    breaker.admit(upstream);
-    try {
-      const result = await work(upstream);
-      breaker.settle(upstream);
-      return result;
-    } catch (error) {
-      breaker.settle(upstream, error);
-      throw error;
-    }
-  };
-  const onUpstream = async <T>(
-    tenant: Tenant,
-    request: TransactionRequest,
-    { trace, work }: { readonly trace: RequestTrace; readonly work: (upstream: Upstream) => Promise<T> },
-  ): Promise<T> => {
-    const upstream = chooseUpstream(tenant, request.accessMode, topology);
-    trace.upstream = upstream.name;
-    try {
-      return await attempt(upstream, work);
-    } catch (cause) {
-      if (!isConnectFailure(cause)) throw cause;
-      observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
-      const other = withoutReplica(upstream, tenant, request, topology);
-      if (other === undefined) throw cause;
-      trace.upstream = other.name;
-      return await attempt(other, work);
-    }
+  /** Each attempt on its own: a replica's failures are not the primary's. */
+  const guarded =
+    <T>(work: Run<T>['work']): Run<T>['work'] =>
+    async (upstream, wishes) => {
+      breaker.admit(upstream);
+      try {
+        const result = await work(upstream, wishes);
+        breaker.settle(upstream);
+        return result;
+      } catch (error) {
+        breaker.settle(upstream, error);
+        throw error;
+      }
+    };
+  const run = <T extends Ending>(given: Run<T>): Promise<T> => {
+    const transaction = { ...given, work: guarded(given.work) };
+    const { tenant, request } = transaction;
+    const primary = chooseUpstream(tenant, request.accessMode, topology);
+    const { replicas } = topology.upstreamsOf(tenant);
+    return replicas === undefined
+      ? runOnPrimary(services, primary, transaction)
+      : runOnReplicas(services, { ...transaction, replicas });
   };
   return {
-    runTransaction: (tenant, request, { trace, ...running }) =>
-      inFlight.run(tenant, () =>
-        onUpstream(tenant, request, {
-          trace,
-          work: (upstream) => runTransaction(pools, upstream, request, running),
-        }),
-      ),
-    async streamTransaction(tenant, request, { trace, ...streaming }) {
-      const leave = inFlight.enter(tenant);
+    runTransaction(tenant, request, { trace, consistency, signal, onFailedStatement }) {
+      const { id: owner, limits } = tenant;
+      const options = { signal, onFailedStatement, owner, maxQueue: limits.maxQueue };
+      const work: Run<ResultSet>['work'] = (upstream, wishes) =>
+        runTransaction(pools, upstream, request, wishes);
+      return inFlight.run(tenant, signal, () => run({ tenant, request, trace, consistency, options, work }));
+    },
+    async streamTransaction(tenant, request, { trace, consistency, signal, statement }) {
+      const options = { signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
+      const work: Run<LineStream>['work'] = (upstream, { owner, maxQueue }) =>
+        streams.run(upstream.key, pools.maxStreams(upstream), () =>
+          streamTransaction(pools, upstream, request, { statement, stallTimeoutMs, signal, owner, maxQueue }),
+        );
+      const leave = await inFlight.enter(tenant, signal);
       try {
-        const stream = await onUpstream(tenant, request, {
-          trace,
-          work: (upstream) =>
-            streams.run(upstream.key, pools.maxStreams(upstream), () =>
-              streamTransaction(pools, upstream, request, { ...streaming, stallTimeoutMs }),
-            ),
-        });
+        const stream = await run({ tenant, request, trace, consistency, options, work });
         void stream.ended.then(leave);
         return stream;
       } catch (error) {
@@ -113,23 +101,4 @@ export function createRunOnUpstream(options: {
       }
     },
   };
-}
-
-function withoutReplica(
-  failed: Upstream,
-  tenant: Tenant,
-  request: TransactionRequest,
-  topology: Topology,
-): Upstream | undefined {
-  if (failed.role !== 'replica') return undefined;
-  topology.health.recordFailure(failed.key);
-  const other = chooseUpstream(tenant, request.accessMode, topology);
-  return other.key === failed.key ? undefined : other;
-}
-
-/** These are raised before anything was sent. */
-const CONNECT_FAILURES: ReadonlySet<string> = new Set(['PGRST000', 'GW203', 'GW204']);
-
-function isConnectFailure(error: unknown): boolean {
-  return error instanceof GatewayError && CONNECT_FAILURES.has(error.code);
 }

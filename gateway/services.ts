@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
+import { ReplicaMonitor } from './execute/replica-monitor.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
 import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
@@ -8,6 +9,7 @@ import type { Metrics } from './platform/metrics.ts';
 import { createNetworkPolicy } from './platform/network-policy.ts';
 import type { Observe } from './platform/observation.ts';
 import { QueryTemplates } from './query/query-templates.ts';
+import type { LimitDefaults } from './registry/limit-defaults.ts';
 import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
 import { startRegistryListener } from './registry/registry-listener.ts';
 import type { TenantId } from './registry/tenant.ts';
@@ -16,6 +18,7 @@ import { CircuitBreaker } from './routing/circuit-breaker.ts';
 import { buildTopology } from './routing/topology.ts';
 import { createRunOnUpstream, type RunOnUpstream, type StreamOnUpstream } from './run-on-upstream.ts';
 import { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
+import { RateLimit } from './tenants/rate-limit.ts';
 import { createTenantResolver, type ResolveTenant } from './tenants/resolve-tenant.ts';
 import { TenantCache } from './tenants/tenant-cache.ts';
 import { type IsTrustedProxy, trustedProxies } from './tenants/trusted-proxies.ts';
@@ -26,6 +29,7 @@ export interface Services {
   readonly observe: Observe;
   readonly metrics: Metrics;
   readonly resolveTenant: ResolveTenant;
+  readonly rateLimit: RateLimit;
   readonly isTrustedProxy: IsTrustedProxy;
   readonly authenticator: Authenticator;
   readonly schemaCaches: SchemaCacheStore;
@@ -36,6 +40,8 @@ export interface Services {
   readiness(): string | undefined;
   /** From here on `readiness` says that the process is ending. */
   beginDrain(): void;
+  /** Cancels what is running in any database and waits until that has arrived there. @returns how many transactions */
+  cancelRunning(): Promise<number>;
   /** Closes pools and connections; requests should have ended before. */
   close(): Promise<void>;
 }
@@ -51,7 +57,12 @@ export function createServices(
   const { caches, pools: poolSettings } = config;
   const url = controlUrl(config, LOGINS.gateway);
   const onError = (cause: unknown) => observe({ kind: 'registry-unreachable', cause });
-  const registry = createRegistryReader({ url, masterKey: config.masterKey, onError });
+  const registry = createRegistryReader({
+    url,
+    masterKey: config.masterKey,
+    limits: limitDefaults(config.limits),
+    onError,
+  });
   const tenants = new TenantCache({
     registry,
     observe,
@@ -66,6 +77,7 @@ export function createServices(
   const pools = new PoolCache({ ...poolSettings, networkPolicy, observe });
   const breaker = new CircuitBreaker({ observe });
   const topology = buildTopology(config);
+  const monitor = new ReplicaMonitor({ pools, observe });
   const schemaCaches = new SchemaCacheStore({
     maxBytes: caches.schemaCacheMaxBytes,
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
@@ -103,6 +115,7 @@ export function createServices(
     observe,
     metrics,
     resolveTenant: createTenantResolver({ cache: tenants, isTrustedProxy }),
+    rateLimit: new RateLimit(),
     isTrustedProxy,
     authenticator: new Authenticator({
       observe,
@@ -114,9 +127,11 @@ export function createServices(
     ...createRunOnUpstream({
       pools,
       topology,
+      monitor,
       breaker,
-      streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
       observe,
+      maxReplicaLagMs: config.pools.maxReplicaLagMs,
+      streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
     }),
     readiness() {
       if (state.isDraining) return 'shutting down';
@@ -126,14 +141,22 @@ export function createServices(
     beginDrain() {
       state.isDraining = true;
     },
+    cancelRunning: () => pools.running.cancelAll(),
     async close() {
       closing.abort();
       schemaCaches.close();
       await reaching;
+      await monitor.close();
       await Promise.all([listener.close(), schemaReload.close(), pools.close()]);
       await registry.close();
     },
   };
+}
+
+/** In the configuration 0 stands for no limit, except in `maxQueue`, where it means that nobody may wait. */
+function limitDefaults({ maxQueue, ...others }: GatewayConfig['limits']): LimitDefaults {
+  const set = Object.entries(others).filter(([, value]) => value > 0);
+  return { maxQueue, ...Object.fromEntries(set) };
 }
 
 /** Asks until the registry answers once. Never rejects. */

@@ -25,15 +25,17 @@ export async function streamLines(
     readonly http: HttpRequest;
     readonly services: Services;
     readonly trace: RequestTrace;
+    readonly consistency: string | undefined;
   },
 ): Promise<HttpResponse> {
   const { plan, query } = response;
   if (plan.kind !== 'read' && plan.kind !== 'call') throw new GatewayError('GW901');
-  const { tenant, http, services, trace } = context;
+  const { tenant, http, services, trace, consistency } = context;
   const lines = await services.streamTransaction(tenant, transaction, {
     statement: query.main,
     signal: http,
     trace,
+    consistency,
   });
   trace.lap('transaction');
   try {

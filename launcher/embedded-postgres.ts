@@ -119,7 +119,7 @@ async function waitUntilReady(child: ServerProcess): Promise<string | undefined>
       resolve(failure);
     };
     log.onLine = (line) => {
-      if (line.includes('database system is ready to accept connections')) finish(undefined);
+      if (/database system is ready to accept (read-only )?connections/.test(line)) finish(undefined);
     };
     child.stdin.on('error', () => {}); // The pipe of a server that is already gone; `close` tells the rest.
     child.once('error', (error) => finish(`FATAL:  ${error.message}`));

@@ -158,6 +158,8 @@ function childEnvironment(
   env.ADMIN_TOKEN = adminToken.reveal();
   env.CONTROL_DATABASE_URL = controlUrl.reveal();
   if (config.pgbouncerUrl !== undefined) env.PGBOUNCER_URL = config.pgbouncerUrl.reveal();
+  const replicas = config.readReplicaUrls.map((url) => url.reveal());
+  if (replicas.length > 0) env.READ_REPLICA_URLS = replicas.join(',');
   env.DATA_DIR = config.dataDir;
   env.LOG_LEVEL = config.logLevel;
   if (config.remotes.allowedNetworks.length > 0)

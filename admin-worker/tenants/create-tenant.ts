@@ -88,9 +88,7 @@ async function insertTenant(
     role_prefix: naming.rolePrefix ?? null,
     ...jwtColumns(input.jwt, { tenantId: input.id, masterKey }),
     require_api_key: input.require_api_key,
-    max_in_flight: input.limits.max_in_flight ?? null,
-    statement_timeout_ms: input.limits.statement_timeout_ms ?? null,
-    max_body_bytes: input.limits.max_body_bytes ?? null,
+    ...input.limits,
     postgrest: input.postgrest,
   };
   const columns = Object.keys(row).join(', ');

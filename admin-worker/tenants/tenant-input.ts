@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PostgrestSettingsError, parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
+import type { LimitColumn } from '../../gateway/registry/tenant.ts';
 import { problemOfHost, problemOfTenantId, TENANT_ID } from '../provision/tenant-names.ts';
 import { problemOfCertificates, problemOfDsn, usesTls } from './dsn.ts';
 import { JwtInput } from './jwt-input.ts';
@@ -33,26 +34,34 @@ const CaCertificate = z
   .check(checked(problemOfCertificates))
   .describe('PEM of the authorities that sign the servers’ certificates; absent: those of the system');
 
+const OwnPlace = {
+  read_replica_url: Dsn.nullish(),
+  read_replica_urls: z
+    .array(Dsn)
+    .max(16)
+    .nullish()
+    .describe('Several streaming replicas; excludes read_replica_url'),
+  ca_certificate: CaCertificate.nullish(),
+};
+
 const Placement = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('shared') }),
-    z.strictObject({
-      kind: z.literal('database'),
-      read_replica_url: Dsn.nullish(),
-      ca_certificate: CaCertificate.nullish(),
-    }),
-    z.strictObject({
-      kind: z.literal('remote'),
-      remote_connection_string: Dsn,
-      read_replica_url: Dsn.nullish(),
-      ca_certificate: CaCertificate.nullish(),
-    }),
+    z.strictObject({ kind: z.literal('database'), ...OwnPlace }),
+    z.strictObject({ kind: z.literal('remote'), remote_connection_string: Dsn, ...OwnPlace }),
   ])
   .check((context) => {
     const { value } = context;
-    if (value.kind === 'shared' || typeof value.ca_certificate !== 'string') return;
+    if (value.kind === 'shared') return;
+    const { read_replica_url: one, read_replica_urls: several } = value;
+    if (typeof one === 'string' && Array.isArray(several)) {
+      const message = 'give either read_replica_url or read_replica_urls';
+      context.issues.push({ code: 'custom', message, path: ['read_replica_urls'], input: undefined });
+    }
+    if (typeof value.ca_certificate !== 'string') return;
     const dsns = [
-      value.read_replica_url,
+      one,
+      ...(several ?? []),
       value.kind === 'remote' ? value.remote_connection_string : undefined,
     ];
     if (dsns.some((dsn) => typeof dsn === 'string' && usesTls(dsn))) return;
@@ -81,10 +90,21 @@ const Postgrest = z
   })
   .describe("PostgREST's own setting names");
 
-const Limit = z.int().positive().max(2_147_483_647).nullable();
-const Limits = z
-  .strictObject({ max_in_flight: Limit, statement_timeout_ms: Limit, max_body_bytes: Limit })
-  .partial();
+const MAX_INTEGER = 2_147_483_647;
+const Limit = z.int().positive().max(MAX_INTEGER).nullable();
+const LimitOrNone = z.int().min(0).max(MAX_INTEGER).nullable();
+const LIMITS = {
+  max_in_flight: Limit.describe('Transactions at once, in each gateway process'),
+  statement_timeout_ms: Limit,
+  max_body_bytes: Limit,
+  max_queue: LimitOrNone.describe('Transactions that may wait; 0: none'),
+  max_queue_wait_ms: Limit,
+  requests_per_second: Limit.describe('In each gateway process'),
+  max_header_bytes: Limit,
+  max_rows: Limit.describe('Caps db-max-rows'),
+  max_replica_lag_ms: LimitOrNone.describe('0: the primary answers everything'),
+} satisfies Record<LimitColumn, unknown>;
+const Limits = z.strictObject(LIMITS).partial();
 
 /** Body of `POST /v1/tenants`. */
 export const CreateTenantInput = z.strictObject({

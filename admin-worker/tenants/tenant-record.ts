@@ -1,11 +1,18 @@
 import type { ClientBase, Pool } from 'pg';
 import { z } from 'zod';
-import type { TenantNaming } from '../../gateway/registry/tenant.ts';
+import { LIMIT_COLUMNS, type LimitColumn, type TenantNaming } from '../../gateway/registry/tenant.ts';
 
 const Place = z.object({ host: z.string(), port: z.number(), database: z.string() });
 
 /** Parts of a DSN that may be shown. */
 export type DisplayedPlace = z.infer<typeof Place>;
+
+const LIMIT_NAMES = Object.values(LIMIT_COLUMNS);
+const Limit = z.number().nullable();
+const LIMITS = Object.fromEntries(LIMIT_NAMES.map((name) => [name, Limit])) as Record<
+  LimitColumn,
+  typeof Limit
+>;
 
 const Row = z.object({
   id: z.string(),
@@ -14,7 +21,11 @@ const Row = z.object({
   database_name: z.string().nullable(),
   sealed_connection_string: z.string().nullable(),
   ca_certificate: z.string().nullable(),
-  placement_display: z.object({ primary: Place.optional(), replica: Place.optional() }),
+  placement_display: z.object({
+    primary: Place.optional(),
+    replica: Place.optional(),
+    replicas: z.array(Place).optional(),
+  }),
   isolation: z.enum(['sealed', 'trusted']),
   epoch: z.number(),
   schema_prefix: z.string().nullable(),
@@ -24,9 +35,7 @@ const Row = z.object({
   jwks_url: z.string().nullable(),
   keys_issued_at: z.date(),
   require_api_key: z.boolean(),
-  max_in_flight: z.number().nullable(),
-  statement_timeout_ms: z.number().nullable(),
-  max_body_bytes: z.number().nullable(),
+  ...LIMITS,
   postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   created_at: z.date(),
   updated_at: z.date(),
@@ -38,8 +47,8 @@ export type TenantRecord = z.infer<typeof Row>;
 
 const COLUMNS = `
   t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.ca_certificate, t.placement_display, t.isolation, t.epoch, t.schema_prefix, t.role_prefix,
-  t.jwt_kind, t.sealed_jwt, t.jwks_url, t.keys_issued_at, t.require_api_key, t.max_in_flight, t.statement_timeout_ms,
-  t.max_body_bytes, t.postgrest, t.created_at, t.updated_at,
+  t.jwt_kind, t.sealed_jwt, t.jwks_url, t.keys_issued_at, t.require_api_key,
+  ${LIMIT_NAMES.map((name) => `t.${name}`).join(', ')}, t.postgrest, t.created_at, t.updated_at,
   ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts`;
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;

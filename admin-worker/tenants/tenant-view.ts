@@ -1,3 +1,4 @@
+import { LIMIT_COLUMNS, type LimitColumn } from '../../gateway/registry/tenant.ts';
 import type { DisplayedPlace, TenantRecord } from './tenant-record.ts';
 
 /** A tenant as the admin API shows it: no DSN, no secret. */
@@ -10,30 +11,30 @@ export interface TenantView {
   readonly epoch: number;
   readonly jwt: { readonly kind: string; readonly url?: string };
   readonly require_api_key: boolean;
-  readonly limits: Readonly<
-    Record<'max_in_flight' | 'statement_timeout_ms' | 'max_body_bytes', number | null>
-  >;
+  /** `null`: the gateway's default. */
+  readonly limits: Readonly<Record<LimitColumn, number | null>>;
   readonly postgrest: Readonly<Record<string, string | number | boolean | null>>;
   readonly created_at: string;
   readonly updated_at: string;
 }
 
+interface ReplicaViews {
+  /** The first of `read_replicas`. */
+  readonly read_replica: DisplayedPlace | null;
+  /** Where there are several. */
+  readonly read_replicas?: readonly DisplayedPlace[];
+  readonly ca_certificate: string | null;
+}
+
 type PlacementView =
   | { readonly kind: 'shared' }
-  | {
-      readonly kind: 'database';
-      readonly database: string;
-      readonly read_replica: DisplayedPlace | null;
-      readonly ca_certificate: string | null;
-    }
-  | {
+  | ({ readonly kind: 'database'; readonly database: string } & ReplicaViews)
+  | ({
       readonly kind: 'remote';
       readonly host: string;
       readonly port: number;
       readonly database: string;
-      readonly read_replica: DisplayedPlace | null;
-      readonly ca_certificate: string | null;
-    };
+    } & ReplicaViews);
 
 // Applications keep secrets in app.settings (app.settings.jwt_secret); functions read them, the API does not show them.
 const SECRET_SETTING = /^app\.settings\..*(secret|password|passwd|token|key|credential|dsn|url)/i;
@@ -49,11 +50,9 @@ export function tenantView(record: TenantRecord): TenantView {
     jwt:
       record.jwks_url === null ? { kind: record.jwt_kind } : { kind: record.jwt_kind, url: record.jwks_url },
     require_api_key: record.require_api_key,
-    limits: {
-      max_in_flight: record.max_in_flight,
-      statement_timeout_ms: record.statement_timeout_ms,
-      max_body_bytes: record.max_body_bytes,
-    },
+    limits: Object.fromEntries(
+      Object.values(LIMIT_COLUMNS).map((name) => [name, record[name]]),
+    ) as TenantView['limits'],
     postgrest: Object.fromEntries(
       Object.entries(record.postgrest).map(([name, value]) => [
         name,
@@ -71,15 +70,20 @@ function placementView({
   placement_display,
   ca_certificate,
 }: TenantRecord): PlacementView {
-  const read_replica = placement_display.replica ?? null;
+  const { replica, replicas } = placement_display;
+  const views: ReplicaViews = {
+    read_replica: replica ?? null,
+    ...(replicas === undefined ? {} : { read_replicas: replicas }),
+    ca_certificate,
+  };
   switch (placement_kind) {
     case 'shared':
       return { kind: 'shared' };
     case 'database':
-      return { kind: 'database', database: database_name ?? '', read_replica, ca_certificate };
+      return { kind: 'database', database: database_name ?? '', ...views };
     case 'remote': {
       const { host = '', port = 5432, database = '' } = placement_display.primary ?? {};
-      return { kind: 'remote', host, port, database, read_replica, ca_certificate };
+      return { kind: 'remote', host, port, database, ...views };
     }
     default:
       return placement_kind satisfies never;

@@ -6,6 +6,8 @@ export interface AuthResult {
   readonly physicalRole: string;
   /** `request.jwt.claims`: JSON text of the claims with `role` inserted; `{"role":"anon"}` without a token. */
   readonly claimsJson: string;
+  /** The token's `sub`. */
+  readonly subject?: string | undefined;
   /**
    * The role is another than `db-anon-role`; decides 401 or 403 for SQLSTATE 42501. As in PostgREST, a token that names the
    * anonymous role (such as the `anon` key) counts as none.

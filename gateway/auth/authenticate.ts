@@ -177,7 +177,9 @@ function identifyClaims(claims: TokenClaims, tenant: Tenant, keys: TenantKeys): 
   const role = keys.roleClaim(claims.values) ?? tenant.settings.dbAnonRole;
   if (role === undefined) throw tokenRequired();
   const isKey = (role === 'anon' || role === 'service_role') && claims.values.sub === undefined;
-  return { result: authResult(tenant, role, claimsJson(claims, role)), isKey };
+  const { sub } = claims.values;
+  const result = authResult(tenant, role, claimsJson(claims, role));
+  return { result: typeof sub === 'string' ? { ...result, subject: sub } : result, isKey };
 }
 
 function authResult(tenant: Tenant, role: string, claims: string): AuthResult {

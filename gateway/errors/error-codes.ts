@@ -76,6 +76,8 @@ export const ERROR_CODES = {
   GW302: { status: 413, message: 'Request body too large' },
   GW303: { status: 431, message: 'Request header fields too large' },
   GW304: { status: 408, message: 'The request was not received in time' },
+  GW305: { status: 429, message: 'Too many requests in a short time' },
+  GW306: { status: 429, message: 'Too many requests: this one waited too long for its turn' },
   GW310: { status: 400, message: 'The batch is malformed' },
   GW311: { status: 400, message: 'A request of the batch asks for what a batch cannot do' },
   GW312: { status: 413, message: 'The batch holds too many requests' },

@@ -44,6 +44,11 @@ export class Batch implements Submittable {
     return this.#completed;
   }
 
+  /** After a failure: results of the statements before it. */
+  get completedResults(): readonly StatementResult[] {
+    return this.#results;
+  }
+
   /** Statements whose Parse the server has not confirmed. */
   get unconfirmed(): readonly PreparedStatement[] {
     return this.#batch.parsed.slice(this.#parseCompleted);

@@ -33,6 +33,8 @@ export class Connection {
   readonly openedAtMs = Date.now();
   /** Set by the pool. */
   idleSinceMs = 0;
+  /** Set by the pool: who uses it, or did last. */
+  owner = '';
   readonly #client: Client;
   readonly #writer: BatchWriter;
   readonly #prepared: PreparedStatements;

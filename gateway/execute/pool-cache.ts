@@ -4,9 +4,8 @@ import { LeasedLru } from '../platform/leased-lru.ts';
 import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Upstream } from '../routing/upstream.ts';
-import type { Abortable } from './abortable.ts';
 import type { Connection } from './connection.ts';
-import { Pool, type PoolStats } from './pool.ts';
+import { type AcquireOptions, Pool, type PoolStats } from './pool.ts';
 import type { RoleSwitch } from './role-switch/role-switch.ts';
 import { TrustedRoleSwitch } from './role-switch/trusted.ts';
 import { RunningTransactions } from './running-transactions.ts';
@@ -15,6 +14,8 @@ import { RunningTransactions } from './running-transactions.ts';
 export interface PoolCacheOptions {
   /** Connections of each shared pool. */
   readonly poolSize: number;
+  /** The part of a shared pool that one tenant may use at once, 0 < share ≤ 1. Default: all of it. */
+  readonly maxTenantShare?: number | undefined;
   /** Connections of one leased pool. */
   readonly leasedPoolSize: number;
   /** Connections of all leased pools together; pools that are draining come on top. */
@@ -106,10 +107,10 @@ export class PoolCache {
   /** @throws {GatewayError} see `Pool.acquire` */
   waitForConnection(
     pool: Pool,
-    { signal, deadlineMs }: { signal: Abortable | undefined; deadlineMs: number },
+    { deadlineMs, ...options }: Omit<AcquireOptions, 'timeoutMs'> & { readonly deadlineMs: number },
   ): Promise<Connection> {
     const timeoutMs = Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
-    return pool.acquire({ timeoutMs, signal });
+    return pool.acquire({ ...options, timeoutMs });
   }
 
   /** Drops the leased pools of a tenant that moved or is gone, whatever their epoch. @returns how many */
@@ -154,7 +155,13 @@ export class PoolCache {
   }
 
   #open(upstream: Upstream, maxConnections: number): Pool {
-    const { connectTimeoutMs, idleTimeoutMs, applicationName, maxLifetimeMs } = this.#options;
+    const {
+      connectTimeoutMs,
+      idleTimeoutMs,
+      applicationName,
+      maxLifetimeMs,
+      maxTenantShare = 1,
+    } = this.#options;
     const config = connectOptions(upstream.connectionString, {
       applicationName: applicationName ?? 'cascata',
       connectTimeoutMs,
@@ -164,6 +171,11 @@ export class PoolCache {
     this.#options.observe({ kind: 'pool-opened', upstream: upstream.name });
     return new Pool(config, {
       maxConnections,
+      // A leased pool is one tenant's.
+      maxPerOwner:
+        upstream.pooling === 'shared'
+          ? Math.max(1, Math.floor(maxConnections * maxTenantShare))
+          : maxConnections,
       idleTimeoutMs,
       maxLifetimeMs: maxLifetimeMs ?? DEFAULT_MAX_LIFETIME_MS,
       maxPreparedStatements: this.#options.preparedStatementsPerConnection,

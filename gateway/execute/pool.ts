@@ -7,9 +7,12 @@ import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
 import { openWithRetry } from './open-with-retry.ts';
 import { StatementNaming } from './statement-naming.ts';
+import { type Waiter, WaitQueue } from './wait-queue.ts';
 
 export interface PoolOptions {
   readonly maxConnections: number;
+  /** Of these, the most that one owner may use at once. */
+  readonly maxPerOwner: number;
   /** A connection at rest for this long is closed. */
   readonly idleTimeoutMs: number;
   /** An older connection is closed when it is given back, so that memory of a session is not kept for ever. */
@@ -26,17 +29,15 @@ export interface PoolStats {
 }
 
 export interface AcquireOptions {
+  /** Whose request it is. */
+  readonly owner: string;
+  /** Longest queue the owner may have; beyond it GW301. */
+  readonly maxQueue?: number | undefined;
+  /** Before everybody else. */
+  readonly isUrgent?: boolean | undefined;
   /** Longest wait for a connection. */
   readonly timeoutMs: number;
   readonly signal?: Abortable | undefined;
-}
-
-interface Waiter {
-  readonly give: (connection: Connection) => void;
-  readonly fail: (error: Error) => void;
-  /** As `Date.now()` counts. */
-  readonly untilMs: number;
-  readonly signal: Abortable | undefined;
 }
 
 /** How often those who wait are looked at: under load most requests wait a little, and a timer each would cost more than the wait. */
@@ -55,8 +56,9 @@ export class Pool {
   /** The last one is the one used last: the others get the chance to time out. */
   readonly #idle: Connection[] = [];
   readonly #open = new Set<Connection>();
-  /** In the order of arrival. */
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new WaitQueue();
+  /** With more connections free than this no owner can have reached its share. */
+  readonly #reserve: number;
   #opening = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #waitTimer: NodeJS.Timeout | undefined;
@@ -65,6 +67,7 @@ export class Pool {
   constructor(config: ClientConfig, options: PoolOptions) {
     this.#config = config;
     this.#options = options;
+    this.#reserve = options.maxConnections - options.maxPerOwner;
     this.naming = new StatementNaming(options.maxPreparedStatements > 0);
   }
 
@@ -76,25 +79,34 @@ export class Pool {
     };
   }
 
-  /** A connection at rest, at once; `undefined` when there is none. */
-  tryAcquire(): Connection | undefined {
-    if (this.#waiters.size > 0) return undefined;
+  /** A connection at rest, at once; `undefined` when there is none, or the owner has its share already. */
+  tryAcquire(owner = ''): Connection | undefined {
+    // Whoever waits while connections are at rest has its share, and is no reason to refuse another.
+    if (this.#waiters.size > 0 && this.#waiters.lengthOf(owner) > 0) return undefined;
+    if (this.#isScarce() && this.#roomFor(owner) <= 0) return undefined;
     for (;;) {
       const connection = this.#idle.pop();
-      if (connection === undefined || connection.isOpen) return connection;
+      if (connection === undefined) return undefined;
+      if (!connection.isOpen) continue;
+      connection.owner = owner;
+      return connection;
     }
   }
 
   /**
    * Waits for a connection, opening one when there is room.
    *
-   * @throws {GatewayError} PGRST003 after `timeoutMs`, PGRST000 when none can be opened, GW902 when aborted
+   * @throws {GatewayError} PGRST003 after `timeoutMs`, PGRST000 when none can be opened, GW301 when the owner's queue is full,
+   * GW902 when aborted
    */
-  acquire({ timeoutMs, signal }: AcquireOptions): Promise<Connection> {
+  acquire({ owner, maxQueue, isUrgent = false, timeoutMs, signal }: AcquireOptions): Promise<Connection> {
     if (this.#closed !== undefined) return Promise.reject(new GatewayError('GW201'));
     if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
+    if (maxQueue !== undefined && !isUrgent && this.#waiters.lengthOf(owner) >= maxQueue) {
+      return Promise.reject(queueFull(maxQueue));
+    }
     return new Promise((give, fail) => {
-      this.#waiters.add({ give, fail, untilMs: Date.now() + timeoutMs, signal });
+      this.#waiters.add({ owner, give, fail, untilMs: Date.now() + timeoutMs, signal }, isUrgent);
       this.#waitTimer ??= setInterval(() => this.#sendAwayWaiters(), WAIT_TICK_MS);
       this.#serveWaiters();
     });
@@ -132,7 +144,7 @@ export class Pool {
   /** Those who have waited long enough, and those who have gone. The timer stands still when nobody waits. */
   #sendAwayWaiters(): void {
     const now = Date.now();
-    for (const waiter of this.#waiters) {
+    for (const waiter of this.#waiters.all()) {
       if (waiter.signal?.aborted) this.#fail(waiter, new GatewayError('GW902'));
       else if (now >= waiter.untilMs) this.#fail(waiter, new GatewayError('PGRST003'));
     }
@@ -143,21 +155,42 @@ export class Pool {
   }
 
   #fail(waiter: Waiter, error: Error): void {
-    this.#waiters.delete(waiter);
-    waiter.fail(error);
+    if (this.#waiters.remove(waiter)) waiter.fail(error);
   }
 
   #serveWaiters(): void {
-    for (const waiter of this.#waiters) {
+    while (this.#waiters.size > 0) {
       const connection = this.#idle.pop();
       if (connection === undefined) break;
       if (!connection.isOpen) continue;
-      this.#waiters.delete(waiter);
+      const waiter = this.#waiters.take((owner) => this.#roomFor(owner) > 0);
+      if (waiter === undefined) {
+        this.#idle.push(connection);
+        break;
+      }
+      connection.owner = waiter.owner;
       waiter.give(connection);
     }
     const room = this.#options.maxConnections - this.#open.size - this.#opening;
-    const wanted = this.#waiters.size - this.#opening;
+    if (room <= 0) return;
+    const wanted = this.#waiters.countServable((owner) => this.#roomFor(owner)) - this.#opening;
     for (let i = 0; i < Math.min(room, wanted); i++) void this.#openOne();
+  }
+
+  /** Whether so few connections are free that an owner may have reached its share. */
+  #isScarce(): boolean {
+    if (this.#reserve === 0) return false;
+    return this.#idle.length + this.#options.maxConnections - this.#open.size <= this.#reserve;
+  }
+
+  /** How many more connections an owner may use. Looks at all of them, which are few, and only where they are scarce. */
+  #roomFor(owner: string): number {
+    const { maxPerOwner } = this.#options;
+    if (this.#reserve === 0) return maxPerOwner;
+    let used = 0;
+    for (const connection of this.#open) if (connection.owner === owner) used++;
+    for (const connection of this.#idle) if (connection.owner === owner) used--;
+    return maxPerOwner - used;
   }
 
   /** Never rejects: whoever waits hears of a failure. */
@@ -179,7 +212,7 @@ export class Pool {
       // With other connections alive the waiters get one of those; without any, waiting longer would only pile up requests.
       if (this.#open.size === 0) {
         const error = connectFailure(cause);
-        for (const waiter of this.#waiters) this.#fail(waiter, error);
+        for (const waiter of this.#waiters.all()) this.#fail(waiter, error);
       }
       this.#finishIfDrained();
     }
@@ -220,6 +253,14 @@ export class Pool {
   #finishIfDrained(): void {
     if (this.#open.size === 0 && this.#opening === 0 && this.#waiters.size === 0) this.#closed?.resolve();
   }
+}
+
+function queueFull(maxQueue: number): GatewayError {
+  return new GatewayError('GW301', {
+    message: `Too many requests: ${maxQueue} of this project are waiting already`,
+    hint: 'Wait and try again, with fewer requests at once.',
+    headers: { 'Retry-After': '1' },
+  });
 }
 
 /** Says what happened, never where: the texts of the cause hold addresses and names. */

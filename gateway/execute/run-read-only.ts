@@ -28,20 +28,20 @@ export async function runReadOnly(
   statements: readonly SqlStatement[],
   options: ReadOnlyOptions,
 ): Promise<readonly StatementResult[]> {
-  const { role, statementTimeoutMs, searchPath = '', variables = [], signal, deadlineMs } = options;
+  const { role, statementTimeoutMs, searchPath = '', variables = [], isOneSnapshot, ...run } = options;
   const { results } = await runTransaction(
     pools,
     upstream,
     {
       accessMode: 'read only',
       role,
-      isolationLevel: options.isOneSnapshot === true ? 'repeatable read' : undefined,
+      isolationLevel: isOneSnapshot === true ? 'repeatable read' : undefined,
       end: 'commit',
       variables: [['search_path', searchPath], ...variables],
       statements,
       statementTimeoutMs,
     },
-    { signal, deadlineMs },
+    run,
   );
   return results;
 }

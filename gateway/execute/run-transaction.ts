@@ -2,11 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { ResultSet, StatementResult } from '../platform/result-set.ts';
+import type { SqlStatement } from '../platform/sql.ts';
 import type { TransactionRequest } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
 import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
+import { LOG_POSITION } from './log-position.sql.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
 import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
@@ -31,12 +33,27 @@ const LOST_STATES: ReadonlySet<string> = new Set(['57P01', '57P02', '57P03', '08
 
 const ROLLBACK: BatchStatements = housekeeping('ROLLBACK');
 const PROBE: BatchStatements = housekeeping('RESET ALL');
+/** Runs after the commit. */
+const COMMIT_LSN: SqlStatement = {
+  text: `SELECT ${LOG_POSITION.expression} FROM ${LOG_POSITION.from}`,
+  values: [],
+};
 
 export interface RunOptions {
   /** Aborted when the client has gone: what is running is cancelled. */
   readonly signal?: Abortable | undefined;
   /** Absolute, as `Date.now()` counts: covers the wait for a connection and the transaction. */
   readonly deadlineMs?: number | undefined;
+  /** Whose request it is: connections of a shared pool are given to owners in turn. */
+  readonly owner?: string | undefined;
+  /** Longest queue that the owner may have in the pool. */
+  readonly maxQueue?: number | undefined;
+  /** Served before all others, for what watches over upstreams. */
+  readonly isUrgent?: boolean | undefined;
+  /** A read is not run again here: there is another place for it. */
+  readonly isOnce?: boolean | undefined;
+  /** Tells, in the same round trip, where in the log a transaction that commits has ended. */
+  readonly wantsCommitLsn?: boolean | undefined;
   /** Told, before the error is thrown, which of the request's statements failed; of a failed commit or start nothing is told. */
   readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
@@ -53,14 +70,17 @@ export async function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  { signal, deadlineMs = defaultDeadlineMs(request), onFailedStatement }: RunOptions = {},
+  given: RunOptions = {},
 ): Promise<ResultSet> {
-  const options = { signal, deadlineMs, onFailedStatement };
+  const options = { ...given, deadlineMs: given.deadlineMs ?? defaultDeadlineMs(request) };
+  if (request.accessMode !== 'read only' || given.isOnce === true) {
+    return await runOnce(pools, upstream, request, options);
+  }
   for (const pauseMs of REPEAT_PAUSES_MS) {
     try {
       return await runOnce(pools, upstream, request, options);
     } catch (error) {
-      if (request.accessMode !== 'read only' || !isConnectionLost(error)) throw error;
+      if (!isConnectionLost(error)) throw error;
     }
     await sleep(pauseMs);
   }
@@ -88,20 +108,22 @@ async function runOnce(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  { signal, deadlineMs, onFailedStatement }: RunOptions & { readonly deadlineMs: number },
+  options: RunOptions & { readonly deadlineMs: number },
 ): Promise<ResultSet> {
+  const { signal, owner = '', deadlineMs } = options;
   const lease = pools.lease(upstream);
   const { pool } = lease;
   try {
-    const connection = pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal, deadlineMs }));
+    const connection =
+      pool.tryAcquire(owner) ??
+      (await pools.waitForConnection(pool, { ...options, owner, deadlineMs, signal }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
-      return {
-        results: await runAttempts(pools.roleSwitchFor(upstream), pool, running, {
-          request,
-          onFailedStatement,
-        }),
-      };
+      const roleSwitch = pools.roleSwitchFor(upstream);
+      const attempts = { request, onFailedStatement: options.onFailedStatement };
+      return options.wantsCommitLsn === true && request.end === 'commit'
+        ? await runAndLocate(roleSwitch, pool, running, attempts)
+        : { results: await runAttempts(roleSwitch, pool, running, attempts) };
     } catch (error) {
       throw running.stopReason ?? asFailure(error);
     } finally {
@@ -145,11 +167,13 @@ export async function runAttempts(
       return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
     } catch (error) {
       connection.forgetUnconfirmed(batch);
+      if (plan.committedAt !== undefined && batch.failedStatement >= plan.committedAt)
+        return batch.completedResults;
       await rollBack(connection);
       const failure = classifyFailure(error, batch, plan);
       if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
         const index = batch.failedStatement - plan.firstWanted;
-        if (index >= 0 && index < plan.wantedCount) onFailedStatement?.(index);
+        if (index >= 0 && index < request.statements.length) onFailedStatement?.(index);
         throw error;
       }
       if (failure === 'unexpected-start') {
@@ -163,6 +187,42 @@ export async function runAttempts(
       }
     }
   }
+}
+
+/**
+ * Runs a transaction that commits before the batch ends, and asks in the same batch where the log has got to since. Once the
+ * COMMIT is confirmed nothing can make the request fail, or be run again.
+ */
+async function runAndLocate(
+  roleSwitch: RoleSwitch,
+  pool: Pool,
+  running: RunningTransaction,
+  attempts: Attempts,
+): Promise<ResultSet> {
+  const all = await runAttempts(locating(roleSwitch), pool, running, attempts);
+  const results = all.slice(0, attempts.request.statements.length);
+  const last = all.at(-1);
+  // After a COMMIT that was confirmed and a question that failed, the COMMIT is the last.
+  return {
+    results,
+    commitLsn: last?.commandTag === 'SELECT 1' ? (last.rows[0]?.[0] ?? undefined) : undefined,
+  };
+}
+
+/** Adds the question to explicit transactions; the result of their COMMIT is one more that is wanted. */
+function locating(roleSwitch: RoleSwitch): RoleSwitch {
+  return {
+    kind: roleSwitch.kind,
+    planBatch(request) {
+      const plan = roleSwitch.planBatch(request, 'explicit');
+      return {
+        ...plan,
+        statements: [...plan.statements, COMMIT_LSN],
+        wantedCount: plan.statements.length + 1 - plan.firstWanted,
+        committedAt: plan.statements.length,
+      };
+    },
+  };
 }
 
 /** An explicit transaction that failed is still open. */

@@ -56,6 +56,15 @@ export class RunningTransactions {
     this.#running.delete(running);
   }
 
+  /** Stops everything, as if all clients had gone. Resolves when the requests to cancel have been dealt with. @returns how many */
+  async cancelAll(): Promise<number> {
+    const running = [...this.#running];
+    const now = Date.now();
+    for (const each of running) if (each.stopReason === undefined) stop(each, new GatewayError('GW902'), now);
+    await Promise.all(running.map(({ cancelled }) => cancelled));
+    return running.length;
+  }
+
   #tick(): void {
     if (this.#running.size === 0) {
       clearInterval(this.#timer);

@@ -13,6 +13,9 @@ export interface StreamOptions {
   /** How long the reader may take to come back for more. */
   readonly stallTimeoutMs: number;
   readonly signal: Abortable;
+  /** As `RunOptions.owner` and `.maxQueue`. */
+  readonly owner?: string | undefined;
+  readonly maxQueue?: number | undefined;
 }
 
 /** The lines of a transaction under way. It holds a connection until `ended`. */
@@ -40,7 +43,7 @@ export async function streamTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
-  { statement, stallTimeoutMs, signal }: StreamOptions,
+  { statement, stallTimeoutMs, signal, owner = '', maxQueue }: StreamOptions,
 ): Promise<LineStream> {
   const lease = pools.lease(upstream);
   let running: RunningTransaction;
@@ -54,7 +57,8 @@ export async function streamTransaction(
   try {
     const { pool } = lease;
     const connection =
-      pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal: client, deadlineMs }));
+      pool.tryAcquire(owner) ??
+      (await pools.waitForConnection(pool, { owner, maxQueue, signal: client, deadlineMs }));
     running = pools.running.start(connection, client, deadlineMs);
   } catch (error) {
     lease.release();

@@ -15,6 +15,7 @@ const EXPOSED_HEADERS = [
   'Link',
   'X-Supabase-Api-Version',
   'X-Request-Id',
+  'X-Cascata-Consistency',
 ].join(', ');
 
 const ALLOWED_METHODS = 'GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD';
@@ -33,6 +34,8 @@ const USUAL_REQUEST_HEADERS = [
   'x-metadata',
   'x-supabase-api-version',
   'x-retry-count',
+  'x-cascata-consistency',
+  'x-cascata-timeout-ms',
   'x-region',
   'traceparent',
   'tracestate',

@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { errorResponse } from '../errors/error-response.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -51,6 +51,8 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
     // Never rejects: the adapter answers or closes whatever happens.
     else void handle(incoming, outgoing);
   };
+  /** Counted by connection, not by request, of which there are many more. */
+  const sockets = new Set<Socket>();
   const server = createServer(
     {
       maxHeaderSize: settings.maxHeaderBytes,
@@ -64,6 +66,10 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
     },
     listener,
   );
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   // Whether the client may go on is known when its body is wanted.
   server.on('checkContinue', listener);
   server.on('clientError', createClientErrorHandler(observe));
@@ -71,6 +77,7 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
     listen: () => listen(server, settings),
     drain(signal) {
       isDraining = true;
+      for (const socket of sockets) announceClose(socket);
       return close(server, signal);
     },
   };
@@ -84,6 +91,12 @@ function listen(server: Server, { host, port }: Settings['gateway']): Promise<nu
       resolve((server.address() as AddressInfo).port);
     });
   });
+}
+
+/** A response that is yet to be written tells its client that the connection ends with it. */
+function announceClose(socket: Socket & { readonly _httpMessage?: unknown }): void {
+  const message = socket._httpMessage;
+  if (message instanceof ServerResponse && !message.headersSent) message.shouldKeepAlive = false;
 }
 
 function close(server: Server, signal: AbortSignal): Promise<void> {

@@ -36,13 +36,25 @@ const SETTINGS = {
   pools: z
     .strictObject({
       poolSize: count,
+      maxTenantShare: z.number().gt(0).max(1),
       leasedPoolSize: count,
       maxLeasedConnections: count,
       connectTimeoutMs: milliseconds,
       acquireTimeoutMs: milliseconds,
       idleTimeoutMs: milliseconds,
       statementTimeoutMs: milliseconds,
+      maxReplicaLagMs: z.int().min(0),
       preparedStatementsPerConnection: z.int().min(0),
+    })
+    .partial()
+    .optional(),
+  limits: z
+    .strictObject({
+      maxInFlight: z.int().min(0),
+      maxQueue: z.int().min(0),
+      maxQueueWaitMs: milliseconds,
+      requestsPerSecond: z.int().min(0),
+      maxRows: z.int().min(0),
     })
     .partial()
     .optional(),

@@ -8,6 +8,7 @@ export const SECRET_VARIABLE_NAMES = [
   'ADMIN_TOKEN',
   'CONTROL_DATABASE_URL',
   'PGBOUNCER_URL',
+  'READ_REPLICA_URLS',
 ] as const;
 
 /** Every variable that is read, for the test that compares them with `docs/configuration.md`. */
@@ -36,6 +37,8 @@ export interface Variables {
   readonly adminToken: Secret | undefined;
   readonly controlDatabaseUrl: Secret | undefined;
   readonly pgbouncerUrl: Secret | undefined;
+  /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
+  readonly readReplicaUrls: readonly Secret[];
   /** Secrets that are not set at all, as opposed to wrong. */
   readonly absent: ReadonlySet<string>;
   /** Each begins with the variable's name; none holds a secret's value. */
@@ -72,6 +75,7 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     adminToken: readSecret(reader, 'ADMIN_TOKEN'),
     controlDatabaseUrl: readSecret(reader, 'CONTROL_DATABASE_URL', checkControlUrl),
     pgbouncerUrl: readSecret(reader, 'PGBOUNCER_URL', checkPostgresUrl),
+    readReplicaUrls: splitUrls(readSecret(reader, 'READ_REPLICA_URLS', checkPostgresUrls)),
     absent,
     problems,
   };
@@ -150,6 +154,21 @@ function checkPostgresUrl(value: string): string | undefined {
   const protocol = URL.canParse(value) ? new URL(value).protocol : undefined;
   if (protocol === 'postgres:' || protocol === 'postgresql:') return undefined;
   return 'expected a postgres:// URL';
+}
+
+function checkPostgresUrls(value: string): string | undefined {
+  return value.split(',').every((url) => checkPostgresUrl(url.trim()) === undefined)
+    ? undefined
+    : 'expected postgres:// URLs, separated by commas';
+}
+
+function splitUrls(list: Secret | undefined): readonly Secret[] {
+  return list === undefined
+    ? []
+    : list
+        .reveal()
+        .split(',')
+        .map((url) => new Secret(url.trim()));
 }
 
 function checkControlUrl(value: string): string | undefined {

@@ -159,13 +159,14 @@ function load<Needed extends SecretName>(
     file.overrides,
     variables.settings,
   ]);
-  const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl } = variables;
+  const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl, readReplicaUrls } = variables;
   const config: LauncherConfig = {
     ...settings,
     environment,
     isProduction: environment === 'production',
     dataDir: resolve(settings.dataDir),
     pgbouncerUrl,
+    readReplicaUrls,
     masterKey,
     adminToken,
     controlDatabaseUrl,

@@ -8,4 +8,6 @@ export interface StatementResult {
 /** One entry for each statement of the `TransactionRequest`, in its order. */
 export interface ResultSet {
   readonly results: readonly StatementResult[];
+  /** Where it was asked for and could be told: a place in the log at or past the commit, such as `0/16B3748`. */
+  readonly commitLsn?: string | undefined;
 }

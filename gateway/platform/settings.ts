@@ -34,6 +34,8 @@ export interface Settings {
   readonly pools: {
     /** Connections of the pool all local tenants share. */
     readonly poolSize: number;
+    /** Part of that pool which one tenant may use at once, 0 < share ≤ 1. */
+    readonly maxTenantShare: number;
     /** Connections of one leased pool (tenants with a place of their own). */
     readonly leasedPoolSize: number;
     /** Connections of all leased pools together. */
@@ -42,8 +44,19 @@ export interface Settings {
     readonly acquireTimeoutMs: number;
     readonly idleTimeoutMs: number;
     readonly statementTimeoutMs: number;
+    /** Greatest age of what a read replica may answer with. */
+    readonly maxReplicaLagMs: number;
     /** Named statements kept on each connection; 0: unnamed statements only. */
     readonly preparedStatementsPerConnection: number;
+  };
+  /** Of each tenant that has none of its own, in this process; 0: none. */
+  readonly limits: {
+    readonly maxInFlight: number;
+    /** 0: nobody may wait. */
+    readonly maxQueue: number;
+    readonly maxQueueWaitMs: number;
+    readonly requestsPerSecond: number;
+    readonly maxRows: number;
   };
   readonly caches: {
     readonly maxTenants: number;
@@ -81,10 +94,12 @@ export interface Settings {
   };
   /** Where local tenants' traffic goes; `undefined`: straight to PostgreSQL. */
   readonly pgbouncerUrl: Secret | undefined;
+  /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
+  readonly readReplicaUrls: readonly Secret[];
 }
 
 /** What the file and the defaults decide together. */
-type FileSettings = Omit<Settings, 'environment' | 'isProduction' | 'pgbouncerUrl'>;
+type FileSettings = Omit<Settings, 'environment' | 'isProduction' | 'pgbouncerUrl' | 'readReplicaUrls'>;
 
 /** Defaults, exported for the documentation's test. */
 export function defaultSettings(): FileSettings {
@@ -107,14 +122,17 @@ export function defaultSettings(): FileSettings {
     },
     pools: {
       poolSize: 20,
+      maxTenantShare: 0.8,
       leasedPoolSize: 5,
       maxLeasedConnections: 100,
       connectTimeoutMs: 5_000,
       acquireTimeoutMs: 10_000,
       idleTimeoutMs: 30_000,
       statementTimeoutMs: 15_000,
+      maxReplicaLagMs: 10_000,
       preparedStatementsPerConnection: 200,
     },
+    limits: { maxInFlight: 0, maxQueue: 1_000, maxQueueWaitMs: 10_000, requestsPerSecond: 0, maxRows: 0 },
     caches: {
       maxTenants: 10_000,
       tenantTtlMs: 60_000,
@@ -145,6 +163,7 @@ export function mergeSettings(layers: readonly [FileSettings, ...PartialSettings
       logLevel: layer.logLevel ?? merged.logLevel,
       gateway: overlay(merged.gateway, layer.gateway),
       pools: overlay(merged.pools, layer.pools),
+      limits: overlay(merged.limits, layer.limits),
       caches: overlay(merged.caches, layer.caches),
       remotes: overlay(merged.remotes, layer.remotes),
       pgbouncer: overlay(merged.pgbouncer, layer.pgbouncer),

@@ -27,7 +27,7 @@ export function buildTransactionRequest(input: {
   readonly plan: DatabasePlan;
   readonly query: MainQuery;
   readonly cache: SchemaCache;
-  /** The process's bound; the tenant's own may only be smaller. */
+  /** The process's or the request's bound; the tenant's own may only be smaller. */
   readonly statementTimeoutMs: number | undefined;
 }): TransactionRequest {
   const { tenant, auth, request, plan, query, cache } = input;

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { type LimitDefaults, withLimitDefaults } from './limit-defaults.ts';
 import type { RegistryReader } from './registry-reader.ts';
 import type { Secret } from './secrets.ts';
 import { TENANT_COLUMNS, tenantFromRow } from './tenant-row.ts';
@@ -9,6 +10,8 @@ export interface RegistryReaderOptions {
   /** Used instead of `url`; stays open when the reader is closed. */
   readonly pool?: pg.Pool;
   readonly masterKey: Secret;
+  /** For tenants that set none of their own. */
+  readonly limits?: LimitDefaults;
   /** Hears of connections that broke while idle. */
   readonly onError?: (cause: unknown) => void;
 }
@@ -32,7 +35,7 @@ const FIND_BY_HOST = `
 
 /** The registry read over plain SQL. Nothing is connected before the first call. */
 export function createRegistryReader(options: RegistryReaderOptions): PostgresRegistryReader {
-  const { masterKey } = options;
+  const { masterKey, limits = {} } = options;
   const own = options.pool === undefined ? openPool(options) : undefined;
   const pool = options.pool ?? own!;
 
@@ -44,7 +47,7 @@ export function createRegistryReader(options: RegistryReaderOptions): PostgresRe
         values: [hostCandidates(host)],
         signal,
       });
-      return rows[0] === undefined ? undefined : tenantFromRow(rows[0], masterKey);
+      return rows[0] === undefined ? undefined : withLimitDefaults(tenantFromRow(rows[0], masterKey), limits);
     },
     async ping(signal) {
       await query(pool, { text: 'SELECT 1 FROM control.tenants LIMIT 1', values: [], signal });

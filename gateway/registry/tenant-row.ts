@@ -3,7 +3,14 @@ import { z } from 'zod';
 import { parsePostgrestSettings } from './postgrest-settings.ts';
 import { type SealOptions, unseal, unsealText } from './sealing.ts';
 import { Secret } from './secrets.ts';
-import type { JwtKeySource, Placement, Tenant, TenantId } from './tenant.ts';
+import {
+  type JwtKeySource,
+  LIMIT_COLUMNS,
+  type Placement,
+  type Tenant,
+  type TenantId,
+  type TenantLimits,
+} from './tenant.ts';
 
 const TenantRow = z.strictObject({
   id: z.string(),
@@ -24,6 +31,12 @@ const TenantRow = z.strictObject({
   max_in_flight: z.int().nullable(),
   statement_timeout_ms: z.int().nullable(),
   max_body_bytes: z.int().nullable(),
+  max_queue: z.int().nullable(),
+  max_queue_wait_ms: z.int().nullable(),
+  requests_per_second: z.int().nullable(),
+  max_header_bytes: z.int().nullable(),
+  max_rows: z.int().nullable(),
+  max_replica_lag_ms: z.int().nullable(),
   postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   hosts: z.array(z.string()),
   api_keys: z.array(
@@ -39,7 +52,9 @@ type TenantRow = z.infer<typeof TenantRow>;
 export const TENANT_COLUMNS: string = `
   t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.sealed_read_replica_url, t.ca_certificate,
   t.isolation, t.epoch, t.schema_prefix, t.role_prefix, t.jwt_kind, t.sealed_jwt, t.jwks_url, t.require_api_key,
-  t.max_in_flight, t.statement_timeout_ms, t.max_body_bytes, t.postgrest,
+  ${Object.values(LIMIT_COLUMNS)
+    .map((column) => `t.${column}`)
+    .join(', ')}, t.postgrest,
   ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts,
   COALESCE(
     (SELECT json_agg(json_build_object('kind', k.kind, 'role', k.role, 'sha256', k.sha256) ORDER BY k.kind, k.sha256)
@@ -72,11 +87,7 @@ export function tenantFromRow(row: unknown, masterKey: Secret): Tenant {
     jwt: jwtFromRow(parsed, masterKey),
     requireApiKey: parsed.require_api_key,
     apiKeys: parsed.api_keys,
-    limits: {
-      maxInFlight: parsed.max_in_flight ?? undefined,
-      statementTimeoutMs: parsed.statement_timeout_ms ?? undefined,
-      maxBodyBytes: parsed.max_body_bytes ?? undefined,
-    },
+    limits: limitsFromRow(parsed),
     settings: parsePostgrestSettings(parsed.postgrest),
     // Sealed values are part of the row, so a changed secret changes the revision without being in it.
     revision: createHash('sha256').update(JSON.stringify(parsed)).digest('base64url').slice(0, 22),
@@ -85,22 +96,39 @@ export function tenantFromRow(row: unknown, masterKey: Secret): Tenant {
 
 function placementFromRow(row: TenantRow, masterKey: Secret): Placement {
   if (row.placement_kind === 'shared') return { kind: 'shared' };
-  const readReplicaUrl =
+  const readReplicaUrls =
     row.sealed_read_replica_url === null
-      ? undefined
-      : new Secret(unsealText(row.sealed_read_replica_url, sealOf(row, 'read_replica_url', masterKey)));
+      ? []
+      : parseReplicaUrls(unsealText(row.sealed_read_replica_url, sealOf(row, 'read_replica_url', masterKey)));
   const caCertificate = row.ca_certificate ?? undefined;
   if (row.placement_kind === 'database') {
     return {
       kind: 'database',
       databaseName: required(row.database_name, row.id, 'database_name'),
-      readReplicaUrl,
+      readReplicaUrls,
       caCertificate,
     };
   }
   const sealed = required(row.sealed_connection_string, row.id, 'sealed_connection_string');
   const dsn = unsealText(sealed, sealOf(row, 'connection_string', masterKey));
-  return { kind: 'remote', remoteConnectionString: new Secret(dsn), readReplicaUrl, caCertificate };
+  return { kind: 'remote', remoteConnectionString: new Secret(dsn), readReplicaUrls, caCertificate };
+}
+
+function limitsFromRow(row: TenantRow): TenantLimits {
+  const names = Object.keys(LIMIT_COLUMNS) as (keyof TenantLimits)[];
+  return Object.fromEntries(
+    names.map((name) => [name, row[LIMIT_COLUMNS[name]] ?? undefined]),
+  ) as unknown as TenantLimits;
+}
+
+/** One DSN as it is, several as a JSON array: no DSN begins with a bracket. */
+export function formatReplicaUrls(urls: readonly string[]): string {
+  return urls.length === 1 ? urls[0]! : JSON.stringify(urls);
+}
+
+function parseReplicaUrls(text: string): readonly Secret[] {
+  const urls = text.startsWith('[') ? z.array(z.string()).parse(JSON.parse(text)) : [text];
+  return urls.map((url) => new Secret(url));
 }
 
 function jwtFromRow(row: TenantRow, masterKey: Secret): JwtKeySource {

@@ -19,13 +19,13 @@ export type Placement =
   | {
       readonly kind: 'database';
       readonly databaseName: string;
-      readonly readReplicaUrl: Secret | undefined;
+      readonly readReplicaUrls: readonly Secret[];
       readonly caCertificate?: string | undefined;
     }
   | {
       readonly kind: 'remote';
       readonly remoteConnectionString: Secret;
-      readonly readReplicaUrl: Secret | undefined;
+      readonly readReplicaUrls: readonly Secret[];
       /** PEM of the authorities that the certificates of both servers are checked by, instead of the system's. */
       readonly caCertificate?: string | undefined;
     };
@@ -48,13 +48,45 @@ export interface ApiKey {
   readonly sha256: string;
 }
 
-/** Each may be set per process (config) and per tenant (registry); the smaller wins. */
+/**
+ * What one tenant may use, in each gateway process. Levels: process (config), tenant (registry), request. Of `statementTimeoutMs`,
+ * `maxBodyBytes` and `maxHeaderBytes` the smallest wins, since the process's protect the process; of the others the config's
+ * `limits` are defaults, and what the tenant has replaces them.
+ */
 export interface TenantLimits {
-  /** Statements in flight at once. */
+  /** Transactions in flight at once. */
   readonly maxInFlight: number | undefined;
+  /** May also be asked for by a request, shorter. */
   readonly statementTimeoutMs: number | undefined;
   readonly maxBodyBytes: number | undefined;
+  /** Transactions that wait: for their turn under `maxInFlight`, or for a connection. */
+  readonly maxQueue?: number | undefined;
+  /** Longest wait under `maxInFlight`. */
+  readonly maxQueueWaitMs?: number | undefined;
+  /** A token bucket that holds one second's worth. */
+  readonly requestsPerSecond?: number | undefined;
+  /** Request line and headers together. */
+  readonly maxHeaderBytes?: number | undefined;
+  /** Caps `db-max-rows`, whoever sets that. */
+  readonly maxRows?: number | undefined;
+  /** Greatest age of what a replica may answer with; 0: the primary answers everything. */
+  readonly maxReplicaLagMs?: number | undefined;
 }
+
+/** The column of `control.tenants`, and the field of the admin API, that each limit is kept in. */
+export const LIMIT_COLUMNS = {
+  maxInFlight: 'max_in_flight',
+  statementTimeoutMs: 'statement_timeout_ms',
+  maxBodyBytes: 'max_body_bytes',
+  maxQueue: 'max_queue',
+  maxQueueWaitMs: 'max_queue_wait_ms',
+  requestsPerSecond: 'requests_per_second',
+  maxHeaderBytes: 'max_header_bytes',
+  maxRows: 'max_rows',
+  maxReplicaLagMs: 'max_replica_lag_ms',
+} as const satisfies Record<keyof TenantLimits, string>;
+
+export type LimitColumn = (typeof LIMIT_COLUMNS)[keyof TenantLimits];
 
 /**
  * PostgREST's own settings, by its own names, as strings the way PostgREST's configuration file gives them

@@ -1,30 +1,51 @@
+import { LRUCache } from 'lru-cache';
 import type { GatewayConfig } from '../platform/config.ts';
-import { LOGINS, localDatabaseUrl, sharedUrl, tenantLogin } from '../platform/derived-logins.ts';
+import {
+  databaseName,
+  LOGINS,
+  localDatabaseUrl,
+  loginPassword,
+  loginUrl,
+  SHARED_DATABASE,
+  sharedUrl,
+  tenantLogin,
+} from '../platform/derived-logins.ts';
 import type { Secret } from '../registry/secrets.ts';
 import type { Tenant } from '../registry/tenant.ts';
-import { ReplicaHealth } from './replica-health.ts';
+import { ReplicaGroup, ReplicaServer } from './replica-group.ts';
 import type { Upstream } from './upstream.ts';
+
+/** The replicas one tenant's reads can run on. */
+export interface TenantReplicas {
+  readonly group: ReplicaGroup;
+  /** One for each of `group.servers`, with the tenant's own login and database. */
+  readonly upstreams: readonly Upstream[];
+}
 
 /** The places one tenant's transactions can run. */
 export interface TenantUpstreams {
   readonly primary: Upstream;
-  readonly replica: Upstream | undefined;
+  readonly replicas: TenantReplicas | undefined;
 }
 
 /** Everything `chooseUpstream` chooses from. */
 export interface Topology {
-  readonly health: ReplicaHealth;
   upstreamsOf(tenant: Tenant): TenantUpstreams;
 }
 
 /** The parts of the configuration that say where local databases are. */
-export type TopologyConfig = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl'>;
+export type TopologyConfig = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl'> &
+  Partial<Pick<GatewayConfig, 'readReplicaUrls'>>;
+
+/** Tenants with replicas of their own whose state is kept. */
+const MAX_GROUPS = 1_000;
 
 /**
  * Builds the map of upstreams from the configuration. Passwords of local logins follow from the master key, so nothing is read from
  * anywhere else; what follows from a tenant is computed once per tenant object.
  */
 export function buildTopology(config: TopologyConfig): Topology {
+  const local = localReplicas(config);
   const shared: TenantUpstreams = {
     primary: {
       name: 'shared',
@@ -33,16 +54,17 @@ export function buildTopology(config: TopologyConfig): Topology {
       connectionString: sharedUrl(config, LOGINS.trusted),
       pooling: 'shared',
     },
-    replica: undefined,
+    replicas: local,
   };
   const known = new WeakMap<Tenant, TenantUpstreams>();
+  // A tenant is read again every minute; what is known of its replicas must outlive that.
+  const groups = new LRUCache<string, ReplicaGroup>({ max: MAX_GROUPS });
   return {
-    health: new ReplicaHealth(),
     upstreamsOf(tenant) {
       if (tenant.placement.kind === 'shared') return shared;
       let upstreams = known.get(tenant);
       if (upstreams === undefined) {
-        upstreams = ownUpstreams(tenant, config);
+        upstreams = ownUpstreams(tenant, { config, local, groups });
         known.set(tenant, upstreams);
       }
       return upstreams;
@@ -50,27 +72,95 @@ export function buildTopology(config: TopologyConfig): Topology {
   };
 }
 
-function ownUpstreams(tenant: Tenant, config: TopologyConfig): TenantUpstreams {
+/** Streaming replicas of the local cluster hold every local database: they serve `shared` and `database` tenants alike. */
+function localReplicas(config: TopologyConfig): TenantReplicas | undefined {
+  const { readReplicaUrls = [] } = config;
+  if (readReplicaUrls.length === 0) return undefined;
+  const upstreams = readReplicaUrls.map(
+    (url, index): Upstream => ({
+      name: `shared-replica${ordinal(index)}`,
+      key: `shared-replica${ordinal(index)}`,
+      role: 'replica',
+      connectionString: ofLogin(config, url, {
+        login: LOGINS.trusted,
+        database: databaseName(url) ?? SHARED_DATABASE,
+      }),
+      pooling: 'shared',
+    }),
+  );
+  const primary: Upstream = {
+    name: 'shared',
+    key: 'shared',
+    role: 'primary',
+    connectionString: sharedUrl(config, LOGINS.trusted),
+    pooling: 'shared',
+  };
+  const servers = upstreams.map((upstream) => new ReplicaServer(upstream));
+  return { group: new ReplicaGroup('local', primary, servers), upstreams };
+}
+
+interface OwnContext {
+  readonly config: TopologyConfig;
+  readonly local: TenantReplicas | undefined;
+  readonly groups: LRUCache<string, ReplicaGroup>;
+}
+
+function ownUpstreams(tenant: Tenant, context: OwnContext): TenantUpstreams {
   const { placement } = tenant;
   if (placement.kind === 'shared') throw new TypeError('a shared tenant has no upstream of its own');
-  const foreign = { caCertificate: placement.caCertificate };
-  const primary =
+  const { config, local } = context;
+  const login = tenantLogin(tenant.id);
+  const primary: Upstream =
     placement.kind === 'remote'
-      ? { ...leased(tenant, placement.kind, 'primary', placement.remoteConnectionString), foreign }
+      ? {
+          ...leased(tenant, placement.kind, 'primary', placement.remoteConnectionString),
+          foreign: { caCertificate: placement.caCertificate },
+        }
       : leased(
           tenant,
           placement.kind,
           'primary',
-          localDatabaseUrl(config, { login: tenantLogin(tenant.id), database: placement.databaseName }),
+          localDatabaseUrl(config, { login, database: placement.databaseName }),
         );
-  const { readReplicaUrl } = placement;
-  return {
-    primary,
-    replica:
-      readReplicaUrl === undefined
-        ? undefined
-        : { ...leased(tenant, `${placement.kind}-replica`, 'replica', readReplicaUrl), foreign },
-  };
+  const urls = placement.readReplicaUrls;
+  if (urls.length > 0) return { primary, replicas: ownReplicas(tenant, primary, context) };
+  if (placement.kind === 'remote' || local === undefined) return { primary, replicas: undefined };
+  const database = placement.databaseName;
+  const upstreams = (config.readReplicaUrls ?? []).map((url, index) =>
+    leased(tenant, `database-replica${ordinal(index)}`, 'replica', ofLogin(config, url, { login, database })),
+  );
+  return { primary, replicas: { group: local.group, upstreams } };
+}
+
+function ownReplicas(tenant: Tenant, primary: Upstream, { groups }: OwnContext): TenantReplicas {
+  const { placement } = tenant;
+  if (placement.kind === 'shared') throw new TypeError('a shared tenant has no replicas of its own');
+  const foreign = { caCertificate: placement.caCertificate };
+  const upstreams = placement.readReplicaUrls.map((url, index) => ({
+    ...leased(tenant, `${placement.kind}-replica${ordinal(index)}`, 'replica', url),
+    foreign,
+  }));
+  // The epoch in the key grows with every change of the placement.
+  let group = groups.get(primary.key);
+  if (group === undefined) {
+    const servers = upstreams.map((upstream) => new ReplicaServer(upstream));
+    group = new ReplicaGroup(primary.key, primary, servers);
+    groups.set(primary.key, group);
+  }
+  return { group, upstreams };
+}
+
+/** `-2`, `-3` … for all but the first. */
+function ordinal(index: number): string {
+  return index === 0 ? '' : `-${index + 1}`;
+}
+
+function ofLogin(
+  { masterKey }: TopologyConfig,
+  url: Secret,
+  { login, database }: { login: string; database: string },
+): Secret {
+  return loginUrl(url, { login, password: loginPassword(masterKey, login), database });
 }
 
 function leased(tenant: Tenant, kind: string, role: Upstream['role'], connectionString: Secret): Upstream {

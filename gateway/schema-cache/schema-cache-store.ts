@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
 import { SingleFlight } from '../platform/single-flight.ts';
+import { capRows } from '../registry/limit-defaults.ts';
 import { overlayPostgrestSettings, type PostgrestRecord } from '../registry/postgrest-settings.ts';
 import { physicalRole, type Tenant, type TenantId } from '../registry/tenant.ts';
 import type { SchemaCache } from './schema-cache.ts';
@@ -292,7 +293,7 @@ function fingerprint(tenant: Tenant): string {
 
 function mergeSettings(tenant: Tenant, record: PostgrestRecord): Tenant {
   if (Object.keys(record).length === 0) return tenant;
-  const { settings } = overlayPostgrestSettings(tenant.settings, record);
+  const settings = capRows(overlayPostgrestSettings(tenant.settings, record).settings, tenant.limits.maxRows);
   // What is remembered of a token depends on the settings it was accepted under.
   return { ...tenant, settings, revision: `${tenant.revision} ${JSON.stringify(record)}` };
 }

@@ -233,6 +233,14 @@ describe('a tenant with a database of its own', () => {
       2,
       { kind: 'database', database: `cascata_t_${id}`, read_replica: null, ca_certificate: null },
     ]);
+    const several = await admin.request('PATCH', `/v1/tenants/${id}`, {
+      body: { placement: { kind: 'database', read_replica_urls: [replica, replica] } },
+    });
+    expect(several.body.tenant!.placement).toMatchObject({
+      read_replica: { database: admin.sharedDatabase },
+      read_replicas: [{ database: admin.sharedDatabase }, { database: admin.sharedDatabase }],
+    });
+    expect(several.text).not.toMatch(/tops/);
     const { id: unreachable, answer: refused } = await create(undefined, {
       placement: { kind: 'database', read_replica_url: 'postgres://a:b@127.0.0.1:1/db' },
     });

@@ -16,6 +16,8 @@ export interface BatchPlan {
   /** Index of the statement that applies settings and role and checks how the transaction started. */
   readonly settings: number;
   readonly start: TransactionStart;
+  /** Index of the first statement that runs after the commit, where there is one: whatever it says, the request was done. */
+  readonly committedAt?: number | undefined;
 }
 
 /**

@@ -90,10 +90,31 @@ test('SIGTERM lets the request under way finish, takes no new ones, and ends wit
   child.kill('SIGTERM');
   await idle.untilClosed();
   await untilTrue(() => isRefused(port));
-  expect(await busy.receive()).toMatchObject({ status: 200, body: '"slept"' });
+  expect(await busy.receive()).toMatchObject({
+    status: 200,
+    body: '"slept"',
+    headers: { connection: 'close' },
+  });
   await busy.untilClosed();
   expect(await ended).toBe(0);
   expect(output()).toContain('process-stopping');
+});
+
+test('after SIGTERM /ready says 503 at once, to whoever can still ask', async () => {
+  const { child, port, ended } = await startGatewayProcess();
+  const asking = await RawConnection.open(port);
+  await asking.send('GET /ready HTTP/1.1\r\n');
+  // Half a request is on its way, so the connection is not idle.
+  await status(port, '/live');
+  child.kill('SIGTERM');
+  await untilTrue(() => isRefused(port));
+  await asking.send('Host: x\r\n\r\n');
+  expect(await asking.receive()).toMatchObject({
+    status: 503,
+    body: '{"status":"not ready","reason":"shutting down"}',
+    headers: { connection: 'close', 'retry-after': '1' },
+  });
+  expect(await ended).toBe(0);
 });
 
 test('a second signal ends it at once', async () => {
@@ -147,3 +168,36 @@ test('several workers share one port, one that dies is replaced, and all end tog
   expect(await isRefused(port)).toBe(true);
   for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });
+
+test('a worker that is killed under load costs the requests it was serving, and nothing else', async () => {
+  const { child, port, output } = await startGatewayProcess({ GATEWAY_WORKERS: '3' });
+  const started = () =>
+    [...output().matchAll(/"process":"gateway-(\d+)"[^\n]*"kind":"process-started"/g)].length;
+  await expect.poll(started, { timeout: 30_000 }).toBe(3);
+  const outcomes: (number | 'cut')[] = [];
+  let isLoading = true;
+  const CLIENTS = 6;
+  const clients = Array.from({ length: CLIENTS }, async () => {
+    while (isLoading) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const connection = await RawConnection.open(port);
+      await connection.send(request('/rest/v1/notes?select=id&id=eq.1'));
+      const answer = await connection.receive().catch(() => undefined);
+      outcomes.push(answer === undefined ? 'cut' : answer.status);
+      if (answer !== undefined) expect([answer.status, answer.body]).toEqual([200, '[{"id":1}]']);
+      connection.destroy();
+    }
+  });
+  await untilTrue(() => outcomes.length > 50);
+  const [victim] = await childrenOf(child.pid);
+  process.kill(victim!, 'SIGKILL');
+  await expect.poll(started, { timeout: 30_000 }).toBe(4);
+  const replacedAt = outcomes.length;
+  await untilTrue(() => outcomes.length > replacedAt + 50);
+  isLoading = false;
+  await Promise.all(clients);
+  // Each client can have had one request with the worker that died, and one on its way there.
+  expect(outcomes.filter((outcome) => outcome === 'cut').length).toBeLessThanOrEqual(2 * CLIENTS);
+  expect(outcomes.slice(replacedAt)).not.toContain('cut');
+  expect(await childrenOf(child.pid)).toHaveLength(3);
+}, 120_000);

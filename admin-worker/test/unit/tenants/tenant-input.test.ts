@@ -30,6 +30,20 @@ describe('bodies', () => {
       },
     ],
     [{ id: 'acme', hosts: ['a'], limits: { max_in_flight: 0 } }],
+    [{ id: 'acme', hosts: ['a'], limits: { requests_per_second: 1.5 } }],
+    [{ id: 'acme', hosts: ['a'], limits: { max_replica_lag_ms: -1 } }],
+    [{ id: 'acme', hosts: ['a'], limits: { max_nothing: 1 } }],
+    [
+      {
+        id: 'acme',
+        hosts: ['a'],
+        placement: {
+          kind: 'database',
+          read_replica_url: 'postgres://u@h/d',
+          read_replica_urls: ['postgres://u@i/d'],
+        },
+      },
+    ],
     [{ id: 'acme', hosts: ['a'], require_api_key: 'yes' }],
     [{ id: 'acme', hosts: ['a'], postgrest: { 'db-schemas': ['public'] } }],
     [[]],

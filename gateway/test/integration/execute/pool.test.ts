@@ -80,6 +80,57 @@ describe('the shared pool', () => {
   });
 });
 
+describe('owners of a shared pool', () => {
+  const sleepFor = (name: string, seconds: number) =>
+    aRequest(bench.reader, [`SELECT '${name}' FROM pg_sleep(${seconds})`]);
+
+  it('take turns: a long queue is nobody else’s wait', async () => {
+    await using opened = openPools({ poolSize: 1 });
+    const upstream = upstreamAt(bench.url);
+    const order: string[] = [];
+    const run = async (owner: string) => {
+      await runTransaction(opened.pools, upstream, sleepFor(owner, 0.01), { owner });
+      order.push(owner);
+    };
+    const hogs = Array.from({ length: 20 }, () => run('hog'));
+    await Promise.all([...hogs, run('a'), run('b'), run('a')]);
+    expect(order.slice(0, 6).sort()).toEqual(['a', 'a', 'b', 'hog', 'hog', 'hog']);
+  });
+
+  it('leave connections to the others: beyond its share one waits, and another is served at once', async () => {
+    await using opened = openPools({ poolSize: 4, maxTenantShare: 0.75 });
+    const upstream = upstreamAt(bench.url);
+    const order: string[] = [];
+    const run = async (owner: string, seconds: number) => {
+      await runTransaction(opened.pools, upstream, sleepFor(owner, seconds), { owner });
+      order.push(owner);
+    };
+    const hogs = Array.from({ length: 4 }, () => run('hog', 0.5));
+    await expect.poll(() => opened.pools.running.size).toBe(3);
+    expect(opened.pools.stats()[0]).toMatchObject({ waiting: 1 });
+    await run('a', 0);
+    await run('a', 0);
+    expect(order).toEqual(['a', 'a']);
+    await Promise.all(hogs);
+    expect(order).toHaveLength(6);
+  });
+
+  it('have a queue of a certain length, and beyond it 429', async () => {
+    await using opened = openPools({ poolSize: 1 });
+    const upstream = upstreamAt(bench.url);
+    const options = { owner: 'hog', maxQueue: 2 };
+    const runs = Array.from({ length: 4 }, () =>
+      runTransaction(opened.pools, upstream, sleepFor('hog', 0.05), options),
+    );
+    const outcomes = await Promise.allSettled(runs);
+    // The first opens the connection and waits for it, too.
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { code: 'GW301', status: 429, headers: { 'Retry-After': '1' } },
+    });
+  });
+});
+
 describe('an upstream that cannot be reached', () => {
   it('gives 503 PGRST000 without a word about where it is', async () => {
     await using opened = openPools();

@@ -39,16 +39,20 @@ export interface Edge {
   /** Statements on the control database. */
   control(text: string, values?: readonly unknown[]): Promise<void>;
   close(): Promise<void>;
+  /** What `close` does last. */
+  dropDatabases(): Promise<void>;
 }
 
 export interface EdgeOptions {
   /** Puts something between the gateway and the control database. */
   readonly wrapControlUrl?: (controlUrl: string) => Promise<string>;
+  /** A control database without a schema yet, in place of one on the server that all tests share. */
+  readonly control?: string;
 }
 
 /** Two tenants in schemas of one database, each with a table `notes`, and a gateway in this process in front of them. */
 export async function startEdge(config: ConfigInput = {}, options: EdgeOptions = {}): Promise<Edge> {
-  const { controlUrl, tenantUrl, close: drop } = await createEdgeDatabases();
+  const { controlUrl, tenantUrl, close: drop } = await createEdgeDatabases(options.control);
   const gatewayControlUrl = (await options.wrapControlUrl?.(controlUrl)) ?? controlUrl;
   const observations: Observation[] = [];
   const metrics = createMetrics({ withProcessMetrics: false });
@@ -76,6 +80,7 @@ export async function startEdge(config: ConfigInput = {}, options: EdgeOptions =
       await services.close();
       await drop();
     },
+    dropDatabases: drop,
   };
 }
 
@@ -90,13 +95,14 @@ export function edgeEnvironment(controlUrl: string): Record<string, string> {
   };
 }
 
-export async function createEdgeDatabases(): Promise<{
+export async function createEdgeDatabases(givenControl?: string): Promise<{
   readonly controlUrl: string;
   readonly tenantUrl: string;
   close(): Promise<void>;
 }> {
-  const control = await createTestDatabase();
-  const data: TestDatabase = await createTestDatabase({ sql: TENANT_DATABASE });
+  const control =
+    givenControl === undefined ? await createTestDatabase() : { url: givenControl, drop: async () => {} };
+  const data: TestDatabase = await createTestDatabase({ sql: TENANT_SQL });
   await bootstrap({ controlDatabaseUrl: new Secret(control.url), masterKey: new Secret(EDGE_MASTER_KEY) });
   return {
     controlUrl: control.url,
@@ -174,7 +180,8 @@ async function runOn(url: string, text: string, values: readonly unknown[]): Pro
 }
 
 // Roles belong to the whole server, so they are made only where absent, and several files may do so at once.
-const TENANT_DATABASE = ['acme', 'globex']
+/** Schemas, roles and tables of both tenants. */
+export const TENANT_SQL = ['acme', 'globex']
   .map(
     (id) => `
       DO $$
@@ -195,6 +202,7 @@ const TENANT_DATABASE = ['acme', 'globex']
         $$ SELECT json_build_object('role', current_user, 'claims', current_setting('request.jwt.claims')::json) $$;
       CREATE FUNCTION edge_${id}.slow(seconds float8) RETURNS text LANGUAGE sql STABLE AS
         $$ SELECT 'slept' FROM pg_sleep(seconds) $$;
+      CREATE FUNCTION edge_${id}.many() RETURNS TABLE (i int) LANGUAGE sql STABLE AS $$ SELECT generate_series(1, 9) $$;
       GRANT USAGE ON SCHEMA edge_${id} TO edge_${id}_anon, edge_${id}_authenticated, edge_${id}_service_role;
       GRANT ALL ON edge_${id}.notes TO edge_${id}_anon, edge_${id}_authenticated, edge_${id}_service_role;`,
   )

@@ -68,6 +68,7 @@ describe('tokens', () => {
       physicalRole: 'acme_authenticated',
       claimsJson: '{"role":"authenticated","sub":"u1"}',
       isAuthenticated: true,
+      subject: 'u1',
     });
   });
 

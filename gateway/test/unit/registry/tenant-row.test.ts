@@ -25,6 +25,12 @@ function aRow(changes: Record<string, unknown> = {}): Record<string, unknown> {
     max_in_flight: null,
     statement_timeout_ms: 5000,
     max_body_bytes: null,
+    max_queue: null,
+    max_queue_wait_ms: null,
+    requests_per_second: null,
+    max_header_bytes: null,
+    max_rows: null,
+    max_replica_lag_ms: null,
     postgrest: { 'db-max-rows': 10 },
     hosts: ['acme.localhost'],
     api_keys: [{ kind: 'secret', role: 'service_role', sha256: 'ab' }],
@@ -70,7 +76,7 @@ describe('tenantFromRow', () => {
     const { placement, jwt } = tenant;
     if (placement.kind !== 'remote' || jwt.kind !== 'secret') throw new Error('not what the row says');
     expect(placement.remoteConnectionString.reveal()).toBe('postgres://primary');
-    expect(placement.readReplicaUrl?.reveal()).toBe('postgres://replica');
+    expect(placement.readReplicaUrls.map((url) => url.reveal())).toEqual(['postgres://replica']);
     expect(placement.caCertificate).toBe('PEM');
     expect(Buffer.from(jwt.secret.reveal()).toString()).toBe('the secret');
     expect(JSON.stringify(tenant)).not.toMatch(/primary|replica:|the secret/);

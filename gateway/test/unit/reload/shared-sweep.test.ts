@@ -19,7 +19,7 @@ class Pictures {
     { loadedAgoMs = 60_000, usedAgoMs = 0, kind = 'shared' as 'shared' | 'database' } = {},
   ): void {
     const now = Date.now();
-    const placement = kind === 'shared' ? { kind } : { kind, databaseName: id, readReplicaUrl: undefined };
+    const placement = kind === 'shared' ? { kind } : { kind, databaseName: id, readReplicaUrls: [] };
     this.pictures.push({
       tenant: aTenant({ id, placement }),
       loadedAt: now - loadedAgoMs,

@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 function picture(id: string, { usedAgoMs = 0, epoch = 1 } = {}): HeldPicture {
-  const placement = { kind: 'database', databaseName: id, readReplicaUrl: undefined } as const;
+  const placement = { kind: 'database', databaseName: id, readReplicaUrls: [] } as const;
   const now = Date.now();
   return { tenant: aTenant({ id, placement, epoch }), loadedAt: now, usedAt: now - usedAgoMs };
 }

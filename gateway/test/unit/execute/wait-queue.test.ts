@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { type Waiter, WaitQueue } from '../../../execute/wait-queue.ts';
+
+function aWaiter(owner: string): Waiter {
+  return { owner, give: () => {}, fail: () => {}, untilMs: 0, signal: undefined };
+}
+
+const everybody = () => true;
+
+function served(queue: WaitQueue, isServed: (owner: string) => boolean = everybody): string[] {
+  const owners: string[] = [];
+  for (let waiter = queue.take(isServed); waiter !== undefined; waiter = queue.take(isServed)) {
+    owners.push(waiter.owner);
+  }
+  return owners;
+}
+
+test('owners take turns, however long their queues are and whoever came first', () => {
+  const queue = new WaitQueue();
+  for (const owner of ['hog', 'hog', 'hog', 'hog', 'a', 'a', 'b']) queue.add(aWaiter(owner), false);
+  expect(served(queue)).toEqual(['hog', 'a', 'b', 'hog', 'a', 'hog', 'hog']);
+  expect(queue.size).toBe(0);
+});
+
+test('whoever has its share is passed over and keeps its place', () => {
+  const queue = new WaitQueue();
+  for (const owner of ['hog', 'hog', 'a']) queue.add(aWaiter(owner), false);
+  expect(served(queue, (owner) => owner !== 'hog')).toEqual(['a']);
+  expect([queue.size, queue.lengthOf('hog')]).toEqual([2, 2]);
+  expect(queue.countServable((owner) => (owner === 'hog' ? 1 : 0))).toBe(1);
+});
+
+test('the urgent come before everybody', () => {
+  const queue = new WaitQueue();
+  queue.add(aWaiter('a'), false);
+  queue.add(aWaiter('watch'), true);
+  expect(served(queue, () => false)).toEqual(['watch']);
+  expect(served(queue)).toEqual(['a']);
+});
+
+test('one who has gone is neither served nor counted', () => {
+  const queue = new WaitQueue();
+  const gone = aWaiter('a');
+  queue.add(gone, false);
+  expect([queue.remove(gone), queue.remove(gone), queue.size, queue.take(everybody)]).toEqual([
+    true,
+    false,
+    0,
+    undefined,
+  ]);
+});
