@@ -5,11 +5,12 @@ import type { ResultSet, StatementResult } from '../platform/result-set.ts';
 import type { TransactionRequest } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
+import type { Batch } from './batch.ts';
 import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
-import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { BatchWrapping, RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
 import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
@@ -138,14 +139,19 @@ export async function runAttempts(
   let start: TransactionStart = 'implicit';
   let isNamed = how.isNamed ?? pool.naming.useNames();
   for (let attempt = 1; ; attempt++) {
-    const plan = roleSwitch.planBatch(request, start);
+    const plan = roleSwitch.planBatch(request, start, isNamed ? connection.sessionPrepared : undefined);
     const batch = connection.submit(plan, isNamed, sink);
     try {
       const results = await batch.result;
-      return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
-    } catch (error) {
+      const wanted = results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
+      return plan.wrapping === undefined ? wanted : plan.wrapping.unwrap(wanted);
+    } catch (raised) {
       connection.forgetUnconfirmed(batch);
       await rollBack(connection);
+      const error =
+        plan.wrapping === undefined
+          ? raised
+          : await unwrapFailure(raised, plan.wrapping, { batch, connection });
       const failure = classifyFailure(error, batch, plan);
       if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
         const index = batch.failedStatement - plan.firstWanted;
@@ -163,6 +169,22 @@ export async function runAttempts(
       }
     }
   }
+}
+
+async function unwrapFailure(
+  raised: unknown,
+  wrapping: BatchWrapping,
+  { batch, connection }: { readonly batch: Batch; readonly connection: Connection },
+): Promise<unknown> {
+  if (connection.isOpen) {
+    try {
+      await connection.submit(housekeeping(wrapping.tidy.text), true).result;
+    } catch {
+      // Only a cancel or a broken connection can stop it, and both close the connection.
+      connection.destroy();
+    }
+  }
+  return wrapping.unwrapError(raised, batch.failedStatement);
 }
 
 /** An explicit transaction that failed is still open. */

@@ -1,7 +1,8 @@
 import type { GatewayConfig } from '../platform/config.ts';
 import { LOGINS, localDatabaseUrl, sharedUrl, tenantLogin } from '../platform/derived-logins.ts';
+import { executorToken } from '../platform/executors.ts';
 import type { Secret } from '../registry/secrets.ts';
-import type { Tenant } from '../registry/tenant.ts';
+import type { Isolation, Tenant } from '../registry/tenant.ts';
 import { ReplicaHealth } from './replica-health.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -18,28 +19,48 @@ export interface Topology {
 }
 
 /** The parts of the configuration that say where local databases are. */
-export type TopologyConfig = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl'>;
+export type TopologyConfig = Pick<
+  GatewayConfig,
+  'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl' | 'sharedDatabase'
+>;
 
 /**
  * Builds the map of upstreams from the configuration. Passwords of local logins follow from the master key, so nothing is read from
  * anywhere else; what follows from a tenant is computed once per tenant object.
  */
 export function buildTopology(config: TopologyConfig): Topology {
-  const shared: TenantUpstreams = {
-    primary: {
-      name: 'shared',
-      key: 'shared',
-      role: 'primary',
-      connectionString: sharedUrl(config, LOGINS.trusted),
-      pooling: 'shared',
+  const shared: Readonly<Record<Isolation, TenantUpstreams>> = {
+    sealed: {
+      primary: {
+        name: 'shared',
+        key: 'shared',
+        role: 'primary',
+        connectionString: sharedUrl(config, LOGINS.sealed),
+        pooling: 'shared',
+        executors: {
+          tokenFor: (role) => executorToken(config.masterKey, role).reveal(),
+          // PgBouncer hands each transaction another session.
+          keepsSession: config.pgbouncerUrl === undefined,
+        },
+      },
+      replica: undefined,
     },
-    replica: undefined,
+    trusted: {
+      primary: {
+        name: 'shared-trusted',
+        key: 'shared-trusted',
+        role: 'primary',
+        connectionString: sharedUrl(config, LOGINS.trusted),
+        pooling: 'shared',
+      },
+      replica: undefined,
+    },
   };
   const known = new WeakMap<Tenant, TenantUpstreams>();
   return {
     health: new ReplicaHealth(),
     upstreamsOf(tenant) {
-      if (tenant.placement.kind === 'shared') return shared;
+      if (tenant.placement.kind === 'shared') return shared[tenant.isolation];
       let upstreams = known.get(tenant);
       if (upstreams === undefined) {
         upstreams = ownUpstreams(tenant, config);
