@@ -178,7 +178,8 @@ async function unwrapFailure(
 ): Promise<unknown> {
   if (connection.isOpen) {
     try {
-      await connection.submit(housekeeping(wrapping.tidy.text), true).result;
+      // Unnamed: names may be what was lost.
+      await connection.submit(housekeeping(wrapping.tidy.text), false).result;
     } catch {
       // Only a cancel or a broken connection can stop it, and both close the connection.
       connection.destroy();
