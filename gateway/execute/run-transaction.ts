@@ -10,7 +10,7 @@ import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
-import type { BatchWrapping, RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { BatchPlan, BatchWrapping, RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
 import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
@@ -154,8 +154,8 @@ export async function runAttempts(
           : await unwrapFailure(raised, plan.wrapping, { batch, connection });
       const failure = classifyFailure(error, batch, plan);
       if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
-        const index = batch.failedStatement - plan.firstWanted;
-        if (index >= 0 && index < plan.wantedCount) onFailedStatement?.(index);
+        const index = failedIndex(plan, batch.failedStatement);
+        if (index !== undefined) onFailedStatement?.(index);
         throw error;
       }
       if (failure === 'unexpected-start') {
@@ -169,6 +169,16 @@ export async function runAttempts(
       }
     }
   }
+}
+
+/** Index of the request's statement that failed. */
+function failedIndex(
+  { wrapping, firstWanted, wantedCount }: BatchPlan,
+  failed: number,
+): number | undefined {
+  if (wrapping !== undefined) return wrapping.statementAt(failed);
+  const index = failed - firstWanted;
+  return index >= 0 && index < wantedCount ? index : undefined;
 }
 
 async function unwrapFailure(

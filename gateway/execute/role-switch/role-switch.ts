@@ -33,6 +33,8 @@ export interface BatchWrapping {
   unwrap(results: readonly StatementResult[]): readonly StatementResult[];
   /** What the request itself would have raised without being wrapped. Takes back what the batch was to prepare and did not. */
   unwrapError(error: unknown, failed: FailedStatement): unknown;
+  /** Index of the request's statement that failed; `undefined` for what is none of the request's. */
+  statementAt(failed: FailedStatement): number | undefined;
   /** A statement that was thought to be prepared is not there, or is another one. */
   isLoss(error: DatabaseError): boolean;
 }

@@ -10,11 +10,15 @@ export interface ExecutorCall {
   /** `row`, `rows`: runs a statement of the request, by its text or as `prepared`. */
   readonly kind: 'prepare' | 'row' | 'rows';
   readonly statement: SqlStatement;
+  /** Index of the request's statement that this is for. */
+  readonly wanted: number;
   readonly prepared: PreparedStatement | undefined;
 }
 
 /** Locks of a failed request outlast its transaction; everything else that its code left is undone with it. */
 const TIDY: SqlStatement = { text: 'SELECT pg_catalog.pg_advisory_unlock_all()', values: [] };
+
+const NO_RESULT: StatementResult = { rows: [], commandTag: '' };
 
 const UNDEFINED_FUNCTION = '42883';
 const UNDEFINED_ROLE = '22023';
@@ -47,8 +51,10 @@ export class SealedWrapping implements BatchWrapping {
   unwrap(results: readonly StatementResult[]): readonly StatementResult[] {
     const unwrapped: StatementResult[] = [];
     for (let i = 0; i < this.#calls.length; i++) {
-      const { kind } = this.#calls[i]!;
+      const { kind, wanted } = this.#calls[i]!;
       if (kind === 'prepare') continue;
+      // What is not called has nothing to answer.
+      while (unwrapped.length < wanted) unwrapped.push(NO_RESULT);
       const result = results[i]!;
       unwrapped.push(kind === 'row' ? { ...result, rows: [rowOf(result.rows[0]?.[0] ?? '')] } : result);
     }
@@ -66,6 +72,10 @@ export class SealedWrapping implements BatchWrapping {
     // Only our own call names an executor without a context: there is none for such a role.
     const isMissing = error.code === UNDEFINED_FUNCTION && failedCall >= 0 && failedCall < this.#calls.length;
     return isMissing ? unknownRole(this.#role, error) : error;
+  }
+
+  statementAt(failed: number): number | undefined {
+    return this.#calls[failed - this.#firstCall]?.wanted;
   }
 
   isLoss({ code, where, message, routine }: DatabaseError): boolean {

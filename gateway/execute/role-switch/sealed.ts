@@ -3,7 +3,7 @@ import { rowExecutor, rowsExecutor } from '../../platform/executors.ts';
 import type { TransactionRequest } from '../../query/transaction-request.ts';
 import type { ExecutorAccess } from '../../routing/upstream.ts';
 import type { PreparedStatement, PreparedStatements } from '../prepared-statements.ts';
-import { frameBatch, startOf } from './frame-batch.ts';
+import { FIRST_WANTED, frameBatch, startOf } from './frame-batch.ts';
 import { literalTemplate } from './literal-template.ts';
 import type { BatchPlan, RoleSwitch, TransactionStart } from './role-switch.ts';
 import { type ExecutorCall, SealedWrapping } from './sealed-wrapping.ts';
@@ -20,8 +20,8 @@ const MAX_TEMPLATES = 2_000;
 interface RoleCalls {
   readonly token: string;
   readonly prepare: string;
-  /** Kind of call and number of arguments → text. */
-  readonly texts: Map<string, string>;
+  /** Kind of call and number of arguments, in one number → text. */
+  readonly texts: Map<number, string>;
 }
 
 /**
@@ -48,18 +48,18 @@ export class SealedRoleSwitch implements RoleSwitch {
     const calls = this.#calls(request, this.#access.keepsSession ? session : undefined);
     // Deferred constraints are checked by the last executor, also before a ROLLBACK.
     const statements = calls.map(({ statement }) => statement);
-    const plan = frameBatch(request, { start, settings, statements, beforeRollback: [] });
-    return {
-      ...plan,
-      wrapping: new SealedWrapping({ calls, firstCall: plan.firstWanted, session, role: request.role }),
-    };
+    const firstCall = FIRST_WANTED[start];
+    const wrapping = new SealedWrapping({ calls, firstCall, session, role: request.role });
+    return frameBatch(request, { start, settings, statements, beforeRollback: [], wrapping });
   }
 
-  #calls({ role, statements }: TransactionRequest, session: PreparedStatements | undefined): ExecutorCall[] {
+  #calls({ role, statements, roleResets }: TransactionRequest, session: PreparedStatements | undefined): ExecutorCall[] {
     const known = this.#roleCalls(role);
     const calls: ExecutorCall[] = [];
     const last = statements.length - 1;
     for (let i = 0; i < statements.length; i++) {
+      // Nothing in an executor can change the role.
+      if (roleResets?.includes(i)) continue;
       const { text, values, isOneRow = false } = statements[i]!;
       let prepared: PreparedStatement | undefined;
       if (session !== undefined && isPreparable(text)) {
@@ -69,6 +69,7 @@ export class SealedRoleSwitch implements RoleSwitch {
           const prepare = `PREPARE ${prepared.name} AS ${text}`;
           calls.push({
             kind: 'prepare',
+            wanted: i,
             prepared,
             statement: { text: known.prepare, values: [known.token, prepare] },
           });
@@ -77,7 +78,7 @@ export class SealedRoleSwitch implements RoleSwitch {
       const run = prepared === undefined ? this.#template(text) : executeText(prepared.name, values.length);
       const kind = isOneRow ? 'row' : 'rows';
       const call = callText(role, known, { kind, isLast: i === last, count: values.length });
-      calls.push({ kind, prepared, statement: { text: call, values: [known.token, run, ...values] } });
+      calls.push({ kind, wanted: i, prepared, statement: { text: call, values: [known.token, run, ...values] } });
     }
     return calls;
   }
@@ -118,7 +119,7 @@ function callText(
   { texts }: RoleCalls,
   { kind, isLast, count }: { kind: 'row' | 'rows'; isLast: boolean; count: number },
 ): string {
-  const key = `${kind}${isLast ? '!' : '-'}${count}`;
+  const key = count * 4 + (kind === 'row' ? 2 : 0) + (isLast ? 1 : 0);
   let text = texts.get(key);
   if (text === undefined) {
     const call = `($1, ${isLast}, NULL, $2, ARRAY[${parameters(count)}]::pg_catalog.text[])`;
