@@ -59,7 +59,11 @@ export async function startDatabase(delayMs = 0): Promise<BenchDatabase> {
   const network = delayMs === 0 ? undefined : await startDelay(controlUrl, delayMs);
   const remoteControlUrl = network?.url ?? controlUrl;
   const sharedUrl = (login: string) =>
-    loginUrl(remoteControlUrl, { login, password: loginPassword(masterKey, login), database: SHARED_DATABASE });
+    loginUrl(remoteControlUrl, {
+      login,
+      password: loginPassword(masterKey, login),
+      database: SHARED_DATABASE,
+    });
   const postmasterPid = await readFile(join(clusterDir, 'postmaster.pid'), 'utf8');
   return {
     pid: Number(postmasterPid.split('\n', 1)[0]),

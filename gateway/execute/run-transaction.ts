@@ -172,10 +172,7 @@ export async function runAttempts(
 }
 
 /** Index of the request's statement that failed. */
-function failedIndex(
-  { wrapping, firstWanted, wantedCount }: BatchPlan,
-  failed: number,
-): number | undefined {
+function failedIndex({ wrapping, firstWanted, wantedCount }: BatchPlan, failed: number): number | undefined {
   if (wrapping !== undefined) return wrapping.statementAt(failed);
   const index = failed - firstWanted;
   return index >= 0 && index < wantedCount ? index : undefined;

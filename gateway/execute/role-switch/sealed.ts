@@ -53,7 +53,10 @@ export class SealedRoleSwitch implements RoleSwitch {
     return frameBatch(request, { start, settings, statements, beforeRollback: [], wrapping });
   }
 
-  #calls({ role, statements, roleResets }: TransactionRequest, session: PreparedStatements | undefined): ExecutorCall[] {
+  #calls(
+    { role, statements, roleResets }: TransactionRequest,
+    session: PreparedStatements | undefined,
+  ): ExecutorCall[] {
     const known = this.#roleCalls(role);
     const calls: ExecutorCall[] = [];
     const last = statements.length - 1;
@@ -78,7 +81,12 @@ export class SealedRoleSwitch implements RoleSwitch {
       const run = prepared === undefined ? this.#template(text) : executeText(prepared.name, values.length);
       const kind = isOneRow ? 'row' : 'rows';
       const call = callText(role, known, { kind, isLast: i === last, count: values.length });
-      calls.push({ kind, wanted: i, prepared, statement: { text: call, values: [known.token, run, ...values] } });
+      calls.push({
+        kind,
+        wanted: i,
+        prepared,
+        statement: { text: call, values: [known.token, run, ...values] },
+      });
     }
     return calls;
   }

@@ -3,8 +3,7 @@ import {
   type Json,
   startAdminHarness,
 } from '../../../admin-worker/test/support/admin-harness.ts';
-import { createApp } from '../../../gateway/app.ts';
-import { createHttpServer } from '../../../gateway/http/http-server.ts';
+import { createGatewayServer } from '../../../gateway/gateway-server.ts';
 import { loadGatewayConfig } from '../../../gateway/platform/config.ts';
 import { createMetrics } from '../../../gateway/platform/metrics.ts';
 import { createServices } from '../../../gateway/services.ts';
@@ -35,7 +34,9 @@ export async function startTwoTenants(): Promise<TwoTenants> {
   const [attacker, victim] = [admin.tenantId('mallory'), admin.tenantId('bob')];
   const keys = new Map<string, string>();
   for (const id of [attacker, victim]) {
-    const created = await admin.request('POST', '/v1/tenants', { body: { id, hosts: [`${id}.localhost`] } });
+    const created = await admin.request('POST', '/v1/tenants', {
+      body: { id, hosts: [`${id}.localhost`], postgrest: { 'batch-max-requests': 10 } },
+    });
     if (created.status !== 201) throw new Error(created.text);
     keys.set(id, String(created.body.keys?.secret));
     keys.set(`${id} anon`, String(created.body.keys?.publishable));
@@ -56,11 +57,7 @@ export async function startTwoTenants(): Promise<TwoTenants> {
     { ...config, sharedDatabase: admin.sharedDatabase },
     { observe: () => {}, metrics },
   );
-  const server = createHttpServer({
-    fetch: createApp(services).fetch,
-    settings: config.gateway,
-    observe: () => {},
-  });
+  const server = createGatewayServer(services, () => {});
   const url = `http://127.0.0.1:${await server.listen()}`;
   const call: TwoTenants['call'] = (id, path, { headers, ...question } = {}) =>
     ask({ url, host: `${id}.localhost` }, `/rest/v1${path}`, {

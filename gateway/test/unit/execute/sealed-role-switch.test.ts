@@ -83,6 +83,17 @@ describe('the sealed role switch', () => {
     expect(wrapping?.unwrap([aResult(''), aResult(`${empty}\n`)])[0]?.rows[0]?.[2]).toBeNull();
   });
 
+  it('does not call what would only set the role again, and still tells which statement failed', () => {
+    const [one] = request.statements;
+    const statements = [one!, { text: 'SELECT set_config()', values: [] }, one!];
+    const plan = aSwitch(false).planBatch({ ...request, statements, roleResets: [1] });
+    expect(plan.statements).toHaveLength(4);
+    expect([2, 3, 4].map((failed) => plan.wrapping?.statementAt(failed))).toEqual([0, 2, undefined]);
+    const answer = aResult('[null, "1", false, null, null, null, null]\n[]');
+    const row = [null, '1', '[]', null, null, null, null];
+    expect(plan.wrapping?.unwrap([answer, answer]).map(({ rows }) => rows)).toEqual([[row], [], [row]]);
+  });
+
   it('leaves constraints to the executor when the transaction is rolled back', () => {
     const { statements } = aSwitch(false).planBatch({ ...request, end: 'rollback' });
     expect(statements.map(({ text }) => text.split(' ')[0])).toEqual([
