@@ -35,7 +35,7 @@ export async function startTwoTenants(): Promise<TwoTenants> {
   const keys = new Map<string, string>();
   for (const id of [attacker, victim]) {
     const created = await admin.request('POST', '/v1/tenants', {
-      body: { id, hosts: [`${id}.localhost`], postgrest: { 'batch-max-requests': 10 } },
+      body: { id, hosts: [`${id}.localhost`], postgrest: { 'cascata-batch-max-requests': 10 } },
     });
     if (created.status !== 201) throw new Error(created.text);
     keys.set(id, String(created.body.keys?.secret));
