@@ -9,7 +9,11 @@ import { migrateControlSchema } from './control-migrations.ts';
 import { JOB_KINDS } from './jobs/job-list.ts';
 import { installQueue } from './jobs/queue.ts';
 import { installLookup } from './pgbouncer/install-lookup.ts';
+import { CATALOG_RIGHTS } from './provision/catalog-rights.sql.ts';
+import { DDL_GUARD } from './provision/ddl-guard.sql.ts';
+import { GATE_SQL } from './provision/executor.sql.ts';
 import { dropStaleMigrationLogins } from './provision/migration-login.ts';
+import { renewExecutors, sealedTenants } from './provision/renew-executors.ts';
 import { AUTH_HELPERS, createRole, EXTENSIONS, PLACEHOLDER_ROLES } from './provision/shared-database.sql.ts';
 import { MIGRATOR_ROLE } from './provision/tenant-names.ts';
 
@@ -18,7 +22,7 @@ export interface BootstrapOptions {
   readonly controlDatabaseUrl: Secret;
   readonly masterKey: Secret;
   /** Database of the `shared` tenants, in the same cluster. */
-  readonly sharedDatabase?: string;
+  readonly sharedDatabase?: string | undefined;
   /** With a `configDir`, what PgBouncer looks logins up with is made too. */
   readonly pgbouncer?: Pick<Settings['pgbouncer'], 'configDir'>;
 }
@@ -32,15 +36,19 @@ const BOOTSTRAP_LOCK = 7_305_891_264_401;
  */
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
   const { controlDatabaseUrl, masterKey, sharedDatabase = SHARED_DATABASE } = options;
-  await withClient({ url: controlDatabaseUrl, applicationName: 'cascata-bootstrap' }, async (client) => {
-    await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
-    await migrateControlSchema(client);
-    await installQueue(
-      controlDatabaseUrl,
-      JOB_KINDS.map(({ name }) => name),
-    );
-    await createDatabase(client, sharedDatabase);
-  });
+  const sealed = await withClient(
+    { url: controlDatabaseUrl, applicationName: 'cascata-bootstrap' },
+    async (client) => {
+      await client.query('SELECT pg_advisory_lock($1)', [BOOTSTRAP_LOCK]);
+      await migrateControlSchema(client);
+      await installQueue(
+        controlDatabaseUrl,
+        JOB_KINDS.map(({ name }) => name),
+      );
+      await createDatabase(client, sharedDatabase);
+      return sealedTenants(client);
+    },
+  );
   await withClient(
     { url: withDatabase(controlDatabaseUrl, sharedDatabase), applicationName: 'cascata-bootstrap' },
     async (client) => {
@@ -51,6 +59,10 @@ export async function bootstrap(options: BootstrapOptions): Promise<void> {
       await client.query(sharedDatabaseRights(sharedDatabase));
       await client.query(AUTH_HELPERS);
       await client.query(EXTENSIONS);
+      await client.query(GATE_SQL);
+      await client.query(DDL_GUARD);
+      await client.query(CATALOG_RIGHTS);
+      await renewExecutors(client, sealed, masterKey);
       await dropStaleMigrationLogins(client);
       if (options.pgbouncer?.configDir !== undefined)
         await installLookup(client, { url: controlDatabaseUrl, masterKey });

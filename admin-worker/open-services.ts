@@ -14,7 +14,7 @@ export interface OpenServicesOptions {
   readonly observe: Observe;
   /** `admin-api`, `admin-runner`: how the process shows up in `pg_stat_activity`. */
   readonly process: string;
-  readonly sharedDatabase?: string;
+  readonly sharedDatabase?: string | undefined;
   /** Default: connection strings may lead to public addresses only. */
   readonly remotes?: Settings['remotes'];
   /** Default: PgBouncer is not configured by us. */

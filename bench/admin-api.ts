@@ -1,11 +1,14 @@
-import { BENCH_HOST, BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
+import { FIXTURE_SQL } from './scenarios.ts';
 import { BENCH_JWT_SECRET } from './tokens.ts';
 
 const JOB_POLL_MS = 100;
 const JOB_TIMEOUT_MS = 60_000;
 
-/** Makes the benchmark's tenant as an operator would: through the admin API. @throws {Error} with the API's own words */
-export async function createBenchTenant(url: string, token: string): Promise<void> {
+/** Makes a tenant of the benchmark as an operator would: through the admin API. @throws {Error} with the API's own words */
+export async function createBenchTenant(
+  { url, token }: { url: string; token: string },
+  { id, host, isolation }: { id: string; host: string; isolation: 'sealed' | 'trusted' },
+): Promise<void> {
   const call = async (method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> => {
     const response = await fetch(url + path, {
       method,
@@ -17,19 +20,19 @@ export async function createBenchTenant(url: string, token: string): Promise<voi
     return JSON.parse(text);
   };
   await call('POST', '/v1/tenants', {
-    id: BENCH_TENANT,
-    hosts: [BENCH_HOST],
+    id,
+    hosts: [host],
     placement: { kind: 'shared' },
-    isolation: 'trusted',
+    isolation,
     jwt: { secret: BENCH_JWT_SECRET },
   });
-  const accepted = await call('POST', `/v1/tenants/${BENCH_TENANT}/migrations`, {
+  const accepted = await call('POST', `/v1/tenants/${id}/migrations`, {
     migrations: [{ name: '202611220001__bench.sql', sql: `-- UP\n${FIXTURE_SQL}\n-- DOWN\nSELECT 1;` }],
   });
-  const { id } = jobOf(accepted);
+  const job = jobOf(accepted).id;
   const deadline = Date.now() + JOB_TIMEOUT_MS;
   for (;;) {
-    const answer = await call('GET', `/v1/jobs/${id}`);
+    const answer = await call('GET', `/v1/jobs/${job}`);
     const { state } = jobOf(answer);
     if (state === 'completed') return;
     if (state === 'failed' || state === 'cancelled' || Date.now() > deadline) {

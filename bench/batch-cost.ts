@@ -3,9 +3,12 @@ import { BatchWriter } from '../gateway/execute/batch-writer.ts';
 import { Connection } from '../gateway/execute/connection.ts';
 import { Pool } from '../gateway/execute/pool.ts';
 import type { BatchPlan } from '../gateway/execute/role-switch/role-switch.ts';
+import { SealedRoleSwitch } from '../gateway/execute/role-switch/sealed.ts';
 import { TrustedRoleSwitch } from '../gateway/execute/role-switch/trusted.ts';
 import { connectOptions } from '../gateway/platform/connect-options.ts';
+import { executorToken } from '../gateway/platform/executors.ts';
 import type { TransactionRequest } from '../gateway/query/transaction-request.ts';
+import type { Secret } from '../gateway/registry/secrets.ts';
 import { treeCpuUs } from './cpu.ts';
 import { type BenchDatabase, provisionByHand, startDatabase } from './database.ts';
 import { BENCH_TENANT, ROWS, SCENARIOS } from './scenarios.ts';
@@ -39,17 +42,17 @@ function requestFor(id: string): TransactionRequest {
       ['request.headers', '{"host":"bench.localhost","accept":"application/json"}'],
       ['request.cookies', '{}'],
     ],
-    statements: [{ text, values: [id] }],
+    statements: [{ text, values: [id], isOneRow: true }],
     statementTimeoutMs: 15_000,
   };
 }
 
 function ownPool(
-  database: BenchDatabase,
-  plan: (id: string) => BatchPlan,
+  url: Secret,
+  plan: (id: string, connection: Connection) => BatchPlan,
   isNamed: boolean,
 ): { way: Way; end: () => Promise<void> } {
-  const config = connectOptions(database.trustedUrl, {
+  const config = connectOptions(url, {
     applicationName: 'batch-cost',
     connectTimeoutMs: 5_000,
   });
@@ -64,7 +67,9 @@ function ownPool(
     way: async (id) => {
       const connection = pool.tryAcquire() ?? (await pool.acquire({ owner: '', timeoutMs: 10_000 }));
       try {
-        return await connection.submit(plan(id), isNamed).result;
+        const batch = plan(id, connection);
+        const results = await connection.submit(batch, isNamed).result;
+        return batch.wrapping === undefined ? results : batch.wrapping.unwrap(results);
       } finally {
         pool.release(connection);
       }
@@ -143,10 +148,20 @@ try {
   await provisionByHand(database);
   await database.runShared('VACUUM ANALYZE');
   const plan = (id: string) => roleSwitch.planBatch(requestFor(id));
+  const sealed = new SealedRoleSwitch({
+    tokenFor: (role) => executorToken(database.masterKey, role).reveal(),
+    keepsSession: true,
+  });
   const ways = {
-    'one batch, named, own pool': ownPool(database, plan, true),
+    'one batch, named, own pool': ownPool(database.trustedUrl, plan, true),
+    'sealed, named, own pool': ownPool(
+      database.sealedUrl,
+      (id, { sessionPrepared }) => sealed.planBatch(requestFor(id), 'implicit', sessionPrepared),
+      true,
+    ),
+    'sealed, by text, own pool': ownPool(database.sealedUrl, (id) => sealed.planBatch(requestFor(id)), true),
     'one batch, named, pg-pool': pgPool(database, plan),
-    'one batch, unnamed, own pool': ownPool(database, plan, false),
+    'one batch, unnamed, own pool': ownPool(database.trustedUrl, plan, false),
     'awaited one by one, named, pg-pool': awaited(database),
   };
   const totals = new Map<string, { ownUs: number; postgresUs: number }>();

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
+import { executorsSql, GATE_SQL } from '../admin-worker/provision/executor.sql.ts';
 import { LOGINS, loginPassword, loginUrl, SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
 import { quoteLiteral } from '../gateway/platform/sql.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
@@ -23,6 +24,8 @@ export interface BenchDatabase {
   readonly masterKey: Secret;
   /** DSN of the login that every target uses, in the shared database, over that network. */
   readonly trustedUrl: Secret;
+  /** DSN of the login that goes through executors. */
+  readonly sealedUrl: Secret;
   /** Superuser, shared database. */
   runShared(text: string): Promise<void>;
   /** Shared tenants besides that of the benchmark, each with `sql`; the gateway must have been started once. */
@@ -55,6 +58,12 @@ export async function startDatabase(delayMs = 0): Promise<BenchDatabase> {
   await runSql(server.url('postgres'), `CREATE DATABASE ${CONTROL_DATABASE}`);
   const network = delayMs === 0 ? undefined : await startDelay(controlUrl, delayMs);
   const remoteControlUrl = network?.url ?? controlUrl;
+  const sharedUrl = (login: string) =>
+    loginUrl(remoteControlUrl, {
+      login,
+      password: loginPassword(masterKey, login),
+      database: SHARED_DATABASE,
+    });
   const postmasterPid = await readFile(join(clusterDir, 'postmaster.pid'), 'utf8');
   return {
     pid: Number(postmasterPid.split('\n', 1)[0]),
@@ -62,11 +71,8 @@ export async function startDatabase(delayMs = 0): Promise<BenchDatabase> {
     controlUrl,
     remoteControlUrl,
     masterKey,
-    trustedUrl: loginUrl(remoteControlUrl, {
-      login: LOGINS.trusted,
-      password: loginPassword(masterKey, LOGINS.trusted),
-      database: SHARED_DATABASE,
-    }),
+    trustedUrl: sharedUrl(LOGINS.trusted),
+    sealedUrl: sharedUrl(LOGINS.sealed),
     runShared: (text) => runSql(server.url(SHARED_DATABASE), text),
     makeTenants: (ids, sql) =>
       makeManyTenants({
@@ -103,6 +109,7 @@ async function startDelay(
 export async function provisionByHand(database: BenchDatabase): Promise<void> {
   const [tenant, trusted] = [BENCH_TENANT, LOGINS.trusted];
   const password = quoteLiteral(loginPassword(database.masterKey, trusted).reveal());
+  const sealedPassword = quoteLiteral(loginPassword(database.masterKey, LOGINS.sealed).reveal());
   await runSql(database.controlUrl, `CREATE DATABASE ${SHARED_DATABASE}`);
   const fixture = FIXTURE_SQL.replaceAll('public.', `${tenant}.`).replaceAll(
     ' anon, authenticated;',
@@ -112,6 +119,9 @@ export async function provisionByHand(database: BenchDatabase): Promise<void> {
     CREATE ROLE ${tenant}_anon;
     CREATE ROLE ${tenant}_authenticated;
     CREATE ROLE ${trusted} LOGIN NOINHERIT PASSWORD ${password} IN ROLE ${tenant}_anon, ${tenant}_authenticated;
+    CREATE ROLE ${LOGINS.sealed} LOGIN NOINHERIT PASSWORD ${sealedPassword};
+    ${GATE_SQL}
+    ${executorsSql(`${tenant}_anon`, database.masterKey)}
     CREATE SCHEMA ${tenant};
     GRANT USAGE ON SCHEMA ${tenant} TO ${tenant}_anon, ${tenant}_authenticated;
     ${fixture}`);

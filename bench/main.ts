@@ -16,7 +16,7 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
   const started: Target[] = [];
   try {
     // The gateway first: starting it makes the tenant that the others read.
-    if (wants('gateway')) started.push(await startGateway(database));
+    if (wants('gateway') || wants('gateway-sealed')) started.push(...(await startGateway(database)));
     else await provisionByHand(database);
     if (options.scenarios.some(({ needsManyTenants }) => needsManyTenants)) {
       say(`making ${MANY_TENANTS.length} tenants of 20 tables`);
@@ -37,7 +37,12 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
       const floor = wants('floor') ? await startFloor(database, scenario) : undefined;
       try {
         const servers = floor === undefined ? started : [floor, ...started];
-        const targets = servers.filter(({ name }) => name !== 'postgrest' || !scenario.needsManyTenants);
+        // The others know one tenant each.
+        const targets = servers.filter(
+          ({ name }) =>
+            wants(name) &&
+            (!scenario.needsManyTenants || (name !== 'postgrest' && name !== 'gateway-sealed')),
+        );
         const context = { database, generate: load.generate, options, say };
         measurements.push(...(await measureScenario(scenario, targets, context)));
       } finally {

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { provisioningSql } from '../admin-worker/provision/shared-tenant.ts';
+import { Secret } from '../gateway/registry/secrets.ts';
 
 export interface ManyTenants {
   readonly ids: readonly string[];
@@ -37,7 +38,13 @@ export async function makeManyTenants({ ids, controlUrl, sharedUrl, tenantSql }:
 
 function oneTenantSql(id: string, own: string): string {
   const naming = { schemaPrefix: id, rolePrefix: id };
-  const provisioning = provisioningSql({ naming, logicalSchemas: ['public'], isolation: 'trusted' });
+  const provisioning = provisioningSql({
+    naming,
+    logicalSchemas: ['public'],
+    isolation: 'trusted',
+    // A trusted tenant has no executor, for whose token it is.
+    masterKey: new Secret(''),
+  });
   return `${provisioning}\nSET LOCAL ROLE "${id}_owner"; SET LOCAL search_path = "${id}"; ${own}; RESET ROLE;`;
 }
 

@@ -3,6 +3,9 @@ import { benchToken } from './tokens.ts';
 /** Schema of the benchmark's tenant, and prefix of its roles. */
 export const BENCH_TENANT = 'bench';
 export const BENCH_HOST = 'bench.localhost';
+/** The same in another tenant, sealed; the first is trusted, as the login that the other servers use. */
+export const SEALED_TENANT = 'sealedbench';
+export const SEALED_HOST = 'sealedbench.localhost';
 export const ROWS = 10_000;
 
 /** Run as the tenant's owner, with the tenant's schema as the only one searched. Portable: `anon` is the tenant's own. */

@@ -3,7 +3,7 @@ import type { TargetName } from './arguments.ts';
 import { answers, type Child, freePort, nodeEntry, startChild } from './child.ts';
 import type { BenchDatabase } from './database.ts';
 import { findPostgrest } from './postgrest.ts';
-import { BENCH_HOST, BENCH_TENANT, type Scenario } from './scenarios.ts';
+import { BENCH_HOST, BENCH_TENANT, type Scenario, SEALED_HOST, SEALED_TENANT } from './scenarios.ts';
 import { BENCH_JWT_SECRET, PHYSICAL_ROLE_CLAIM } from './tokens.ts';
 
 /** Connections each target may open to PostgreSQL: the gateway's default. */
@@ -40,8 +40,11 @@ export async function startFloor(database: BenchDatabase, scenario: Scenario): P
   return target('floor', child, port);
 }
 
-/** Makes the tenant through the admin worker, which is stopped again, and starts the gateway on its registry. */
-export async function startGateway(database: BenchDatabase): Promise<Target> {
+/**
+ * Makes both tenants through the admin worker, which is stopped again, and starts the gateway on their registry. The targets are one
+ * process; the first one stops it.
+ */
+export async function startGateway(database: BenchDatabase): Promise<readonly Target[]> {
   const [port, adminPort] = [await freePort(), await freePort()];
   const adminToken = 'the admin token of the benchmark!';
   const env: NodeJS.ProcessEnv = {
@@ -61,7 +64,9 @@ export async function startGateway(database: BenchDatabase): Promise<Target> {
     isReady: () => answers(`http://127.0.0.1:${adminPort}/ready`),
   });
   try {
-    await createBenchTenant(`http://127.0.0.1:${adminPort}`, adminToken);
+    const api = { url: `http://127.0.0.1:${adminPort}`, token: adminToken };
+    await createBenchTenant(api, { id: BENCH_TENANT, host: BENCH_HOST, isolation: 'trusted' });
+    await createBenchTenant(api, { id: SEALED_TENANT, host: SEALED_HOST, isolation: 'sealed' });
   } finally {
     await admin.stop();
   }
@@ -71,7 +76,8 @@ export async function startGateway(database: BenchDatabase): Promise<Target> {
     env: { ...env, CONTROL_DATABASE_URL: database.remoteControlUrl.reveal() },
     isReady: () => answers(`http://127.0.0.1:${port}/ready`),
   });
-  return { ...target('gateway', child, port), prefix: '/rest/v1' };
+  const trusted = { ...target('gateway', child, port), prefix: '/rest/v1' };
+  return [trusted, { ...trusted, name: 'gateway-sealed', host: SEALED_HOST, stop: () => Promise.resolve() }];
 }
 
 /** A string says why there is none. */

@@ -45,7 +45,7 @@ async function ensureDemoTenant(api: AdminApi, id: string): Promise<DemoTenant> 
   const host = `${id}.localhost`;
   const existing = await call(api, 'GET', `/v1/tenants/${id}`);
   if (existing.status === 404) {
-    const body = { id, hosts: [host], placement: { kind: 'shared' }, isolation: 'trusted' };
+    const body = { id, hosts: [host], placement: { kind: 'shared' } };
     await expectSuccess(call(api, 'POST', '/v1/tenants', body), `creating the demo tenant ${id}`);
   }
   try {

@@ -1,9 +1,10 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { TRUSTED_WARNING } from '../tenants/change-isolation.ts';
 import { createTenant } from '../tenants/create-tenant.ts';
 import { deleteTenant } from '../tenants/delete-tenant.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
-import { findTenant, listTenants } from '../tenants/tenant-record.ts';
+import { findTenant, listTenants, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantView } from '../tenants/tenant-view.ts';
 import { tenantNotFound, updateTenant } from '../tenants/update-tenant.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
@@ -23,7 +24,8 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
   app.post('/', async (c) => {
     const input = await readBody(c, CreateTenantInput);
     const { tenant, keys } = await createTenant(services, input, c.get('actor'));
-    return c.json({ tenant: tenantView(tenant), keys }, 201, { Location: `/v1/tenants/${tenant.id}` });
+    const answer = { tenant: tenantView(tenant), keys, ...warningsOf(tenant) };
+    return c.json(answer, 201, { Location: `/v1/tenants/${tenant.id}` });
   });
 
   app.get('/', async (c) => {
@@ -41,7 +43,10 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
   app.patch('/:id', async (c) => {
     const input = await readBody(c, UpdateTenantInput);
     const tenant = await updateTenant(services, { id: c.req.param('id'), input, actor: c.get('actor') });
-    return c.json({ tenant: tenantView(tenant) });
+    return c.json({
+      tenant: tenantView(tenant),
+      ...(input.isolation === undefined ? {} : warningsOf(tenant)),
+    });
   });
 
   app.delete('/:id', async (c) => {
@@ -56,4 +61,9 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
   });
 
   return app;
+}
+
+/** What an operator should know of what was just done. */
+function warningsOf({ placement_kind, isolation }: TenantRecord): { readonly warnings?: readonly string[] } {
+  return placement_kind === 'shared' && isolation === 'trusted' ? { warnings: [TRUSTED_WARNING] } : {};
 }

@@ -184,7 +184,7 @@ async function applyPending(context: Context, { tenant, control, pending, end }:
 function targetOf(tenant: TenantRecord): MigrationTarget {
   const naming = namingOf(tenant);
   if (tenant.placement_kind === 'remote' || naming.rolePrefix === undefined) {
-    return { schemaNames: new Map(), searchPath: undefined, tenant: undefined };
+    return { schemaNames: new Map(), searchPath: undefined, tenant: undefined, isSealed: false };
   }
   const logical = parsePostgrestSettings(tenant.postgrest).dbSchemas;
   const physical = logical.map((name) => physicalSchema(naming, name));
@@ -193,11 +193,13 @@ function targetOf(tenant: TenantRecord): MigrationTarget {
       schemaNames: new Map(),
       searchPath: [...new Set([...logical.slice(0, 1), 'extensions'])],
       tenant: { roles: tenantRoles(naming), schemas: databaseSchemas(logical) },
+      isSealed: false,
     };
   }
   return {
     schemaNames: new Map(logical.map((name, index) => [name, physical[index]!])),
     searchPath: [...new Set([...physical.slice(0, 1), 'extensions'])],
     tenant: { roles: tenantRoles(naming), schemas: physical },
+    isSealed: tenant.isolation === 'sealed',
   };
 }

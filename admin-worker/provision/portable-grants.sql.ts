@@ -18,17 +18,17 @@ const ACL_ENTRIES = `
     JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
   ),
   relations AS MATERIALIZED (
-    SELECT m.nspname, c.*
+    SELECT m.nspname, c.oid, c.relname, c.relkind, c.relacl, c.relowner, c.reltype
     FROM members m JOIN pg_catalog.pg_class c ON c.oid = m.objid
     WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
   ),
   routines AS MATERIALIZED (
-    SELECT m.nspname, p.*
+    SELECT m.nspname, p.oid, p.proacl, p.proowner
     FROM members m JOIN pg_catalog.pg_proc p ON p.oid = m.objid
     WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
   ),
   types AS MATERIALIZED (
-    SELECT m.nspname, t.*
+    SELECT m.nspname, t.typname, t.typacl, t.typowner
     FROM (
       SELECT nspname, objid FROM members WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass
       UNION

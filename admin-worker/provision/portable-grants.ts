@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import { CLOSE_SCHEMAS, FOREIGN_ROLES, MOVE_GRANTS, MOVE_POLICIES } from './portable-grants.sql.ts';
-import { REQUEST_ROLES, type TenantRoles } from './tenant-names.ts';
+import { REQUEST_ROLES, requestRoles, type TenantRoles } from './tenant-names.ts';
 
 /** Where a tenant with physical names of its own keeps its objects. */
 export interface TenantSchemas {
@@ -27,7 +27,7 @@ export class ForeignRoleError extends Error {
  */
 export async function lendGrantsToPlaceholders(client: ClientBase, tenant: TenantSchemas): Promise<void> {
   await secureSession(client, tenant);
-  await moveGrants(client, tenant, { from: requestRolesOf(tenant), to: REQUEST_ROLES });
+  await moveGrants(client, tenant, { from: requestRoles(tenant.roles), to: REQUEST_ROLES });
 }
 
 /**
@@ -42,7 +42,7 @@ export async function settlePortableGrants(client: ClientBase, tenant: TenantSch
   await client.query('CLOSE ALL');
   await secureSession(client, tenant);
   const { roles, schemas } = tenant;
-  const ownRoles = requestRolesOf(tenant);
+  const ownRoles = requestRoles(tenant.roles);
   await moveGrants(client, tenant, { from: REQUEST_ROLES, to: ownRoles });
   await runAnswer(client, CLOSE_SCHEMAS, [schemas, roles.owner, ownRoles]);
   await runAnswer(client, MOVE_POLICIES, [schemas, REQUEST_ROLES, ownRoles]);
@@ -73,8 +73,4 @@ async function moveGrants(
 async function runAnswer(client: ClientBase, text: string, values: readonly unknown[]): Promise<void> {
   const { rows } = await client.query<{ statement: string }>(text, [...values]);
   if (rows.length > 0) await client.query(rows.map(({ statement }) => statement).join(';\n'));
-}
-
-function requestRolesOf({ roles }: TenantSchemas): readonly string[] {
-  return [roles.anon, roles.authenticated, roles.serviceRole];
 }

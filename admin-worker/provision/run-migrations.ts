@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import { ReportedError } from '../reported-error.ts';
+import { deferredCode } from './deferred-code.ts';
 import { type MigrationFile, upSection } from './migration-file.ts';
 import {
   ForeignRoleError,
@@ -25,6 +26,8 @@ export interface MigrationTarget {
   readonly searchPath: readonly string[] | undefined;
   /** `undefined` (`remote`): the login of the connection runs the text, and grants stay as they are written. */
   readonly tenant: TenantSchemas | undefined;
+  /** Nothing of the tenant's may run at COMMIT of a request (`sealed`). */
+  readonly isSealed: boolean;
 }
 
 export interface RunMigrationsOptions {
@@ -69,6 +72,7 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<void
       await runStatements(client, migration, target.schemaNames);
     }
     if (target.tenant !== undefined) await settle(client, target.tenant);
+    if (target.tenant !== undefined && target.isSealed) await refuseDeferredCode(client, target.tenant);
     await assertSameTransaction(client, transactionId);
     if (end === 'rehearse')
       await client.query('SET CONSTRAINTS ALL IMMEDIATE').catch(rethrowAsMigrationError);
@@ -172,6 +176,14 @@ function rethrowAsMigrationError(error: unknown): never {
     details: error.detail,
     hint: error.hint,
     cause: error,
+  });
+}
+
+async function refuseDeferredCode(client: pg.ClientBase, { roles }: TenantSchemas): Promise<void> {
+  const found = await deferredCode(client, roles.owner);
+  if (found.length === 0) return;
+  throw new MigrationError(`The migrations were rolled back: ${found.join(', ')} would run at COMMIT`, {
+    hint: 'A sealed project may have deferrable foreign keys and unique constraints, but no deferrable triggers and exclusion constraints',
   });
 }
 

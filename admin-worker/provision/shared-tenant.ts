@@ -1,8 +1,10 @@
 import type { ClientBase } from 'pg';
 import { LOGINS } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
+import type { Secret } from '../../gateway/registry/secrets.ts';
 import { type Isolation, physicalSchema, type TenantNaming } from '../../gateway/registry/tenant.ts';
-import { tenantRoles } from './tenant-names.ts';
+import { dropExecutorsSql, executorsSql } from './executor.sql.ts';
+import { requestRoles, tenantRoles } from './tenant-names.ts';
 import { requestRolesText, tenantRolesSql, tenantSchemasSql } from './tenant-objects.sql.ts';
 
 export interface SharedTenantSpec {
@@ -10,6 +12,8 @@ export interface SharedTenantSpec {
   /** Logical names; the physical schemas are made from them. */
   readonly logicalSchemas: readonly string[];
   readonly isolation: Isolation;
+  /** Tokens of executors follow from it. */
+  readonly masterKey: Secret;
 }
 
 /** Something of the tenant's names is in the database already and is not ours to take over. */
@@ -21,14 +25,30 @@ export class NameTakenError extends Error {
  * SQL that makes a tenant's roles and schemas, or completes them; run in one transaction. Nothing that exists is changed, so
  * it also serves a tenant that gets another schema.
  */
-export function provisioningSql({ naming, logicalSchemas, isolation }: SharedTenantSpec): string {
-  const roles = tenantRoles(naming);
-  const membership =
-    isolation === 'trusted' ? `GRANT ${requestRolesText(roles)} TO ${quoteIdent(LOGINS.trusted)};` : '';
+export function provisioningSql({ naming, logicalSchemas, isolation, masterKey }: SharedTenantSpec): string {
   return `
-    ${tenantRolesSql(roles)}
-    ${membership}
+    ${tenantRolesSql(tenantRoles(naming))}
+    ${admissionSql(isolation, { naming, masterKey })}
     ${tenantSchemasSql(naming, logicalSchemas)}`;
+}
+
+/** SQL that lets requests in by the way of an isolation. It may run again. */
+export function admissionSql(
+  isolation: Isolation,
+  { naming, masterKey }: Pick<SharedTenantSpec, 'naming' | 'masterKey'>,
+): string {
+  const roles = tenantRoles(naming);
+  if (isolation === 'trusted') return `GRANT ${requestRolesText(roles)} TO ${quoteIdent(LOGINS.trusted)};`;
+  return requestRoles(roles)
+    .map((role) => executorsSql(role, masterKey))
+    .join('\n');
+}
+
+/** SQL that closes the way of an isolation. It may run again. */
+export function dismissalSql(isolation: Isolation, naming: TenantNaming): string {
+  const roles = tenantRoles(naming);
+  if (isolation === 'trusted') return `REVOKE ${requestRolesText(roles)} FROM ${quoteIdent(LOGINS.trusted)};`;
+  return requestRoles(roles).map(dropExecutorsSql).join('\n');
 }
 
 /**

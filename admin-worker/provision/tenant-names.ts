@@ -86,6 +86,11 @@ export function tenantRoles(naming: TenantNaming): TenantRoles {
   };
 }
 
+/** The roles that requests run as. */
+export function requestRoles({ anon, authenticated, serviceRole }: TenantRoles): readonly string[] {
+  return [anon, authenticated, serviceRole];
+}
+
 const HOST =
   /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 

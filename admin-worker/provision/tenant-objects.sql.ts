@@ -1,7 +1,7 @@
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import { physicalSchema, type TenantNaming } from '../../gateway/registry/tenant.ts';
 import { createRole } from './shared-database.sql.ts';
-import { type TenantRoles, tenantRoles } from './tenant-names.ts';
+import { requestRoles, type TenantRoles, tenantRoles } from './tenant-names.ts';
 
 /** A tenant's roles, without members. SQL that may run again. */
 export function tenantRolesSql(roles: TenantRoles): string {
@@ -34,6 +34,8 @@ export function tenantSchemasSql(naming: TenantNaming, logicalSchemas: readonly 
 }
 
 /** The roles for requests, quoted, for GRANT and REVOKE. */
-export function requestRolesText({ anon, authenticated, serviceRole }: TenantRoles): string {
-  return [anon, authenticated, serviceRole].map((role) => quoteIdent(role)).join(', ');
+export function requestRolesText(roles: TenantRoles): string {
+  return requestRoles(roles)
+    .map((role) => quoteIdent(role))
+    .join(', ');
 }

@@ -9,16 +9,6 @@ import { homeOf } from './tenant-home.ts';
 import type { PlacementInput } from './tenant-input.ts';
 import { namingOf, type TenantRecord } from './tenant-record.ts';
 
-/** @throws {AdminError} for what this version does not offer */
-export function refuseUnavailable(isolation: string | undefined): void {
-  if (isolation === 'sealed') {
-    throw new AdminError('invalid_request', 'isolation "sealed" is not available in this version', {
-      details: [{ path: 'isolation', message: 'only "trusted" is available' }],
-      hint: 'Use "trusted" for projects whose SQL you write yourself, or the placement "database" or "remote"',
-    });
-  }
-}
-
 /**
  * A change of placement writes the registry and moves no data, so it may only lead to where the tenant's data can be: somewhere
  * remote, which the operator vouches for, or back to what it was made with.

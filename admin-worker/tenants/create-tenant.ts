@@ -1,11 +1,12 @@
 import type { ClientBase } from 'pg';
-import type { TenantNaming } from '../../gateway/registry/tenant.ts';
+import type { Isolation, TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError } from '../api/admin-error.ts';
 import { inTransaction } from '../connections.ts';
 import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
-import { exposedSchemas, refuseUnavailable, tryConnections } from './check-placement.ts';
+import { isolationFor } from './change-isolation.ts';
+import { exposedSchemas, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { placementColumns } from './placement-columns.ts';
@@ -29,7 +30,7 @@ export async function createTenant(
   actor: Actor,
 ): Promise<{ tenant: TenantRecord; keys: TenantKeys }> {
   const { control, masterKey, pgbouncer } = services;
-  refuseUnavailable(input.isolation);
+  const isolation = isolationFor(input.placement.kind, input.isolation);
   await tryConnections(services, input.placement);
   const naming = namingFor(input.placement.kind, input.id);
   const logicalSchemas = exposedSchemas(input.postgrest, naming);
@@ -38,7 +39,7 @@ export async function createTenant(
     const created = await inTransaction(control, async (client) => {
       await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
       await refuseShadowing(client, input.id);
-      await insertTenant(client, { input, naming, masterKey });
+      await insertTenant(client, { input, naming, isolation, masterKey });
       await replaceApiKeys(client, { tenantId: input.id, kinds: ['publishable', 'secret'], masterKey });
       const tenant = (await findTenant(client, input.id))!;
       await recordAudit(client, {
@@ -49,7 +50,7 @@ export async function createTenant(
       });
       const keys = await readTenantKeys(client, tenant, masterKey);
       // Last, so that all that can fail of the registry has not failed; what is left is its COMMIT.
-      await provisionHome(services, { id: input.id, naming, logicalSchemas });
+      await provisionHome(services, { id: input.id, naming, logicalSchemas, isolation });
       isProvisioned = true;
       return { tenant, keys };
     });
@@ -77,13 +78,18 @@ async function refuseShadowing(client: ClientBase, id: string): Promise<void> {
 
 async function insertTenant(
   client: ClientBase,
-  options: { input: CreateTenantInput; naming: TenantNaming; masterKey: AdminServices['masterKey'] },
+  options: {
+    input: CreateTenantInput;
+    naming: TenantNaming;
+    isolation: Isolation;
+    masterKey: AdminServices['masterKey'];
+  },
 ): Promise<void> {
-  const { input, naming, masterKey } = options;
+  const { input, naming, isolation, masterKey } = options;
   const row = {
     id: input.id,
     ...placementColumns(input.placement, { tenantId: input.id, masterKey }),
-    isolation: 'trusted',
+    isolation,
     schema_prefix: naming.schemaPrefix ?? null,
     role_prefix: naming.rolePrefix ?? null,
     ...jwtColumns(input.jwt, { tenantId: input.id, masterKey }),

@@ -1,4 +1,4 @@
-import type { TenantNaming } from '../../gateway/registry/tenant.ts';
+import type { Isolation, TenantNaming } from '../../gateway/registry/tenant.ts';
 import { inTransaction, withPooled } from '../connections.ts';
 import {
   addDatabaseSchemas,
@@ -16,6 +16,12 @@ export type TenantHome = 'shared' | 'database' | 'none';
 export interface HomeSpec {
   readonly id: string;
   readonly naming: TenantNaming;
+}
+
+export interface HomeContents extends HomeSpec {
+  readonly logicalSchemas: readonly string[];
+  /** Of no account where the home is not the shared database. */
+  readonly isolation: Isolation;
 }
 
 /** Names follow from where a tenant was made and stay for ever. */
@@ -44,15 +50,15 @@ export function homeOf({ schemaPrefix, rolePrefix }: TenantNaming): TenantHome {
  */
 export async function provisionHome(
   services: AdminServices,
-  { id, naming, logicalSchemas }: HomeSpec & { readonly logicalSchemas: readonly string[] },
+  { id, naming, logicalSchemas, isolation }: HomeContents,
 ): Promise<void> {
   const home = homeOf(naming);
+  const { masterKey } = services;
   if (home === 'shared') {
     await inTransaction(services.shared, (db) =>
-      provisionSharedTenant(db, { naming, logicalSchemas, isolation: 'trusted' }),
+      provisionSharedTenant(db, { naming, logicalSchemas, isolation, masterKey }),
     );
   } else if (home === 'database') {
-    const { masterKey } = services;
     await provisionDatabaseTenant(clusterOf(services), { id, naming, logicalSchemas, masterKey });
   }
 }
@@ -60,15 +66,15 @@ export async function provisionHome(
 /** Adds schemas that a tenant exposes and does not have yet. @throws {NameTakenError} */
 export async function addSchemas(
   services: AdminServices,
-  { id, naming, logicalSchemas }: HomeSpec & { readonly logicalSchemas: readonly string[] },
+  { id, naming, logicalSchemas, isolation }: HomeContents,
 ): Promise<void> {
   const home = homeOf(naming);
+  const { masterKey } = services;
   if (home === 'shared') {
     await inTransaction(services.shared, (db) =>
-      addSharedSchemas(db, { naming, logicalSchemas, isolation: 'trusted' }),
+      addSharedSchemas(db, { naming, logicalSchemas, isolation, masterKey }),
     );
   } else if (home === 'database') {
-    const { masterKey } = services;
     await addDatabaseSchemas(clusterOf(services), { id, naming, logicalSchemas, masterKey });
   }
 }

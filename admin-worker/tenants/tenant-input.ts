@@ -73,7 +73,11 @@ const Placement = z
     });
   });
 
-const Isolation = z.enum(['trusted', 'sealed']).describe('"sealed" is not available in this version');
+const Isolation = z
+  .enum(['sealed', 'trusted'])
+  .describe(
+    'Of the placement "shared" only, where "sealed" is the default; "trusted": SQL of the project can reach other trusted ones',
+  );
 
 const PostgrestValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const Postgrest = z

@@ -6,7 +6,8 @@ import { inTransaction } from '../connections.ts';
 import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
-import { exposedSchemas, refuseMove, refuseUnavailable, tryConnections } from './check-placement.ts';
+import { closeWay, openNewWay } from './change-isolation.ts';
+import { exposedSchemas, refuseMove, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { placementColumns } from './placement-columns.ts';
@@ -17,7 +18,7 @@ import { tenantView } from './tenant-view.ts';
 
 /**
  * Changes what the input names and leaves the rest. A change of placement raises the epoch; it moves no data, and one that would need
- * that is refused.
+ * that is refused. A change of isolation opens the new way into the shared database first and closes the old one last.
  *
  * @throws {AdminError} `not_found`; `conflict` when a host is taken; `unreachable` for a DSN that leads nowhere
  */
@@ -25,41 +26,53 @@ export async function updateTenant(
   services: AdminServices,
   { id, input, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
 ): Promise<TenantRecord> {
-  const { control, masterKey, pgbouncer } = services;
-  refuseUnavailable(input.isolation);
   if (input.placement !== undefined) await tryConnections(services, input.placement);
+  let opened: TenantRecord | undefined;
+  let after: TenantRecord;
   try {
-    const updated = await inTransaction(control, async (client) => {
+    after = await inTransaction(services.control, async (client) => {
       const before = await findTenant(client, id, 'lock');
       if (before === undefined) throw tenantNotFound(id);
-      if (input.placement !== undefined) refuseMove(before, input.placement.kind);
-      const changes = changedColumns(before, input, masterKey);
-      await updateRow(client, id, changes);
-      if (input.hosts !== undefined) await replaceHosts(client, id, input.hosts);
-      const after = (await findTenant(client, id))!;
-      const naming = namingOf(after);
-      const logicalSchemas = exposedSchemas(after.postgrest, naming);
-      await recordAudit(client, {
-        actor,
-        action: 'tenant.update',
-        tenantId: id,
-        before: tenantView(before),
-        after: tenantView(after),
-      });
-      if (
-        after.placement_kind !== 'remote' &&
-        (input.postgrest !== undefined || input.placement !== undefined)
-      ) {
-        await addSchemas(services, { id, naming, logicalSchemas });
+      if (input.isolation !== undefined && input.isolation !== before.isolation) {
+        await openNewWay(services, { control: client, before, isolation: input.isolation });
+        opened = before;
       }
-      return after;
+      return changeTenant(services, client, { before, input, actor });
     });
-    await pgbouncer?.sync();
-    return updated;
   } catch (error) {
+    // Nothing was committed, so the former way stays. Where this fails too, the next change of isolation mends it.
+    if (opened !== undefined) await closeWay(services, opened, input.isolation!).catch(() => undefined);
     if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });
     throw conflictOf(error, { id, hosts: input.hosts }) ?? error;
   }
+  if (opened !== undefined) await closeWay(services, opened, opened.isolation);
+  await services.pgbouncer?.sync();
+  return after;
+}
+
+async function changeTenant(
+  services: AdminServices,
+  client: ClientBase,
+  { before, input, actor }: { before: TenantRecord; input: UpdateTenantInput; actor: Actor },
+): Promise<TenantRecord> {
+  const { id } = before;
+  if (input.placement !== undefined) refuseMove(before, input.placement.kind);
+  await updateRow(client, id, changedColumns(before, input, services.masterKey));
+  if (input.hosts !== undefined) await replaceHosts(client, id, input.hosts);
+  const after = (await findTenant(client, id))!;
+  const naming = namingOf(after);
+  const logicalSchemas = exposedSchemas(after.postgrest, naming);
+  await recordAudit(client, {
+    actor,
+    action: 'tenant.update',
+    tenantId: id,
+    before: tenantView(before),
+    after: tenantView(after),
+  });
+  if (after.placement_kind !== 'remote' && (input.postgrest !== undefined || input.placement !== undefined)) {
+    await addSchemas(services, { id, naming, logicalSchemas, isolation: after.isolation });
+  }
+  return after;
 }
 
 export function tenantNotFound(id: string): AdminError {
@@ -70,10 +83,11 @@ type Columns = Readonly<Record<string, unknown>>;
 
 function changedColumns(before: TenantRecord, input: UpdateTenantInput, masterKey: Secret): Columns {
   const sealing = { tenantId: before.id, masterKey };
-  const { status, require_api_key, placement, jwt, limits, postgrest } = input;
+  const { status, require_api_key, placement, isolation, jwt, limits, postgrest } = input;
   return {
     ...(status === undefined ? {} : { status: statusChange(before, status) }),
     ...(require_api_key === undefined ? {} : { require_api_key }),
+    ...(isolation === undefined ? {} : { isolation }),
     ...(placement === undefined
       ? {}
       : {

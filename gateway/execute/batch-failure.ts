@@ -21,8 +21,10 @@ const STALE_PLAN_CODE = '0A000';
 const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery';
 
 export function classifyFailure(error: unknown, batch: Batch, plan: BatchPlan): BatchFailure {
+  if (!(error instanceof DatabaseError)) return 'final';
+  if (plan.wrapping?.isLoss(error)) return 'lost-statements';
   // With a context the error comes from inside a function of the tenant's: its own business.
-  if (!(error instanceof DatabaseError) || error.where !== undefined) return 'final';
+  if (error.where !== undefined) return 'final';
   const { code, routine } = error;
   if (code !== undefined && LOST_CODES.has(code)) return 'lost-statements';
   if (code === STALE_PLAN_CODE && routine === STALE_PLAN_ROUTINE) return 'lost-statements';

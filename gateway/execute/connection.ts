@@ -4,7 +4,7 @@ import type { SqlStatement } from '../platform/sql.ts';
 import { Batch } from './batch.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { sendCancelRequest } from './cancel-request.ts';
-import { type PreparedStatement, PreparedStatements } from './prepared-statements.ts';
+import { type PreparedStatement, PreparedStatements, unguessableNames } from './prepared-statements.ts';
 import type { RowSink } from './row-sink.ts';
 
 export interface ConnectionOptions {
@@ -38,6 +38,7 @@ export class Connection {
   readonly #client: Client;
   readonly #writer: BatchWriter;
   readonly #prepared: PreparedStatements;
+  readonly #sessionPrepared: PreparedStatements;
   #isOpen = true;
 
   /** @throws whatever connecting raises: socket errors, `DatabaseError` for a refused login */
@@ -58,12 +59,21 @@ export class Connection {
     this.#client = client;
     this.#writer = options.writer;
     this.#prepared = new PreparedStatements(options.maxPreparedStatements);
+    this.#sessionPrepared = new PreparedStatements(options.maxPreparedStatements, unguessableNames);
     client.on('error', () => {
       this.#isOpen = false;
     });
     client.on('end', () => {
       this.#isOpen = false;
     });
+  }
+
+  /**
+   * Statements that SQL of a batch prepares (`PREPARE`), instead of its messages. Code of a tenant can learn the names of its own, so
+   * none may tell another.
+   */
+  get sessionPrepared(): PreparedStatements {
+    return this.#sessionPrepared;
   }
 
   get isOpen(): boolean {
@@ -106,6 +116,7 @@ export class Connection {
 
   forgetPrepared(): void {
     this.#prepared.forgetAll();
+    this.#sessionPrepared.forgetAll();
   }
 
   /** Reads no further, so that the server has to wait once the buffers in between are full. */
@@ -146,6 +157,7 @@ export class Connection {
     let parsed: PreparedStatement[] | undefined;
     // Statements that the last batch pushed out. At the front nothing can fail before them.
     for (const name of this.#prepared.takeEvicted()) writer.closeStatement(name);
+    for (const name of this.#sessionPrepared.takeEvicted()) writer.closeStatement(name);
     try {
       for (let i = 0; i < statements.length; i++) {
         const { text, values } = statements[i]!;

@@ -3,10 +3,11 @@ import { connectOptions } from '../platform/connect-options.ts';
 import { LeasedLru } from '../platform/leased-lru.ts';
 import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
-import type { Upstream } from '../routing/upstream.ts';
+import type { ExecutorAccess, Upstream } from '../routing/upstream.ts';
 import type { Connection } from './connection.ts';
 import { type AcquireOptions, Pool, type PoolStats } from './pool.ts';
 import type { RoleSwitch } from './role-switch/role-switch.ts';
+import { SealedRoleSwitch } from './role-switch/sealed.ts';
 import { TrustedRoleSwitch } from './role-switch/trusted.ts';
 import { RunningTransactions } from './running-transactions.ts';
 
@@ -59,6 +60,7 @@ const DEFAULT_MAX_LIFETIME_MS = 30 * 60_000;
 export class PoolCache {
   readonly running = new RunningTransactions();
   readonly #trusted = new TrustedRoleSwitch();
+  readonly #sealed = new WeakMap<ExecutorAccess, RoleSwitch>();
   readonly #options: PoolCacheOptions;
   readonly #policy: NetworkPolicy;
   readonly #shared = new Map<string, NamedPool & PoolLease>();
@@ -90,12 +92,15 @@ export class PoolCache {
     return { pool: lease.value.pool, release: lease.release };
   }
 
-  /**
-   * How requests of an upstream become their role. Sealed tenants are refused where the upstream is chosen; once they have one of
-   * their own, this is where its switch is picked.
-   */
-  roleSwitchFor(_upstream: Upstream): RoleSwitch {
-    return this.#trusted;
+  /** How requests of an upstream become their role. */
+  roleSwitchFor({ executors }: Upstream): RoleSwitch {
+    if (executors === undefined) return this.#trusted;
+    let sealed = this.#sealed.get(executors);
+    if (sealed === undefined) {
+      sealed = new SealedRoleSwitch(executors);
+      this.#sealed.set(executors, sealed);
+    }
+    return sealed;
   }
 
   /** Streams hold a connection for as long as somebody reads: half of them stay free for all else. */

@@ -19,15 +19,17 @@ export interface PreparedStatement {
 export class PreparedStatements {
   readonly #byRole = new Map<string, Map<string, PreparedStatement>>();
   readonly #capacity: number;
-  #prefix = randomPrefix();
+  readonly #newNames: () => NextName;
+  #nextName: NextName;
   #size = 0;
-  #created = 0;
   #turn = 0;
   #evicted: string[] = [];
 
   /** @param capacity statements kept on the server; each costs it some 10–100 kB in this session */
-  constructor(capacity: number) {
+  constructor(capacity: number, newNames: () => NextName = numberedNames) {
     this.#capacity = capacity;
+    this.#newNames = newNames;
+    this.#nextName = newNames();
   }
 
   get size(): number {
@@ -53,7 +55,7 @@ export class PreparedStatements {
       byText = new Map();
       this.#byRole.set(role, byText);
     }
-    const entry = { name: `${this.#prefix}${this.#created++}`, text, role, isSent: false, lastUse: turn };
+    const entry = { name: this.#nextName(), text, role, isSent: false, lastUse: turn };
     byText.set(text, entry);
     this.#size++;
     return entry;
@@ -81,7 +83,7 @@ export class PreparedStatements {
     this.#byRole.clear();
     this.#size = 0;
     this.#evicted = [];
-    this.#prefix = randomPrefix();
+    this.#nextName = this.#newNames();
   }
 
   // A scan at each eviction instead of list surgery at each use: uses outnumber evictions by far.
@@ -100,6 +102,17 @@ export class PreparedStatements {
 
 const NONE: readonly string[] = [];
 
-function randomPrefix(): string {
-  return `c${randomBytes(6).toString('hex')}_`;
+/** Gives a name that was never given before. */
+type NextName = () => string;
+
+/** Who knows one name knows the others. */
+function numberedNames(): NextName {
+  const prefix = `c${randomBytes(6).toString('hex')}_`;
+  let created = 0;
+  return () => `${prefix}${created++}`;
+}
+
+/** Who knows one name knows no other. */
+export function unguessableNames(): NextName {
+  return () => `c${randomBytes(12).toString('hex')}`;
 }

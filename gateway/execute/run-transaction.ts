@@ -6,12 +6,13 @@ import type { SqlStatement } from '../platform/sql.ts';
 import type { TransactionRequest } from '../query/transaction-request.ts';
 import type { Upstream } from '../routing/upstream.ts';
 import type { Abortable } from './abortable.ts';
+import type { Batch } from './batch.ts';
 import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import { LOG_POSITION } from './log-position.sql.ts';
 import type { Pool } from './pool.ts';
 import type { PoolCache } from './pool-cache.ts';
-import type { RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
+import type { BatchPlan, BatchWrapping, RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
 import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
 
@@ -160,20 +161,26 @@ export async function runAttempts(
   let start: TransactionStart = 'implicit';
   let isNamed = how.isNamed ?? pool.naming.useNames();
   for (let attempt = 1; ; attempt++) {
-    const plan = roleSwitch.planBatch(request, start);
+    const plan = roleSwitch.planBatch(request, start, isNamed ? connection.sessionPrepared : undefined);
     const batch = connection.submit(plan, isNamed, sink);
     try {
       const results = await batch.result;
-      return results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
-    } catch (error) {
+      const wanted = results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
+      return unwrapped(plan, wanted);
+    } catch (raised) {
       connection.forgetUnconfirmed(batch);
-      if (plan.committedAt !== undefined && batch.failedStatement >= plan.committedAt)
-        return batch.completedResults;
+      if (plan.committedAt !== undefined && batch.failedStatement >= plan.committedAt) {
+        return unwrapped(plan, batch.completedResults);
+      }
       await rollBack(connection);
+      const error =
+        plan.wrapping === undefined
+          ? raised
+          : await unwrapFailure(raised, plan.wrapping, { batch, connection });
       const failure = classifyFailure(error, batch, plan);
       if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
-        const index = batch.failedStatement - plan.firstWanted;
-        if (index >= 0 && index < request.statements.length) onFailedStatement?.(index);
+        const index = failedIndex(plan, batch.failedStatement);
+        if (index !== undefined) onFailedStatement?.(index);
         throw error;
       }
       if (failure === 'unexpected-start') {
@@ -213,16 +220,52 @@ async function runAndLocate(
 function locating(roleSwitch: RoleSwitch): RoleSwitch {
   return {
     kind: roleSwitch.kind,
-    planBatch(request) {
-      const plan = roleSwitch.planBatch(request, 'explicit');
+    planBatch(request, _start, session) {
+      const plan = roleSwitch.planBatch(request, 'explicit', session);
+      const { wrapping, wantedCount } = plan;
       return {
         ...plan,
+        wrapping: wrapping && {
+          ...wrapping,
+          unwrap: (results) => [
+            ...wrapping.unwrap(results.slice(0, wantedCount)),
+            ...results.slice(wantedCount),
+          ],
+        },
         statements: [...plan.statements, COMMIT_LSN],
         wantedCount: plan.statements.length + 1 - plan.firstWanted,
         committedAt: plan.statements.length,
       };
     },
   };
+}
+
+function unwrapped({ wrapping }: BatchPlan, results: readonly StatementResult[]): readonly StatementResult[] {
+  return wrapping === undefined ? results : wrapping.unwrap(results);
+}
+
+/** Index of the request's statement that failed. */
+function failedIndex({ wrapping, firstWanted, wantedCount }: BatchPlan, failed: number): number | undefined {
+  if (wrapping !== undefined) return wrapping.statementAt(failed);
+  const index = failed - firstWanted;
+  return index >= 0 && index < wantedCount ? index : undefined;
+}
+
+async function unwrapFailure(
+  raised: unknown,
+  wrapping: BatchWrapping,
+  { batch, connection }: { readonly batch: Batch; readonly connection: Connection },
+): Promise<unknown> {
+  if (connection.isOpen) {
+    try {
+      // Unnamed: names may be what was lost.
+      await connection.submit(housekeeping(wrapping.tidy.text), false).result;
+    } catch {
+      // Only a cancel or a broken connection can stop it, and both close the connection.
+      connection.destroy();
+    }
+  }
+  return wrapping.unwrapError(raised, batch.failedStatement);
 }
 
 /** An explicit transaction that failed is still open. */

@@ -29,6 +29,8 @@ export interface GatewayConfig extends Settings {
   readonly masterKey: Secret;
   /** DSN of the control database, as given; user and password in it are the admin worker's. */
   readonly controlDatabaseUrl: Secret;
+  /** Database of the `shared` tenants. Default: `cascata_shared`; only tools and tests have another, and no variable sets it. */
+  readonly sharedDatabase?: string | undefined;
 }
 
 export interface Config extends GatewayConfig {

@@ -42,7 +42,7 @@ export function loginUrl(
   return new Secret(url.href);
 }
 
-type DsnSource = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl'>;
+type DsnSource = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl' | 'sharedDatabase'>;
 
 /** DSN of the control database for one of our logins, always direct: LISTEN does not work through PgBouncer. */
 export function controlUrl({ masterKey, controlDatabaseUrl }: DsnSource, login: string): Secret {
@@ -53,12 +53,13 @@ export function controlUrl({ masterKey, controlDatabaseUrl }: DsnSource, login: 
  * DSN that `shared` tenants' traffic takes for one of our logins: through PgBouncer where PGBOUNCER_URL is set, in the database
  * that URL names, else `cascata_shared`.
  */
-export function sharedUrl({ masterKey, controlDatabaseUrl, pgbouncerUrl }: DsnSource, login: string): Secret {
+export function sharedUrl(source: DsnSource, login: string): Secret {
+  const { masterKey, controlDatabaseUrl, pgbouncerUrl, sharedDatabase = SHARED_DATABASE } = source;
   const password = loginPassword(masterKey, login);
   if (pgbouncerUrl === undefined)
-    return loginUrl(controlDatabaseUrl, { login, password, database: SHARED_DATABASE });
+    return loginUrl(controlDatabaseUrl, { login, password, database: sharedDatabase });
   const named = databaseName(pgbouncerUrl);
-  return loginUrl(pgbouncerUrl, { login, password, database: named ?? SHARED_DATABASE });
+  return loginUrl(pgbouncerUrl, { login, password, database: named ?? sharedDatabase });
 }
 
 /** DSN of another database of the local cluster (`database` placement), through PgBouncer where there is one. */

@@ -22,6 +22,8 @@ export type SqlValue = string | null;
 export interface SqlStatement {
   readonly text: string;
   readonly values: readonly SqlValue[];
+  /** It answers exactly one row, which lets a sealed role switch hand it on more cheaply. */
+  readonly isOneRow?: boolean;
 }
 
 type Interpolation = SqlFragment | SqlValue | number | bigint | boolean;

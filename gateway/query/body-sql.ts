@@ -22,7 +22,7 @@ export function bodySql(handler: BodyHandler, shape: RowShape): SqlFragment {
     const { aggregate, relation } = handler.handler;
     const name = ident(aggregate.physicalSchema, aggregate.name);
     const body = sql`${name}(${aggregated(relation, shape)})`;
-    return isBinary ? base64(body) : body;
+    return isBinary ? base64(body) : shown(body);
   }
   const { media } = handler;
   switch (media.kind) {
@@ -49,9 +49,14 @@ function aggregated(relation: RelationRef | undefined, shape: RowShape): SqlFrag
   return shape.kind === 'routine' && shape.returns.kind === 'scalar' ? SCALAR : ROWS;
 }
 
-/** The only row's value. A cast to text would not give what a type shows of itself: xml leaves out an empty first line. */
+/** The only row's value. */
 function routineBody(isBinary: boolean): SqlFragment {
-  return isBinary ? sql`pg_catalog.min(${base64(SCALAR)})` : sql`(pg_catalog.array_agg(${SCALAR}))[1]`;
+  return isBinary ? sql`pg_catalog.min(${base64(SCALAR)})` : shown(sql`(pg_catalog.array_agg(${SCALAR}))[1]`);
+}
+
+/** What a type shows of itself, NULL as nothing. A cast to text would not give that: xml leaves out an empty first line. */
+function shown(value: SqlFragment): SqlFragment {
+  return sql`pg_catalog.concat(${value})`;
 }
 
 /** Rows travel as text, in which bytes would be doubled and written as the role's `bytea_output` says: base64 is a third more. */

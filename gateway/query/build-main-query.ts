@@ -47,7 +47,9 @@ export function buildMainQuery(plan: DatabasePlan, request: ApiRequest, context:
   }
   if (isStreamed(plan)) return addLineStatements(plan, request, { statements, settings: context.settings });
   const { text, count } = mainSql(plan, request, context.settings);
-  statements.push(compileSql(plan.explain === undefined ? text : explainOf(text, plan.explain)));
+  // An aggregate without GROUP BY: always one row.
+  if (plan.explain === undefined) statements.push({ ...compileSql(text), isOneRow: true });
+  else statements.push(compileSql(explainOf(text, plan.explain)));
   if (count === undefined || plan.explain !== undefined) return { statements, main, explain: undefined };
   statements.push(compileSql(sql`EXPLAIN (FORMAT JSON) ${count}`));
   return { statements, main, explain: statements.length - 1 };

@@ -172,7 +172,8 @@ function fill({ query, slots }: Template, operands: readonly string[]): MainQuer
         values.push(slot.isPattern ? operand.replaceAll('*', '%') : operand);
       }
     }
-    statements.push({ text: query.statements[i]!.text, values });
+    const { text, isOneRow } = query.statements[i]!;
+    statements.push(isOneRow === true ? { text, values, isOneRow } : { text, values });
   }
   return { statements, main: query.main, explain: query.explain, lines: query.lines };
 }

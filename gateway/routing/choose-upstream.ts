@@ -1,4 +1,3 @@
-import { GatewayError } from '../errors/gateway-error.ts';
 import type { AccessMode } from '../plan/transaction-plan.ts';
 import type { Tenant } from '../registry/tenant.ts';
 import type { ReadNeeds } from './replica-group.ts';
@@ -10,7 +9,6 @@ import type { Upstream } from './upstream.ts';
  * bound and that has replayed what the caller wrote, else the primary.
  *
  * @param needs what a read asks of a replica; without it the primary answers
- * @throws {GatewayError} GW201 for a tenant in sealed isolation, which this version cannot serve
  */
 export function chooseUpstream(
   tenant: Tenant,
@@ -18,12 +16,6 @@ export function chooseUpstream(
   topology: Topology,
   needs?: ReadNeeds,
 ): Upstream {
-  if (tenant.placement.kind === 'shared' && tenant.isolation === 'sealed') {
-    throw new GatewayError('GW201', {
-      message: 'Sealed isolation is not available for this project yet',
-      hint: 'Set the isolation of the project to "trusted", or give it a database of its own.',
-    });
-  }
   const { primary, replicas } = topology.upstreamsOf(tenant);
   if (replicas === undefined || needs === undefined) return primary;
   if (accessMode !== 'read only' || needs.maxLagMs === 0) return primary;

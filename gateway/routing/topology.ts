@@ -10,8 +10,9 @@ import {
   sharedUrl,
   tenantLogin,
 } from '../platform/derived-logins.ts';
+import { executorToken } from '../platform/executors.ts';
 import type { Secret } from '../registry/secrets.ts';
-import type { Tenant } from '../registry/tenant.ts';
+import type { Isolation, Tenant } from '../registry/tenant.ts';
 import { ReplicaGroup, ReplicaServer } from './replica-group.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -34,7 +35,10 @@ export interface Topology {
 }
 
 /** The parts of the configuration that say where local databases are. */
-export type TopologyConfig = Pick<GatewayConfig, 'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl'> &
+export type TopologyConfig = Pick<
+  GatewayConfig,
+  'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl' | 'sharedDatabase'
+> &
   Partial<Pick<GatewayConfig, 'readReplicaUrls'>>;
 
 /** Tenants with replicas of their own whose state is kept. */
@@ -46,22 +50,16 @@ const MAX_GROUPS = 1_000;
  */
 export function buildTopology(config: TopologyConfig): Topology {
   const local = localReplicas(config);
-  const shared: TenantUpstreams = {
-    primary: {
-      name: 'shared',
-      key: 'shared',
-      role: 'primary',
-      connectionString: sharedUrl(config, LOGINS.trusted),
-      pooling: 'shared',
-    },
-    replicas: local,
+  const shared: Readonly<Record<Isolation, TenantUpstreams>> = {
+    sealed: sharedUpstreams('sealed', config, local),
+    trusted: sharedUpstreams('trusted', config, local),
   };
   const known = new WeakMap<Tenant, TenantUpstreams>();
   // A tenant is read again every minute; what is known of its replicas must outlive that.
   const groups = new LRUCache<string, ReplicaGroup>({ max: MAX_GROUPS });
   return {
     upstreamsOf(tenant) {
-      if (tenant.placement.kind === 'shared') return shared;
+      if (tenant.placement.kind === 'shared') return shared[tenant.isolation];
       let upstreams = known.get(tenant);
       if (upstreams === undefined) {
         upstreams = ownUpstreams(tenant, { config, local, groups });
@@ -72,36 +70,51 @@ export function buildTopology(config: TopologyConfig): Topology {
   };
 }
 
-/** Streaming replicas of the local cluster hold every local database: they serve `shared` and `database` tenants alike. */
-function localReplicas(config: TopologyConfig): TenantReplicas | undefined {
-  const { readReplicaUrls = [] } = config;
-  if (readReplicaUrls.length === 0) return undefined;
-  const upstreams = readReplicaUrls.map(
-    (url, index): Upstream => ({
-      name: `shared-replica${ordinal(index)}`,
-      key: `shared-replica${ordinal(index)}`,
-      role: 'replica',
-      connectionString: ofLogin(config, url, {
-        login: LOGINS.trusted,
-        database: databaseName(url) ?? SHARED_DATABASE,
-      }),
-      pooling: 'shared',
-    }),
-  );
-  const primary: Upstream = {
-    name: 'shared',
-    key: 'shared',
-    role: 'primary',
-    connectionString: sharedUrl(config, LOGINS.trusted),
-    pooling: 'shared',
+/** Each isolation has a login of its own, hence pools of its own. */
+function sharedUpstreams(
+  isolation: Isolation,
+  config: TopologyConfig,
+  local: ReplicaGroup | undefined,
+): TenantUpstreams {
+  const primary = sharedPrimary(isolation, config);
+  const upstreams = sharedReplicas(isolation, config);
+  return { primary, replicas: local && { group: local, upstreams } };
+}
+
+function sharedPrimary(isolation: Isolation, config: TopologyConfig): Upstream {
+  const name = isolation === 'sealed' ? 'shared' : 'shared-trusted';
+  const place = { name, key: name, role: 'primary', pooling: 'shared' } as const;
+  const connectionString = sharedUrl(config, LOGINS[isolation]);
+  if (isolation === 'trusted') return { ...place, connectionString };
+  const executors = {
+    tokenFor: (role: string) => executorToken(config.masterKey, role).reveal(),
+    // PgBouncer hands each transaction another session.
+    keepsSession: config.pgbouncerUrl === undefined,
   };
-  const servers = upstreams.map((upstream) => new ReplicaServer(upstream));
-  return { group: new ReplicaGroup('local', primary, servers), upstreams };
+  return { ...place, connectionString, executors };
+}
+
+function sharedReplicas(isolation: Isolation, config: TopologyConfig): readonly Upstream[] {
+  const primary = sharedPrimary(isolation, config);
+  return (config.readReplicaUrls ?? []).map((url, index) => {
+    const name = `${primary.name}-replica${ordinal(index)}`;
+    const place = { login: LOGINS[isolation], database: databaseName(url) ?? SHARED_DATABASE };
+    return { ...primary, name, key: name, role: 'replica', connectionString: ofLogin(config, url, place) };
+  });
+}
+
+/** Streaming replicas of the local cluster hold every local database: they serve `shared` and `database` tenants alike. */
+function localReplicas(config: TopologyConfig): ReplicaGroup | undefined {
+  // Where the log is does not depend on who asks.
+  const servers = sharedReplicas('trusted', config).map((upstream) => new ReplicaServer(upstream));
+  return servers.length === 0
+    ? undefined
+    : new ReplicaGroup('local', sharedPrimary('trusted', config), servers);
 }
 
 interface OwnContext {
   readonly config: TopologyConfig;
-  readonly local: TenantReplicas | undefined;
+  readonly local: ReplicaGroup | undefined;
   readonly groups: LRUCache<string, ReplicaGroup>;
 }
 
@@ -129,7 +142,7 @@ function ownUpstreams(tenant: Tenant, context: OwnContext): TenantUpstreams {
   const upstreams = (config.readReplicaUrls ?? []).map((url, index) =>
     leased(tenant, `database-replica${ordinal(index)}`, 'replica', ofLogin(config, url, { login, database })),
   );
-  return { primary, replicas: { group: local.group, upstreams } };
+  return { primary, replicas: { group: local, upstreams } };
 }
 
 function ownReplicas(tenant: Tenant, primary: Upstream, { groups }: OwnContext): TenantReplicas {

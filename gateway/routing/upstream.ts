@@ -5,7 +5,7 @@ import type { Secret } from '../registry/secrets.ts';
  * their own, so that no request reaches the old place after a move.
  */
 export interface Upstream {
-  /** For logs and metrics; holds no host and no secret: `shared`, `shared-replica`, `remote:acme`, `database:acme`. */
+  /** For logs and metrics; holds no host and no secret: `shared`, `shared-trusted`, `remote:acme`, `database:acme`. */
   readonly name: string;
   readonly key: string;
   readonly role: 'primary' | 'replica';
@@ -17,4 +17,13 @@ export interface Upstream {
   readonly foreign?: { readonly caCertificate: string | undefined };
   /** Shared pools live as long as the process; leased ones are opened on demand under the global cap. */
   readonly pooling: 'shared' | 'leased';
+  /** Where the login is a member of no role: what it takes to run a request through the executor of its role. */
+  readonly executors?: ExecutorAccess;
+}
+
+export interface ExecutorAccess {
+  /** The token that the executor of a physical role demands. */
+  tokenFor(role: string): string;
+  /** Whether a connection always leads to the same session, so that what was prepared in it is there again. */
+  readonly keepsSession: boolean;
 }

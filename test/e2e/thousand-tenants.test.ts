@@ -83,7 +83,7 @@ function watchConnections(): () => Promise<number> {
   const watching = (async () => {
     while (!isEnding) {
       const { rows } = await superuser.query<{ count: number }>(
-        `SELECT count(*)::int AS count FROM pg_stat_activity WHERE usename = 'cascata_trusted' AND application_name NOT LIKE 'cascata-listen-%'`,
+        `SELECT count(*)::int AS count FROM pg_stat_activity WHERE usename IN ('cascata_sealed', 'cascata_trusted') AND application_name NOT LIKE 'cascata-listen-%'`,
       );
       most = Math.max(most, rows[0]?.count ?? 0);
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -135,7 +135,6 @@ async function createTenant(
     id,
     hosts: [host],
     placement: { kind },
-    isolation: 'trusted',
     jwt: { secret },
     postgrest,
   });

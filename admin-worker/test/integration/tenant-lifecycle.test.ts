@@ -75,7 +75,7 @@ describe('creating a tenant', () => {
       hosts: [`${id}.localhost`],
       status: 'active',
       placement: { kind: 'shared' },
-      isolation: 'trusted',
+      isolation: 'sealed',
       epoch: 1,
       jwt: { kind: 'secret' },
       require_api_key: false,
@@ -106,7 +106,7 @@ describe('creating a tenant', () => {
     expect((await admin.request('GET', `/v1/tenants/${id}`)).body.tenant).toEqual(answer.body.tenant);
   });
 
-  test('makes a schema and roles that nobody but the trusted login may become', async () => {
+  test('makes a schema and roles that nobody may become', async () => {
     const { id } = await create({ postgrest: { 'db-schemas': 'public, api' } });
     const schemas = await admin.shared(
       `SELECT n.nspname, pg_get_userbyid(n.nspowner) AS owner FROM pg_namespace n WHERE starts_with(n.nspname, $1) ORDER BY 1`,
@@ -124,10 +124,10 @@ describe('creating a tenant', () => {
     );
     const plain = { rolbypassrls: false, rolinherit: false, rolcanlogin: false };
     expect(roles).toEqual([
-      { ...plain, rolname: `${id}_anon`, members: ['cascata_trusted'] },
-      { ...plain, rolname: `${id}_authenticated`, members: ['cascata_trusted'] },
+      { ...plain, rolname: `${id}_anon`, members: [] },
+      { ...plain, rolname: `${id}_authenticated`, members: [] },
       { ...plain, rolname: `${id}_owner`, members: [] },
-      { ...plain, rolname: `${id}_service_role`, members: ['cascata_trusted'], rolbypassrls: true },
+      { ...plain, rolname: `${id}_service_role`, members: [], rolbypassrls: true },
     ]);
   });
 
@@ -228,14 +228,6 @@ describe('creating a tenant', () => {
       expect(answer.status).toBe(400);
     },
   );
-
-  test('what this version does not offer is refused with a reason', async () => {
-    const { answer: sealed } = await create({ isolation: 'sealed' });
-    expect([sealed.status, sealed.body.message]).toEqual([
-      400,
-      'isolation "sealed" is not available in this version',
-    ]);
-  });
 });
 
 describe('a remote tenant', () => {

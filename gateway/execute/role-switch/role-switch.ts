@@ -1,6 +1,9 @@
+import type { DatabaseError } from 'pg';
+import type { StatementResult } from '../../platform/result-set.ts';
 import type { SqlStatement } from '../../platform/sql.ts';
 import type { TransactionRequest } from '../../query/transaction-request.ts';
 import type { Isolation } from '../../registry/tenant.ts';
+import type { PreparedStatements } from '../prepared-statements.ts';
 
 /** How the transaction is opened: by the batch itself, or by a BEGIN that names all its modes. */
 export type TransactionStart = 'implicit' | 'explicit';
@@ -18,14 +21,32 @@ export interface BatchPlan {
   readonly start: TransactionStart;
   /** Index of the first statement that runs after the commit, where there is one: whatever it says, the request was done. */
   readonly committedAt?: number | undefined;
+  /** Where the request's statements run inside others: how to make results and failures look as if they did not. */
+  readonly wrapping?: BatchWrapping | undefined;
+}
+
+/** Index of a statement in `BatchPlan.statements`; their number when the COMMIT failed. */
+type FailedStatement = number;
+
+export interface BatchWrapping {
+  /** To be run as a batch of its own after a failure, before the connection is given to another request. */
+  readonly tidy: SqlStatement;
+  /** One result for each statement of the request. */
+  unwrap(results: readonly StatementResult[]): readonly StatementResult[];
+  /** What the request itself would have raised without being wrapped. Takes back what the batch was to prepare and did not. */
+  unwrapError(error: unknown, failed: FailedStatement): unknown;
+  /** Index of the request's statement that failed; `undefined` for what is none of the request's. */
+  statementAt(failed: FailedStatement): number | undefined;
+  /** A statement that was thought to be prepared is not there, or is another one. */
+  isLoss(error: DatabaseError): boolean;
 }
 
 /**
  * Makes a request run as its role and no other, on a login that many requests share. One implementation for each `Isolation`:
- * `trusted` sets the role for the transaction; `sealed` will send each statement to the executor of the role (docs/decisions.md),
- * whose plan has the same shape.
+ * `trusted` sets the role for the transaction; `sealed` sends each statement to the executor of the role (docs/security.md).
  */
 export interface RoleSwitch {
   readonly kind: Isolation;
-  planBatch(request: TransactionRequest, start?: TransactionStart): BatchPlan;
+  /** @param session statements that may be prepared inside the connection's session; `undefined` where none can be */
+  planBatch(request: TransactionRequest, start?: TransactionStart, session?: PreparedStatements): BatchPlan;
 }

@@ -25,16 +25,17 @@ const EXPECTED_WRITABLE = `pg_catalog.current_setting('${READ_ONLY_NAME}') = 'of
 export class SettingsStatements {
   readonly #texts = new Map<string, string>();
 
-  build(request: TransactionRequest, start: TransactionStart): SqlStatement {
+  /** @param role `undefined`: the login stays what it is */
+  build(request: TransactionRequest, start: TransactionStart, role: string | undefined): SqlStatement {
     const values: SqlValue[] = [];
     if (start === 'implicit' && request.accessMode === 'read only') values.push(READ_ONLY_NAME, 'on');
     const roleAt = firstRequestVariable(request.variables);
     for (let i = 0; i < request.variables.length; i++) {
-      if (i === roleAt) values.push('role', request.role);
+      if (i === roleAt && role !== undefined) values.push('role', role);
       const variable = request.variables[i]!;
       values.push(variable[0], variable[1]);
     }
-    if (roleAt === request.variables.length) values.push('role', request.role);
+    if (roleAt === request.variables.length && role !== undefined) values.push('role', role);
     const timeoutMs = effectiveTimeoutMs(request.statementTimeoutMs, request.variables);
     if (timeoutMs !== undefined) values.push(TIMEOUT_NAME, String(timeoutMs));
     return { text: this.#text(values.length / 2, start, request.accessMode), values };

@@ -13,21 +13,23 @@ const GROUPS: ReadonlyMap<string, readonly ConformanceCase[]> = new Map([
   ['update by key', UPDATE_BY_KEY],
 ]);
 
-let opened: TargetSet;
+describe.each(['trusted', 'sealed', 'sealed-pooled'] as const)('%s', (mode) => {
+  let opened: TargetSet;
 
-beforeAll(async () => {
-  opened = await openTargets({ kind: 'own' });
-});
+  beforeAll(async () => {
+    opened = await openTargets({ kind: 'own', mode });
+  });
 
-afterAll(() => opened?.close());
+  afterAll(() => opened?.close());
 
-describe.each([...GROUPS])('%s', (_group, cases) => {
-  it.each(cases.map((subject) => [subject.name, subject] as const))('%s', async (_name, subject) => {
-    const target = opened.targets.get(subject.variant ?? 'main')!;
-    for (const exchange of [subject, ...(subject.afterwards ?? [])]) {
-      expect(await actualOutcome(target, exchange), `${exchange.method ?? 'GET'} ${exchange.path}`).toEqual(
-        expectedOutcome(exchange),
-      );
-    }
+  describe.each([...GROUPS])('%s', (_group, cases) => {
+    it.each(cases.map((subject) => [subject.name, subject] as const))('%s', async (_name, subject) => {
+      const target = opened.targets.get(subject.variant ?? 'main')!;
+      for (const exchange of [subject, ...(subject.afterwards ?? [])]) {
+        expect(await actualOutcome(target, exchange), `${exchange.method ?? 'GET'} ${exchange.path}`).toEqual(
+          expectedOutcome(exchange),
+        );
+      }
+    });
   });
 });

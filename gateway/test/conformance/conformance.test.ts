@@ -1,53 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BEHAVIOURS, SHOWN_ELSEWHERE } from './behaviours.ts';
 import { CASE_GROUPS } from './cases/all-cases.ts';
-import type { ConformanceCase } from './cases/case.ts';
-import { actualOutcome, expectedOutcome } from './runner/exchange.ts';
-import { chooseTarget, openTargets, type TargetSet } from './runner/targets.ts';
+import { runCases } from './runner/run-cases.ts';
+import { chooseTarget } from './runner/targets.ts';
 import { renderCompatibility } from './write-compatibility.ts';
 
-const choice = chooseTarget(process.env);
-let opened: TargetSet;
 const ROOT = new URL('../../../', import.meta.url);
 
-beforeAll(async () => {
-  opened = await openTargets(choice);
-});
-
-afterAll(() => opened?.close());
-
-for (const [group, cases] of CASE_GROUPS) {
-  describe(group, () => {
-    for (const subject of cases) {
-      const reason = whyNotSent(subject);
-      it.skipIf(reason !== undefined)(
-        reason === undefined ? subject.name : `${subject.name} [${reason}]`,
-        async () => {
-          const target = opened.targets.get(subject.variant ?? 'main')!;
-          for (const exchange of [subject, ...(subject.afterwards ?? [])]) {
-            expect(
-              await actualOutcome(target, exchange),
-              `${exchange.method ?? 'GET'} ${exchange.path}`,
-            ).toEqual(expectedOutcome(exchange));
-          }
-        },
-      );
-    }
-  });
-}
-
-/** Our own gateway gets every case. Another server may be too old for one, or lack its variant. */
-function whyNotSent(subject: ConformanceCase): string | undefined {
-  if (choice.kind === 'own') return undefined;
-  if (subject.since !== undefined && subject.since > choice.version) {
-    return `the target is PostgREST ${choice.version}, this came with ${subject.since}`;
-  }
-  if (choice.kind === 'url' && (subject.variant ?? 'main') !== 'main') {
-    return `a URL has the settings of main, not of ${subject.variant}`;
-  }
-  return undefined;
-}
+runCases(chooseTarget(process.env));
 
 describe('the cases', () => {
   const all = [...CASE_GROUPS.values()].flat();

@@ -52,7 +52,7 @@ describe('the registry reader', () => {
       status: 'active',
       hosts: [`${id}.localhost`],
       placement: { kind: 'shared' },
-      isolation: 'trusted',
+      isolation: 'sealed',
       epoch: 1,
       naming: { schemaPrefix: id, rolePrefix: id },
       requireApiKey: false,

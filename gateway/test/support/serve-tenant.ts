@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { bootstrap } from '../../../admin-worker/bootstrap.ts';
+import { executorsSql } from '../../../admin-worker/provision/executor.sql.ts';
 import { createGatewayServer } from '../../gateway-server.ts';
 import { type Config, loadConfig } from '../../platform/config.ts';
 import { createMetrics } from '../../platform/metrics.ts';
@@ -17,6 +18,10 @@ export interface TestGatewayOptions {
   readonly postgrest: Readonly<Record<string, string | number | boolean | null>>;
   /** HS256, at least 32 characters. */
   readonly jwtSecret: string;
+  /** Serves the same database as that of the shared tenants, sealed, and makes executors for these roles. */
+  readonly sealedRoles?: readonly string[];
+  /** As behind PgBouncer: another session for each transaction. */
+  readonly isPooled?: boolean;
 }
 
 export interface TestGateway {
@@ -35,15 +40,16 @@ const MASTER_KEY = 'master-key-of-the-test-gateways-0123456789';
 const READY_POLLS = 200;
 
 /**
- * Serves one `remote` tenant in this process: the real registry, real sockets. The names in the tenant's database are used as they
+ * Serves one tenant in this process, `remote` unless `sealedRoles` says otherwise: the real registry, real sockets. The names in the tenant's database are used as they
  * are.
  *
  * @param controlUrl superuser DSN of an empty database, which `close` leaves behind
  */
 export async function serveTenant(controlUrl: string, options: TestGatewayOptions): Promise<TestGateway> {
-  const config = testConfig(controlUrl);
-  await bootstrap({ controlDatabaseUrl: config.controlDatabaseUrl, masterKey: config.masterKey });
+  const config = testConfig(controlUrl, options);
+  await bootstrap(config);
   await registerTenant(controlUrl, options);
+  if (options.sealedRoles !== undefined) await makeExecutors(config, options.sealedRoles);
   const observations: Observation[] = [];
   const metrics = createMetrics({ withProcessMetrics: false });
   const observe = combineObservers(metrics.observe, (observation) => void observations.push(observation));
@@ -62,8 +68,8 @@ export async function serveTenant(controlUrl: string, options: TestGatewayOption
   };
 }
 
-function testConfig(controlDatabaseUrl: string): Config {
-  return loadConfig(
+function testConfig(controlDatabaseUrl: string, options: TestGatewayOptions): Config {
+  const config = loadConfig(
     {
       CASCATA_ENV: 'test',
       CASCATA_MASTER_KEY: MASTER_KEY,
@@ -74,24 +80,49 @@ function testConfig(controlDatabaseUrl: string): Config {
     },
     {},
   );
+  if (options.sealedRoles === undefined) return config;
+  const sharedDatabase = new URL(options.databaseUrl).pathname.slice(1);
+  const pgbouncerUrl =
+    options.isPooled === true ? new Secret(sameServer(controlDatabaseUrl, sharedDatabase)) : undefined;
+  return { ...config, sharedDatabase, pgbouncerUrl };
+}
+
+async function makeExecutors(config: Config, roles: readonly string[]): Promise<void> {
+  const url = sameServer(config.controlDatabaseUrl.reveal(), config.sharedDatabase!);
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(roles.map((role) => executorsSql(role, config.masterKey)).join('\n'));
+  } finally {
+    await client.end();
+  }
+}
+
+function sameServer(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
 }
 
 async function registerTenant(controlUrl: string, options: TestGatewayOptions): Promise<void> {
   const masterKey = new Secret(MASTER_KEY);
   const sealed = (column: 'jwt' | 'connection_string', value: string) =>
     seal(value, { masterKey, context: tenantSealContext(TENANT_ID, column) });
+  const isSealed = options.sealedRoles !== undefined;
   const client = new Client({ connectionString: controlUrl });
   await client.connect();
   try {
     await client.query(
       `INSERT INTO control.tenants
          (id, placement_kind, sealed_connection_string, isolation, jwt_kind, sealed_jwt, postgrest)
-       VALUES ($1, 'remote', $2, 'trusted', 'secret', $3, $4)`,
+       VALUES ($1, $5, $2, $6, 'secret', $3, $4)`,
       [
         TENANT_ID,
-        sealed('connection_string', options.databaseUrl),
+        isSealed ? null : sealed('connection_string', options.databaseUrl),
         sealed('jwt', options.jwtSecret),
         JSON.stringify(options.postgrest),
+        isSealed ? 'shared' : 'remote',
+        isSealed ? 'sealed' : 'trusted',
       ],
     );
     await client.query('INSERT INTO control.tenant_hosts (host, tenant_id) VALUES ($1, $2)', [

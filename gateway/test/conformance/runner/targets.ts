@@ -17,10 +17,18 @@ export interface TargetSet {
   close(): Promise<void>;
 }
 
+/**
+ * How our gateway becomes the role of a request: on a login that is a member of it (`trusted`), through executors with statements that
+ * stay prepared (`sealed`), through executors with the text of each statement, as behind PgBouncer (`sealed-pooled`).
+ */
+export type OwnMode = 'trusted' | 'sealed' | 'sealed-pooled';
+
+const FIXTURE_ROLES = ['conf_anon', 'conf_user', 'conf_admin'];
+
 /** How the environment chooses the target. */
 export type TargetChoice =
   /** Our gateway in this process. */
-  | { readonly kind: 'own' }
+  | { readonly kind: 'own'; readonly mode: OwnMode }
   /** CONFORMANCE_URL: a server somebody else runs on the fixture, with the settings of `main`. */
   | { readonly kind: 'url'; readonly url: string; readonly version: number }
   /** POSTGREST_BIN: that program is started on a fresh fixture, once for each variant. */
@@ -30,10 +38,13 @@ export type TargetChoice =
  * Reads CONFORMANCE_URL and POSTGREST_BIN. The version of a URL's server is CONFORMANCE_VERSION (PostgREST's major version,
  * 16 when absent); a program tells its own.
  */
-export function chooseTarget(env: Readonly<Record<string, string | undefined>>): TargetChoice {
+export function chooseTarget(
+  env: Readonly<Record<string, string | undefined>>,
+  mode: OwnMode = 'trusted',
+): TargetChoice {
   const { CONFORMANCE_URL: url, CONFORMANCE_VERSION: version, POSTGREST_BIN: path } = env;
   if (url) return { kind: 'url', url: url.replace(/\/$/, ''), version: Number(version ?? 16) };
-  if (!path) return { kind: 'own' };
+  if (!path) return { kind: 'own', mode };
   const told = spawnSync(path, ['--version'], { encoding: 'utf8' });
   const major = /(\d+)\.\d+/.exec(told.stdout)?.[1];
   if (major === undefined)
@@ -53,7 +64,7 @@ export async function openTargets(choice: TargetChoice): Promise<TargetSet> {
     for (const variant of VARIANTS) {
       const server =
         choice.kind === 'own'
-          ? await startOwn(variant, database.loginUrl)
+          ? await startOwn(variant, database.loginUrl, choice.mode)
           : await startProgram(choice.path, variant, database.loginUrl);
       opened.push(server);
       targets.set(variant, server.target);
@@ -87,9 +98,11 @@ async function createFixtureDatabase(): Promise<{ loginUrl: string; drop(): Prom
 async function startOwn(
   variant: Variant,
   databaseUrl: string,
+  mode: OwnMode,
 ): Promise<{ target: Target; close(): Promise<void> }> {
   const gateway = await startGateway({
     databaseUrl,
+    ...(mode === 'trusted' ? {} : { sealedRoles: FIXTURE_ROLES, isPooled: mode === 'sealed-pooled' }),
     postgrest: variantSettings(variant),
     jwtSecret: CONFORMANCE_JWT_SECRET,
   });

@@ -243,6 +243,7 @@ test('a whole read: rows, page count, body and what the request left for the res
     {
       text: `WITH pgrst_source AS (SELECT "acme"."films"."id" AS "id" FROM "acme"."films" WHERE "acme"."films"."id" = $1) SELECT NULL::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total, coalesce(json_agg(_postgrest_t), '[]') AS body, nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status FROM (SELECT * FROM pgrst_source) _postgrest_t`,
       values: ['1'],
+      isOneRow: true,
     },
   ]);
 });

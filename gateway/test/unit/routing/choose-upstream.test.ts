@@ -37,29 +37,39 @@ const remote: Placement = {
 };
 
 describe('chooseUpstream', () => {
-  it('sends every shared tenant to the one shared pool, as the trusted login', () => {
+  it.each([
+    ['sealed', 'shared', 'cascata_sealed'],
+    ['trusted', 'shared-trusted', 'cascata_trusted'],
+  ] as const)('sends every shared tenant that is %s to the one pool %s, as %s', (isolation, name, login) => {
     const topology = buildTopology(config);
-    const chosen = chooseUpstream(aTenant({ kind: 'shared' }), 'read write', topology);
-    expect(chosen).toEqual(chooseUpstream(aTenant({ kind: 'shared' }, { epoch: 9 }), 'read only', topology));
-    expect(chosen).toMatchObject({ name: 'shared', key: 'shared', role: 'primary', pooling: 'shared' });
+    const shared = (changes: Partial<Tenant> = {}) => aTenant({ kind: 'shared' }, { isolation, ...changes });
+    const chosen = chooseUpstream(shared(), 'read write', topology);
+    expect(chosen).toBe(
+      chooseUpstream(shared({ id: 'globex' as TenantId, epoch: 9 }), 'read only', topology),
+    );
+    expect(chosen).toMatchObject({ name, key: name, role: 'primary', pooling: 'shared' });
     const url = new URL(chosen.connectionString.reveal());
-    expect([url.username, url.host, url.pathname]).toEqual(['cascata_trusted', 'db:5432', '/cascata_shared']);
+    expect([url.username, url.host, url.pathname]).toEqual([login, 'db:5432', '/cascata_shared']);
+  });
+
+  it('gives sealed tenants, and nobody else, executors with a token for each role', () => {
+    const topology = buildTopology(config);
+    const of = (isolation: Tenant['isolation']) =>
+      chooseUpstream(aTenant({ kind: 'shared' }, { isolation }), 'read only', topology).executors;
+    expect(of('trusted')).toBeUndefined();
+    expect(of('sealed')?.keepsSession).toBe(true);
+    const [one, other] = ['acme_anon', 'acme_service_role'].map((role) => of('sealed')?.tokenFor(role));
+    expect(one).toMatch(/^[\w-]{43}$/);
+    expect(other).not.toBe(one);
+    expect(of('sealed')?.tokenFor('acme_anon')).toBe(one);
   });
 
   it('goes through PgBouncer where there is one', () => {
     const topology = buildTopology({ ...config, pgbouncerUrl: new Secret('postgres://bouncer:6432') });
-    const { connectionString } = chooseUpstream(aTenant({ kind: 'shared' }), 'read only', topology);
+    const sealed = aTenant({ kind: 'shared' }, { isolation: 'sealed' });
+    const { connectionString, executors } = chooseUpstream(sealed, 'read only', topology);
     expect(new URL(connectionString.reveal()).host).toBe('bouncer:6432');
-  });
-
-  it('refuses a sealed tenant', () => {
-    expect(() =>
-      chooseUpstream(
-        aTenant({ kind: 'shared' }, { isolation: 'sealed' }),
-        'read only',
-        buildTopology(config),
-      ),
-    ).toThrow(expect.objectContaining({ code: 'GW201', status: 503 }));
+    expect(executors?.keepsSession).toBe(false);
   });
 
   it('logs in to a database of its own as the tenant', () => {

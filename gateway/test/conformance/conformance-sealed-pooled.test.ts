@@ -1,0 +1,8 @@
+import { describe } from 'vitest';
+import { runCases } from './runner/run-cases.ts';
+import { chooseTarget } from './runner/targets.ts';
+
+const choice = chooseTarget(process.env, 'sealed-pooled');
+
+// Another server has no such mode: it gets the cases once, from conformance.test.ts.
+describe.skipIf(choice.kind !== 'own')('sealed-pooled', () => runCases(choice));
