@@ -11,9 +11,11 @@ export function callSql({ routine, args, returning }: CallPlan): SqlFragment {
     ? raw('pgrst_call.pgrst_scalar')
     : returningList(returning, namedSource('pgrst_call'));
   const name = ident(routine.physicalSchema, routine.name);
+  // A call that may be repeated would be, once for each place that its value is used in.
+  const once = raw(routine.volatility === 'volatile' ? '' : ' OFFSET 0');
   const from = (argumentsSql: SqlFragment): SqlFragment =>
     isScalar
-      ? sql`(SELECT ${name}(${argumentsSql}) pgrst_scalar) pgrst_call`
+      ? sql`(SELECT ${name}(${argumentsSql}) pgrst_scalar${once}) pgrst_call`
       : sql`${name}(${argumentsSql}) pgrst_call`;
   switch (args.kind) {
     case 'none':
