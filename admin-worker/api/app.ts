@@ -22,6 +22,14 @@ export interface AdminAppOptions {
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const READY_TIMEOUT_MS = 2_000;
 
+/** Answers hold keys, and nothing here is a page. */
+const SECURITY_HEADERS = [
+  ['X-Content-Type-Options', 'nosniff'],
+  ['X-Frame-Options', 'DENY'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+] as const;
+
 /** The admin API: everything but `/live`, `/ready` and `/openapi.json` asks for the admin token. */
 export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
@@ -32,6 +40,9 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
     c.set('requestId', requestId);
     await next();
     c.res.headers.set('X-Request-Id', requestId);
+    for (const [name, value] of SECURITY_HEADERS) c.res.headers.set(name, value);
+    // Streams of events say something of their own.
+    if (!c.res.headers.has('Cache-Control')) c.res.headers.set('Cache-Control', 'no-store');
     services.observe({
       kind: 'request-finished',
       requestId,

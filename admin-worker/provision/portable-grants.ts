@@ -1,7 +1,8 @@
 import type { ClientBase } from 'pg';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
+import { REQUEST_ROLES } from '../../gateway/registry/tenant.ts';
 import { CLOSE_SCHEMAS, FOREIGN_ROLES, MOVE_GRANTS, MOVE_POLICIES } from './portable-grants.sql.ts';
-import { REQUEST_ROLES, requestRoles, type TenantRoles } from './tenant-names.ts';
+import { requestRoles, type TenantRoles } from './tenant-names.ts';
 
 /** Where a tenant with physical names of its own keeps its objects. */
 export interface TenantSchemas {

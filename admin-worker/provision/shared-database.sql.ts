@@ -1,5 +1,5 @@
 import { quoteIdent } from '../../gateway/platform/sql.ts';
-import { REQUEST_ROLES } from './tenant-names.ts';
+import { REQUEST_ROLES } from '../../gateway/registry/tenant.ts';
 
 /** Helpers every project's SQL may call, as on Supabase. They read what the gateway sets for each request. */
 export const AUTH_HELPERS = `

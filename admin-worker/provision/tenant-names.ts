@@ -1,9 +1,6 @@
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { physicalRole, physicalSchema } from '../../gateway/registry/tenant.ts';
 
-/** Logical roles that requests run as. They also exist in the cluster as placeholders without members and rights. */
-export const REQUEST_ROLES = ['anon', 'authenticated', 'service_role'] as const;
-
 /** May connect to the shared database and nothing else; the logins that migrations run with are members of it. */
 export const MIGRATOR_ROLE = 'cascata_migrator';
 

@@ -7,9 +7,13 @@ import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 const MIN_SECRET_BYTES = 32;
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-const JwtSecret = z.string().refine((text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES, {
-  error: 'must have at least 32 characters',
-});
+const JwtSecret = z
+  .string()
+  .refine((text) => Buffer.byteLength(text) >= MIN_SECRET_BYTES, {
+    error: 'must have at least 32 characters',
+  })
+  // Taken for a secret, a public key would let everybody who has it sign tokens.
+  .refine((text) => !text.trimStart().startsWith('-----BEGIN '), { error: 'is a PEM: send the key as jwks' });
 
 const Base64Secret = z
   .string()

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
-import { physicalRole, type Tenant } from '../registry/tenant.ts';
+import { isOwnRole, physicalRole, type Tenant } from '../registry/tenant.ts';
 import { findApiKey, isOpaqueKey } from './api-key.ts';
 import type { AuthResult } from './auth-result.ts';
 import { claimsJson, roleOnlyClaims } from './claims-json.ts';
@@ -184,9 +184,10 @@ function identifyClaims(claims: TokenClaims, tenant: Tenant, keys: TenantKeys): 
 
 function authResult(tenant: Tenant, role: string, claims: string): AuthResult {
   const physical = physicalRole(tenant.naming, role);
-  // `SET ROLE none` goes back to the login itself. No role can have that name, so it is refused like every unknown role.
-  if (physical === 'none') {
-    throw new GatewayError({ code: '22023', status: 401, message: 'role "none" does not exist' });
+  // `SET ROLE none` goes back to the login itself. No role can have that name, so it is refused like every unknown role, and so is
+  // what would be another tenant's.
+  if (physical === 'none' || !isOwnRole(tenant, role)) {
+    throw new GatewayError({ code: '22023', status: 401, message: `role "${role}" does not exist` });
   }
   return {
     role,

@@ -62,7 +62,8 @@ export class RemoteKeySet {
     try {
       const text = await this.#fetchText(this.#url);
       // The same text keeps the same object, so that tokens verified with it stay verified.
-      if (this.#current?.text !== text) this.#current = { text, keySet: keySetFromJwks(text) };
+      if (this.#current?.text !== text)
+        this.#current = { text, keySet: keySetFromJwks(text, { isPublic: true }) };
       this.#fetchedAtMs = this.#now();
       return this.#current.keySet;
     } catch (error) {

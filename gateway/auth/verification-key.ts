@@ -47,9 +47,10 @@ export function keySetFromSecret(secret: Uint8Array): KeySet {
 /**
  * Reads a JWK Set, or a single JWK. Keys for encryption, of unknown types or curves are left out.
  *
+ * @param options.isPublic the set is for anybody to read: symmetric keys, with which anybody could sign, are left out
  * @throws {TypeError} when the text is no JSON object of that shape
  */
-export function keySetFromJwks(text: string): KeySet {
+export function keySetFromJwks(text: string, { isPublic = false } = {}): KeySet {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -61,7 +62,7 @@ export function keySetFromJwks(text: string): KeySet {
   if (!Array.isArray(entries)) throw new TypeError('The "keys" of the JWK Set are not an array');
   const keys: VerificationKey[] = [];
   for (const entry of entries.slice(0, MAX_KEYS)) {
-    const key = isObject(entry) ? verificationKey(entry) : undefined;
+    const key = isObject(entry) && !(isPublic && entry.kty === 'oct') ? verificationKey(entry) : undefined;
     if (key !== undefined) keys.push(key);
   }
   return { keys };

@@ -78,6 +78,7 @@ export const ERROR_CODES = {
   GW304: { status: 408, message: 'The request was not received in time' },
   GW305: { status: 429, message: 'Too many requests in a short time' },
   GW306: { status: 429, message: 'Too many requests: this one waited too long for its turn' },
+  GW307: { status: 415, message: 'Compressed request bodies are not taken' },
   GW310: { status: 400, message: 'The batch is malformed' },
   GW311: { status: 400, message: 'A request of the batch asks for what a batch cannot do' },
   GW312: { status: 413, message: 'The batch holds too many requests' },

@@ -1,6 +1,9 @@
 import type { ResponseHeaders } from './http-response.ts';
 
-/** Set by the server from the body; taken from a database they could cut a response short or smuggle another one in. */
+/**
+ * Set by the server from the body; taken from a database they could cut a response short or smuggle another one in. The last ones make a
+ * proxy in front answer with a file or an address of its own instead.
+ */
 const FRAMING_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
@@ -10,6 +13,10 @@ const FRAMING_HEADERS: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'x-accel-redirect',
+  'x-lighttpd-send-file',
+  'x-reproxy-url',
+  'x-sendfile',
 ]);
 
 const PLAIN_TEXT = /^[\t\x20-\x7e]*$/;

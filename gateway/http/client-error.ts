@@ -47,6 +47,7 @@ export function createClientErrorHandler(observe: Observe): (error: Error, socke
       `Content-Length: ${Buffer.byteLength(body)}`,
       `Proxy-Status: PostgREST; error=${refusal.code}`,
       `X-Request-Id: ${requestId}`,
+      'X-Content-Type-Options: nosniff',
       'Access-Control-Allow-Origin: *',
       'Connection: close',
     ];

@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
 import { type HttpRequest, splitUrl } from './http-request.ts';
+import { encoded, isEncoded } from './read-body.ts';
 
 /** A request of the Fetch API, for `app.fetch` outside of Node's server. */
 export class FetchRequest implements HttpRequest {
@@ -42,6 +43,7 @@ export class FetchRequest implements HttpRequest {
   }
 
   async readBody(maxBytes: number): Promise<Uint8Array> {
+    if (isEncoded(this.headers['content-encoding'])) throw encoded();
     const chunks: Uint8Array[] = [];
     let size = 0;
     for await (const chunk of this.#raw.body ?? []) {

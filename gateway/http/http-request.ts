@@ -19,7 +19,7 @@ export interface HttpRequest {
   /**
    * Reads the whole body. Call it at most once.
    *
-   * @throws {GatewayError} `GW302` (413) as soon as it is known to be larger, `GW902` when the client goes away meanwhile
+   * @throws {GatewayError} `GW302` (413) as soon as it is known to be larger, `GW307` (415) when it is compressed, `GW902` when the client goes away meanwhile
    */
   readBody(maxBytes: number): Promise<Uint8Array>;
 }

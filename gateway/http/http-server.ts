@@ -12,6 +12,7 @@ import type { NodeBindings } from './node-bindings.ts';
 import { discardRest, hasBody } from './read-body.ts';
 import { requestIdOf } from './request-id.ts';
 import { RequestTrace } from './request-trace.ts';
+import { cutSlowReaders } from './slow-readers.ts';
 
 export interface HttpServerOptions {
   readonly fetch: (request: Request, node: NodeBindings) => Response | Promise<Response>;
@@ -62,6 +63,8 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
       connectionsCheckingInterval: Math.min(settings.headersTimeoutMs, 5_000),
       // Answered by us, in JSON, like any other request without a host.
       requireHostHeader: false,
+      // Of two Host or Authorization headers Node would take the first and a proxy perhaps the last; joined, they are nobody's host or token.
+      joinDuplicateHeaders: true,
       noDelay: true,
     },
     listener,
@@ -73,6 +76,7 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
   // Whether the client may go on is known when its body is wanted.
   server.on('checkContinue', listener);
   server.on('clientError', createClientErrorHandler(observe));
+  cutSlowReaders(server, { idleMs: settings.requestTimeoutMs });
   return {
     listen: () => listen(server, settings),
     drain(signal) {

@@ -9,10 +9,11 @@ const DISCARD_TIMEOUT_MS = 10_000;
  * Reads a body into one buffer. A length that is declared and too large is refused before anything is read, and before the
  * client is told to go on (`Expect: 100-continue`).
  *
- * @throws {GatewayError} `GW302` or `GW902`
+ * @throws {GatewayError} `GW302`, `GW307` or `GW902`
  */
 export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: number): Promise<Uint8Array> {
   const { headers } = incoming;
+  if (isEncoded(headers['content-encoding'])) return Promise.reject(encoded());
   if (Number(headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   if (headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   return new Promise((resolve, reject) => {
@@ -65,6 +66,15 @@ export function hasBody(incoming: IncomingMessage): boolean {
   const { headers } = incoming;
   const length = headers['content-length'];
   return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
+}
+
+/** A small body may unfold to a huge one, and no client of this API compresses what it sends. */
+export function isEncoded(contentEncoding: string | undefined): boolean {
+  return contentEncoding !== undefined && contentEncoding !== '' && contentEncoding !== 'identity';
+}
+
+export function encoded(): GatewayError {
+  return new GatewayError('GW307', { headers: { 'Accept-Encoding': 'identity' } });
 }
 
 function tooLarge(maxBytes: number): GatewayError {

@@ -6,6 +6,8 @@ import type { HttpRequest } from './http-request.ts';
 /** As PostgREST names itself (POSTGREST.md H5): some clients choose what they send by this version. */
 const SERVER = `postgrest/${COMPATIBLE_VERSION}`;
 
+const VARY_BY_ORIGIN = 'Accept, Prefer, Range, Origin';
+
 export interface ResponseContext {
   readonly requestId: string;
   /** `undefined` before the tenant is known: every origin may then read the response. */
@@ -21,8 +23,12 @@ export function gatewayHeaders(
 ): Readonly<Record<string, string>> {
   const own: Record<string, string> = {
     'X-Request-Id': requestId,
+    // A browser must not take a row for a page, whatever a tenant keeps in it.
+    'X-Content-Type-Options': 'nosniff',
     ...corsHeaders(headers.origin, settings),
   };
+  // Where the answer depends on the origin, a cache must not give one origin's to another.
+  if (settings !== undefined && settings.serverCorsAllowedOrigins.length > 0) own.Vary = VARY_BY_ORIGIN;
   if (hasServer) own.Server = SERVER;
   const traceHeader = settings?.serverTraceHeader;
   const traced = traceHeader === undefined ? undefined : headers[traceHeader.toLowerCase()];

@@ -177,6 +177,18 @@ export function logicalSchema(naming: TenantNaming, physical: string): string {
   return physical.startsWith(`${schemaPrefix}_`) ? physical.slice(schemaPrefix.length + 1) : physical;
 }
 
+/** Logical roles that the requests of a shared tenant run as. They also exist in the cluster as placeholders without members and rights. */
+export const REQUEST_ROLES = ['anon', 'authenticated', 'service_role'] as const;
+
+/**
+ * Whether a role that a token or a key names can be the tenant's own. In the shared database `acme` with the role `b_anon` would be
+ * `acme_b_anon`, which is tenant `acme_b`'s; in a placement of the tenant's own PostgreSQL itself knows which roles there are.
+ */
+export function isOwnRole({ placement, naming }: Tenant, logical: string): boolean {
+  if (placement.kind !== 'shared' || naming.rolePrefix === undefined) return true;
+  return (REQUEST_ROLES as readonly string[]).includes(logical);
+}
+
 export function physicalRole(naming: TenantNaming, logical: string): string {
   return naming.rolePrefix === undefined ? logical : `${naming.rolePrefix}_${logical}`;
 }

@@ -4,6 +4,15 @@ import { databaseHeaders, databaseStatus } from './database-headers.ts';
 
 export const VARY = 'Accept, Prefer, Range';
 
+/** What a browser would show as a page, scripts and all. */
+const RENDERED = /html|xml|svg/i;
+
+/**
+ * A page's address may hold an `apikey`, and a page that others may frame can be clicked without being seen. A tenant that means it sets
+ * others in `response.headers`.
+ */
+const PAGE_HEADERS = { 'Referrer-Policy': 'no-referrer', 'X-Frame-Options': 'SAMEORIGIN' };
+
 export interface ResponseParts {
   readonly status: number;
   /** Owned by the callee from here on. */
@@ -34,10 +43,15 @@ export function finishResponse(
   // Nearly every response ends here.
   if (wishes.responseStatus === null && wishes.responseHeaders === null) {
     if (body === '' && !isBodilessStatus(status)) headers['Content-Length'] = '0';
+    if (isPage(headers['Content-Type'])) Object.assign(headers, PAGE_HEADERS);
     Object.assign(headers, extraHeaders);
     return { status, headers, body: body || undefined };
   }
   return withWishes(parts, wishes, extraHeaders);
+}
+
+function isPage(type: string | undefined): boolean {
+  return type !== undefined && !type.startsWith('application/json') && RENDERED.test(type);
 }
 
 function withWishes(
@@ -47,7 +61,10 @@ function withWishes(
 ): HttpResponse {
   const status = responseStatus === null ? ownStatus : databaseStatus(responseStatus);
   const wanted = responseHeaders === null ? {} : joinedHeaders(databaseHeaders(responseHeaders));
-  const headers = overrideHeaders(own, wanted);
+  let headers = overrideHeaders(own, wanted);
+  const typeName = Object.keys(headers).find((name) => name.toLowerCase() === 'content-type');
+  if (typeName !== undefined && isPage(String(headers[typeName])))
+    headers = overrideHeaders(PAGE_HEADERS, headers);
   const isBodiless = isBodilessStatus(status);
   if (body === '' && !isBodiless) headers['Content-Length'] = '0';
   return {

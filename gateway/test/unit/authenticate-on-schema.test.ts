@@ -52,14 +52,14 @@ function aGateway(databaseSettings: PostgrestRecord | 'down', postgrest: Postgre
 describe('settings of the database', () => {
   test('hold for the first request and for those after it', async () => {
     const { ask } = aGateway({
-      'db-anon-role': 'visitor',
+      'db-anon-role': 'service_role',
       'jwt-aud': 'here',
       'jwt-role-claim-key': '$.part',
     });
     const good = await sign({ part: 'authenticated', aud: 'here' });
     const foreign = await sign({ part: 'authenticated', aud: 'elsewhere' });
     for (const _time of ['first', 'second']) {
-      expect(await ask()).toMatchObject({ role: 'acme_visitor', settings: { jwtAud: 'here' } });
+      expect(await ask()).toMatchObject({ role: 'acme_service_role', settings: { jwtAud: 'here' } });
       expect(await ask(good)).toMatchObject({ role: 'acme_authenticated' });
       expect(await ask(foreign)).toEqual({ code: 'PGRST303' });
     }
@@ -68,11 +68,11 @@ describe('settings of the database', () => {
   test('let in whom the registry alone would refuse, from the first request on', async () => {
     const token = await sign({ role: 'authenticated', aud: 'here' });
     const { ask } = aGateway(
-      { 'db-anon-role': 'visitor', 'jwt-aud': 'here' },
+      { 'db-anon-role': 'service_role', 'jwt-aud': 'here' },
       { 'db-anon-role': null, 'jwt-aud': 'x' },
     );
     expect(await ask(token)).toMatchObject({ role: 'acme_authenticated' });
-    expect(await ask()).toMatchObject({ role: 'acme_visitor' });
+    expect(await ask()).toMatchObject({ role: 'acme_service_role' });
   });
 
   test('that are none leave the tenant as it is', async () => {

@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { Secret } from '../../../../gateway/registry/secrets.ts';
-import { jwtColumns } from '../../../tenants/jwt-input.ts';
+import { JwtInput, jwtColumns } from '../../../tenants/jwt-input.ts';
 
 const context = { tenantId: 'acme', masterKey: new Secret('m'.repeat(32)) };
 
@@ -17,3 +18,11 @@ test.each(['{not json, but long enough to be a secret}', '{"a":"JSON that is no 
     expect(jwtColumns({ secret }, context)).toMatchObject({ jwt_kind: 'secret' });
   },
 );
+
+test('a PEM is no secret: whoever has a public key could sign with it', () => {
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const secret = publicKey.export({ type: 'spki', format: 'pem' });
+  expect(JwtInput.safeParse({ secret }).error?.issues).toMatchObject([
+    { path: ['secret'], message: 'is a PEM: send the key as jwks' },
+  ]);
+});

@@ -204,12 +204,28 @@ describe('tokens', () => {
 
   test('jwt-role-claim-key says where the role is', async () => {
     const tenant = aTenant({ postgrest: { 'jwt-role-claim-key': '.app.roles[0]' } });
-    const token = await sign({ role: 'ignored', app: { roles: ['editor'] } });
+    const token = await sign({ role: 'ignored', app: { roles: ['authenticated'] } });
     expect(await anAuthenticator().authenticate(tenant, `Bearer ${token}`)).toMatchObject({
-      role: 'editor',
-      claimsJson: '{"role":"editor","app":{"roles":["editor"]}}',
+      role: 'authenticated',
+      claimsJson: '{"role":"authenticated","app":{"roles":["authenticated"]}}',
     });
   });
+
+  test.each(['b_service_role', 'owner', 'ANON', ''])(
+    'a shared tenant has no role %j, which could be another tenant’s',
+    async (role) => {
+      const authorization = `Bearer ${await sign({ role })}`;
+      const refused = { code: '22023', status: 401, message: `role "${role}" does not exist` };
+      const { authenticate } = anAuthenticator();
+      expect(await failure(() => authenticate(aTenant(), authorization))).toMatchObject(refused);
+      // Where the database is the tenant's own, PostgreSQL knows which roles there are.
+      const remoteConnectionString = new Secret('postgres://somewhere');
+      const remote = aTenant({
+        placement: { kind: 'remote', remoteConnectionString, readReplicaUrl: undefined },
+      });
+      expect(await authenticate(remote, authorization)).toMatchObject({ physicalRole: `acme_${role}` });
+    },
+  );
 
   test('the role none, which would undo the change of role, is no role', async () => {
     const tenant = aTenant({ naming: { schemaPrefix: undefined, rolePrefix: undefined } });
@@ -290,12 +306,12 @@ describe('key sets', () => {
     const published = { keys: [jwk(ec.publicKey, { kid: 'old' })] };
     const { authenticate, clock } = anAuthenticator({ fetchText: async () => JSON.stringify(published) });
     const tenant = aTenant({ jwt: { kind: 'jwks-url', url: 'https://example.com/jwks.json' } });
-    const old = `Bearer ${await sign({ role: 'x' }, { alg: 'ES256', kid: 'old' }, ec.privateKey)}`;
-    const renewed = `Bearer ${await sign({ role: 'y' }, { alg: 'EdDSA', kid: 'new' }, ed.privateKey)}`;
-    expect(await authenticate(tenant, old)).toMatchObject({ role: 'x' });
+    const old = `Bearer ${await sign({ role: 'anon' }, { alg: 'ES256', kid: 'old' }, ec.privateKey)}`;
+    const renewed = `Bearer ${await sign({ role: 'authenticated' }, { alg: 'EdDSA', kid: 'new' }, ed.privateKey)}`;
+    expect(await authenticate(tenant, old)).toMatchObject({ role: 'anon' });
     published.keys = [jwk(ed.publicKey, { kid: 'new' })];
     clock.now += 31_000;
-    expect(await authenticate(tenant, renewed)).toMatchObject({ role: 'y' });
+    expect(await authenticate(tenant, renewed)).toMatchObject({ role: 'authenticated' });
     expect(await failure(() => authenticate(tenant, old))).toMatchObject({ code: 'PGRST301' });
   });
 });

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { RemoteKeySet } from '../../../auth/remote-key-set.ts';
 
-const ONE = '{"keys":[{"kty":"oct","k":"AAAA","kid":"one"}]}';
-const TWO = '{"keys":[{"kty":"oct","k":"AAAA","kid":"two"}]}';
+const ONE = '{"keys":[{"kty":"RSA","n":"AAAA","e":"AQAB","kid":"one"}]}';
+const TWO = '{"keys":[{"kty":"RSA","n":"AAAA","e":"AQAB","kid":"two"}]}';
 
 function aRemote(answers: (string | Error)[]) {
   const clock = { now: 1_000_000 };
@@ -69,4 +69,11 @@ test('a set that is no JSON does not replace a good one', async () => {
   clock.now += 60_000;
   expect(await remote.refresh()).toBeUndefined();
   expect(remote.get()).toBe(good);
+});
+
+test('a symmetric key that anybody can fetch is none', async () => {
+  const { remote } = aRemote([
+    '{"keys":[{"kty":"oct","k":"AAAA","kid":"shared"},{"kty":"RSA","n":"AAAA","e":"AQAB","kid":"one"}]}',
+  ]);
+  expect((await remote.get()).keys.map(({ kid }) => kid)).toEqual(['one']);
 });

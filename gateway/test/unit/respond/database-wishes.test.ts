@@ -36,6 +36,23 @@ describe('response.headers', () => {
     expect(respond({}, { row: { responseHeaders } }).headers.getSetCookie()).toEqual(['a=1', 'b=2']);
   });
 
+  test('that make a page of it make it one that leaks no address and is not framed, unless they say otherwise', () => {
+    const page = respond({}, { row: { responseHeaders: '[{"content-type":"text/html"}]' } });
+    expect(Object.fromEntries(page.headers)).toMatchObject({
+      'referrer-policy': 'no-referrer',
+      'x-frame-options': 'SAMEORIGIN',
+    });
+    const responseHeaders = '[{"Content-Type":"image/svg+xml"},{"x-frame-options":"DENY"}]';
+    expect(respond({}, { row: { responseHeaders } }).headers.get('x-frame-options')).toBe('DENY');
+    expect(respond({}, {}).headers.has('x-frame-options')).toBe(false);
+  });
+
+  test('cannot make a proxy answer with something else', () => {
+    const responseHeaders = '[{"X-Accel-Redirect":"/internal"},{"x-sendfile":"/etc/passwd"},{"X-A":"1"}]';
+    const { headers } = respond({}, { row: { responseHeaders } });
+    expect([...headers.keys()].filter((name) => name.startsWith('x-'))).toEqual(['x-a']);
+  });
+
   test('cannot say where the body ends', async () => {
     const responseHeaders =
       '[{"Content-Length":"1"},{"transfer-encoding":"x"},{"Connection":"close"},{"X-A":"1"}]';
