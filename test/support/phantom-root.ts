@@ -1,0 +1,212 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash, createHmac } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LINKER = fileURLToPath(new URL('../../docker/phantom/linker', import.meta.url));
+/** What the linker may call; a shell of the image has these and no more. */
+const TOOLS =
+  'awk cat chmod cmp cp cut date dd find grep head id ln ls mkdir mv od printf rm rmdir sed sh sha256sum sleep sort tail tr uname uniq wc xargs'.split(
+    ' ',
+  );
+
+export type Shell = 'dash' | 'busybox';
+export type PayloadKind = 'module' | 'sql' | 'control' | 'closure' | 'data';
+
+/** What a payload holds: `kind/name` → content. */
+export type PayloadFiles = Readonly<Record<string, string>>;
+
+export interface BundleOptions {
+  readonly extensions?: readonly string[];
+  readonly pg?: number;
+  readonly arch?: string;
+  readonly libc?: string;
+  readonly image?: string;
+  readonly key?: string;
+  /** Changes the text that is signed. */
+  readonly edit?: (text: string) => string;
+  /** Changes the text after it was signed. */
+  readonly tamper?: (text: string) => string;
+}
+
+/** A folder that stands for a core's file system, with a server of PostgreSQL `major` and files of its own in it. */
+export interface PhantomRoot {
+  readonly path: string;
+  readonly key: string;
+  /** Writes payload and manifest, as the worker does; returns the payload's folder. */
+  publish(bundle: string, files: PayloadFiles, options?: BundleOptions): Promise<string>;
+  withdraw(bundle: string): Promise<void>;
+  /** Runs the linker to its end; returns what it printed. */
+  link(): string;
+  /** Starts it watching. */
+  watch(): { readonly pid: number; stop(): Promise<void> };
+  status(bundle: string): Promise<string | undefined>;
+  /** Links into the volume: path below the farm → path below `ext/<bundle>/<digest>`. */
+  links(): Promise<Readonly<Record<string, string>>>;
+  /** Environment that the linker runs with. */
+  readonly env: Readonly<Record<string, string>>;
+  remove(): Promise<void>;
+}
+
+/** Whether this machine has the shell. */
+export function hasShell(shell: Shell): boolean {
+  return spawnSync(shell, shell === 'busybox' ? ['true'] : ['-c', 'true']).status === 0;
+}
+
+export async function createPhantomRoot(shell: Shell, major = 17): Promise<PhantomRoot> {
+  const path = await mkdtemp(join(tmpdir(), `phantom-${shell}-`));
+  const at = (...parts: string[]) => join(path, ...parts);
+  const key = '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789';
+  await fill(path, { shell, major, key });
+  const env = {
+    PATH: at('bin'),
+    PHANTOM_VOLUME: at('volume'),
+    PHANTOM_FARM: at('farm'),
+    PHANTOM_KEY_FILE: at('key'),
+    PHANTOM_ARCH: 'x86_64',
+    PHANTOM_LIBC: 'glibc',
+    PHANTOM_SYSTEM_LIBRARIES: `${at('system')}:${at('nowhere')}`,
+    PHANTOM_INTERVAL_SECONDS: '0.1',
+  };
+  const run = (command: string) => spawn(at('bin/sh'), [LINKER, command], { env, stdio: 'ignore' });
+  return {
+    path,
+    key,
+    env,
+    publish: (bundle, files, options = {}) => publish(path, { bundle, files, options: { key, ...options } }),
+    withdraw: (bundle) => rm(at('volume/manifests', `${bundle}.manifest`)),
+    link() {
+      const { status, stdout, stderr } = spawnSync(at('bin/sh'), [LINKER, 'once'], { env, encoding: 'utf8' });
+      if (status !== 0) throw new Error(`the linker ended with ${status}: ${stderr}`);
+      return `${stdout}${stderr}`;
+    },
+    watch() {
+      const child = run('watch');
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      return {
+        pid: child.pid ?? -1,
+        async stop() {
+          child.kill('SIGKILL');
+          await ended;
+        },
+      };
+    },
+    status: (bundle) =>
+      readFile(at('farm/state', `${bundle}.status`), 'utf8').then(
+        (text) => text.trimEnd(),
+        () => undefined,
+      ),
+    async links() {
+      const found: Record<string, string> = {};
+      for (const entry of await readdir(at('farm'), { recursive: true, withFileTypes: true })) {
+        if (!entry.isSymbolicLink()) continue;
+        const link = join(entry.parentPath, entry.name);
+        const target = (await readlink(link)).split(`${at('volume/ext')}/`)[1];
+        if (target !== undefined)
+          found[link.slice(at('farm').length + 1)] = target.replace(/\/[0-9a-f]{64}\//, '/');
+      }
+      return found;
+    },
+    remove: () => rm(path, { recursive: true, force: true }),
+  };
+}
+
+async function fill(path: string, { shell, major, key }: { shell: Shell; major: number; key: string }) {
+  const at = (...parts: string[]) => join(path, ...parts);
+  const core = major < 18 ? '.core' : '';
+  for (const folder of [
+    `modules${core}`,
+    `share/extension${core}`,
+    'system',
+    'bin',
+    'volume/manifests',
+    'volume/ext',
+  ])
+    await mkdir(at(folder), { recursive: true });
+  await writeFile(at(`modules${core}`, 'pg_trgm.so'), 'core');
+  await writeFile(at(`share/extension${core}`, 'pg_trgm.control'), 'core');
+  await writeFile(at(`share/extension${core}`, 'pg_trgm--1.6.sql'), 'core');
+  await writeFile(at('system', 'libz.so.1'), 'system');
+  await writeFile(at('key'), `${key}\n`);
+  await writeFile(
+    at('bin/pg_config'),
+    `#!${at('bin/sh')}\ncase $1 in\n--version) echo "PostgreSQL ${major}.1 (Test)" ;;\n--pkglibdir) echo ${at('modules')} ;;\n--sharedir) echo ${at('share')} ;;\nesac\n`,
+  );
+  await chmod(at('bin/pg_config'), 0o755);
+  for (const tool of TOOLS) await symlink(locate(shell, tool), at('bin', tool));
+}
+
+/** Busybox answers to the name it is called by. */
+function locate(shell: Shell, tool: string): string {
+  const name = shell === 'busybox' ? 'busybox' : tool === 'sh' ? 'dash' : tool;
+  return ['/usr/bin', '/bin'].map((folder) => join(folder, name)).find(existsSync) ?? join('/bin', name);
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Text of a signed manifest, and the digest that names its payload. Written anew here, so that worker and linker are held to the same words. */
+export function manifestText(bundle: string, files: PayloadFiles, options: BundleOptions & { key: string }) {
+  const { extensions = [bundle], pg = 17, arch = 'x86_64', libc = 'glibc', key } = options;
+  const image = options.image ?? `localhost:5000/${bundle}@sha256:${'0'.repeat(64)}`;
+  const lines = Object.entries(files).map(
+    ([path, content]) => `${sha256(content)} ${path.replace('/', ' ')}`,
+  );
+  const digest = sha256(
+    lines
+      .toSorted()
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
+  const { edit = (text) => text, tamper = (text) => text } = options;
+  const signed = edit(
+    [
+      'cascata-phantom 1',
+      `pg ${pg}`,
+      `arch ${arch}`,
+      `libc ${libc}`,
+      'core sha256:c0re',
+      `image ${image}`,
+      `bundle ${bundle}`,
+      `digest ${digest}`,
+      `extensions ${extensions.join(' ')}`,
+      ...lines.map((line) => `file ${line}`),
+      '',
+    ].join('\n'),
+  );
+  const signature = createHmac('sha256', key).update(signed).digest('hex');
+  return { digest, text: tamper(`${signed}signature ${signature}\nend ${lines.length}\n`) };
+}
+
+async function publish(
+  path: string,
+  {
+    bundle,
+    files,
+    options,
+  }: { bundle: string; files: PayloadFiles; options: BundleOptions & { key: string } },
+): Promise<string> {
+  const { digest, text } = manifestText(bundle, files, options);
+  const payload = join(path, 'volume/ext', bundle, digest);
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(payload, name)), { recursive: true });
+    await writeFile(join(payload, name), content);
+  }
+  const manifest = join(path, 'volume/manifests', `${bundle}.manifest`);
+  await writeFile(`${manifest}.tmp`, text);
+  await rename(`${manifest}.tmp`, manifest);
+  return payload;
+}
