@@ -18,6 +18,7 @@ import { BENCH_TENANT, ROWS, SCENARIOS } from './scenarios.ts';
 const CONNECTIONS = 16;
 const TRANSACTIONS = 12_000;
 const ROUNDS = 4;
+const ROLE = `${BENCH_TENANT}_anon`;
 
 /** One transaction that reads one row. */
 type Way = (id: string) => Promise<unknown>;
@@ -28,7 +29,7 @@ const text = SCENARIOS[0]?.floor.sql ?? '';
 function requestFor(id: string): TransactionRequest {
   return {
     accessMode: 'read only',
-    role: `${BENCH_TENANT}_anon`,
+    role: ROLE,
     isolationLevel: undefined,
     end: 'commit',
     variables: [
@@ -61,7 +62,7 @@ function ownPool(
   });
   return {
     way: async (id) => {
-      const connection = pool.tryAcquire() ?? (await pool.acquire({ timeoutMs: 10_000 }));
+      const connection = pool.tryAcquire(ROLE) ?? (await pool.acquire({ role: ROLE, timeoutMs: 10_000 }));
       try {
         return await connection.submit(plan(id), isNamed).result;
       } finally {

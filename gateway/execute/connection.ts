@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { SqlStatement } from '../platform/sql.ts';
@@ -31,8 +32,12 @@ const NO_STATEMENTS: readonly PreparedStatement[] = [];
 /** One session with a server: a `pg` client, the names of its prepared statements, and whether it can still be used. */
 export class Connection {
   readonly openedAtMs = Date.now();
+  /** Any number, by which roles choose between connections. */
+  readonly seed = randomInt(2 ** 32);
   /** Set by the pool. */
   idleSinceMs = 0;
+  /** Set by the pool: as `performance.now()` counts; 0 when at rest. */
+  busySinceMs = 0;
   readonly #client: Client;
   readonly #writer: BatchWriter;
   readonly #prepared: PreparedStatements;
@@ -71,6 +76,11 @@ export class Connection {
   /** `I` at rest, `T` in a transaction, `E` in a failed one. Only meaningful when nothing is running. */
   get transactionStatus(): string | null {
     return this.#client.getTransactionStatus();
+  }
+
+  /** The session has run statements of the role, and has them prepared. */
+  isWarmFor(role: string): boolean {
+    return this.#prepared.hasRole(role);
   }
 
   /** Calls back once when the session ends, whoever ends it. */

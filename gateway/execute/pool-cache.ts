@@ -106,10 +106,10 @@ export class PoolCache {
   /** @throws {GatewayError} see `Pool.acquire` */
   waitForConnection(
     pool: Pool,
-    { signal, deadlineMs }: { signal: Abortable | undefined; deadlineMs: number },
+    { role, signal, deadlineMs }: { role: string; signal: Abortable | undefined; deadlineMs: number },
   ): Promise<Connection> {
     const timeoutMs = Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
-    return pool.acquire({ timeoutMs, signal });
+    return pool.acquire({ role, timeoutMs, signal });
   }
 
   /** Drops the leased pools of a tenant that moved or is gone, whatever their epoch. @returns how many */

@@ -5,6 +5,14 @@ import { RefusedAddressError } from '../platform/network-policy.ts';
 import type { Abortable } from './abortable.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
+import {
+  type Choosing,
+  chooseWaiter,
+  findPreferred,
+  findWarm,
+  isWorthWaiting,
+  PATIENCE_MS,
+} from './connection-choice.ts';
 import { openWithRetry } from './open-with-retry.ts';
 import { StatementNaming } from './statement-naming.ts';
 
@@ -26,12 +34,14 @@ export interface PoolStats {
 }
 
 export interface AcquireOptions {
+  /** That the transaction will run as. */
+  readonly role: string;
   /** Longest wait for a connection. */
   readonly timeoutMs: number;
   readonly signal?: Abortable | undefined;
 }
 
-interface Waiter {
+interface Waiter extends Choosing {
   readonly give: (connection: Connection) => void;
   readonly fail: (error: Error) => void;
   /** As `Date.now()` counts. */
@@ -52,7 +62,7 @@ export class Pool {
   readonly #config: ClientConfig;
   readonly #options: PoolOptions;
   readonly #writer = new BatchWriter();
-  /** The last one is the one used last: the others get the chance to time out. */
+  /** The last one is the one used last: the others get the chance to time out. While there are any, whoever waits does so by choice. */
   readonly #idle: Connection[] = [];
   readonly #open = new Set<Connection>();
   /** In the order of arrival. */
@@ -60,6 +70,7 @@ export class Pool {
   #opening = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #waitTimer: NodeJS.Timeout | undefined;
+  #patienceTimer: NodeJS.Timeout | undefined;
   #closed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(config: ClientConfig, options: PoolOptions) {
@@ -76,13 +87,21 @@ export class Pool {
     };
   }
 
-  /** A connection at rest, at once; `undefined` when there is none. */
-  tryAcquire(): Connection | undefined {
-    if (this.#waiters.size > 0) return undefined;
-    for (;;) {
-      const connection = this.#idle.pop();
-      if (connection === undefined || connection.isOpen) return connection;
+  /**
+   * A connection at rest, at once; `undefined` when there is none, or when waiting for a busy one is better.
+   *
+   * @param role that the transaction will run as: connections that ran its statements before are preferred
+   */
+  tryAcquire(role: string): Connection | undefined {
+    const idle = this.#idle;
+    if (idle.length === 0) return undefined;
+    let index = findWarm(idle, role);
+    if (index < 0) {
+      if (isWorthWaiting(this.#open, role, performance.now())) return undefined;
+      index = findPreferred(idle, role);
+      if (index < 0) return undefined;
     }
+    return this.#take(index);
   }
 
   /**
@@ -90,13 +109,24 @@ export class Pool {
    *
    * @throws {GatewayError} PGRST003 after `timeoutMs`, PGRST000 when none can be opened, GW902 when aborted
    */
-  acquire({ timeoutMs, signal }: AcquireOptions): Promise<Connection> {
+  acquire({ role, timeoutMs, signal }: AcquireOptions): Promise<Connection> {
     if (this.#closed !== undefined) return Promise.reject(new GatewayError('GW201'));
     if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
+    const now = performance.now();
+    const patientUntilMs = isWorthWaiting(this.#open, role, now) ? now + PATIENCE_MS : 0;
     return new Promise((give, fail) => {
-      this.#waiters.add({ give, fail, untilMs: Date.now() + timeoutMs, signal });
+      this.#waiters.add({
+        role,
+        give,
+        fail,
+        untilMs: Date.now() + timeoutMs,
+        patientUntilMs,
+        skipped: 0,
+        signal,
+      });
       this.#waitTimer ??= setInterval(() => this.#sendAwayWaiters(), WAIT_TICK_MS);
-      this.#serveWaiters();
+      if (patientUntilMs === 0) this.#serveWaiters();
+      else this.#watchPatience();
     });
   }
 
@@ -111,9 +141,17 @@ export class Pool {
       this.#discard(connection);
       return;
     }
+    connection.busySinceMs = 0;
+    if (this.#waiters.size > 0) {
+      const waiter = chooseWaiter(this.#waiters, connection, performance.now());
+      if (waiter !== undefined) {
+        this.#give(connection, waiter);
+        return;
+      }
+    }
     connection.idleSinceMs = now;
     this.#idle.push(connection);
-    if (this.#waiters.size > 0) this.#serveWaiters();
+    if (this.#waiters.size > 0) this.#watchPatience();
     else if (this.#closed !== undefined) this.#closeIdle(Number.POSITIVE_INFINITY);
     else this.#idleTimer ??= this.#watchIdle(this.#options.idleTimeoutMs);
   }
@@ -147,17 +185,43 @@ export class Pool {
     waiter.fail(error);
   }
 
+  #take(index: number): Connection {
+    const connection = this.#idle[index]!;
+    this.#idle.splice(index, 1);
+    connection.busySinceMs = performance.now();
+    return connection;
+  }
+
+  #give(connection: Connection, waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    connection.busySinceMs = performance.now();
+    waiter.give(connection);
+  }
+
+  /** Gives connections at rest to who waits, and opens more for those who would take any. */
   #serveWaiters(): void {
-    for (const waiter of this.#waiters) {
-      const connection = this.#idle.pop();
-      if (connection === undefined) break;
-      if (!connection.isOpen) continue;
-      this.#waiters.delete(waiter);
-      waiter.give(connection);
+    const now = performance.now();
+    for (const connection of this.#idle.toReversed()) {
+      if (this.#waiters.size === 0) return;
+      const waiter = connection.isOpen ? chooseWaiter(this.#waiters, connection, now) : undefined;
+      if (connection.isOpen && waiter === undefined) continue;
+      this.#idle.splice(this.#idle.indexOf(connection), 1);
+      if (waiter !== undefined) this.#give(connection, waiter);
     }
+    let impatient = 0;
+    for (const { patientUntilMs } of this.#waiters) if (patientUntilMs <= now) impatient++;
+    if (impatient < this.#waiters.size) this.#watchPatience();
     const room = this.#options.maxConnections - this.#open.size - this.#opening;
-    const wanted = this.#waiters.size - this.#opening;
+    const wanted = impatient - this.#opening;
     for (let i = 0; i < Math.min(room, wanted); i++) void this.#openOne();
+  }
+
+  /** Whoever waits for one connection while others are at rest takes any in the end. */
+  #watchPatience(): void {
+    this.#patienceTimer ??= setTimeout(() => {
+      this.#patienceTimer = undefined;
+      if (this.#waiters.size > 0) this.#serveWaiters();
+    }, PATIENCE_MS + 1);
   }
 
   /** Never rejects: whoever waits hears of a failure. */

@@ -93,7 +93,9 @@ async function runOnce(
   const lease = pools.lease(upstream);
   const { pool } = lease;
   try {
-    const connection = pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal, deadlineMs }));
+    const { role } = request;
+    const connection =
+      pool.tryAcquire(role) ?? (await pools.waitForConnection(pool, { role, signal, deadlineMs }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
       return {

@@ -53,8 +53,9 @@ export async function streamTransaction(
   const deadlineMs = Date.now() + MAX_DEADLINE_MS;
   try {
     const { pool } = lease;
+    const { role } = request;
     const connection =
-      pool.tryAcquire() ?? (await pools.waitForConnection(pool, { signal: client, deadlineMs }));
+      pool.tryAcquire(role) ?? (await pools.waitForConnection(pool, { role, signal: client, deadlineMs }));
     running = pools.running.start(connection, client, deadlineMs);
   } catch (error) {
     lease.release();
