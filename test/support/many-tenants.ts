@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { provisioningSql } from '../admin-worker/provision/shared-tenant.ts';
+import { provisioningSql } from '../../admin-worker/provision/shared-tenant.ts';
 
 export interface ManyTenants {
   readonly ids: readonly string[];
