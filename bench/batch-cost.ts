@@ -25,13 +25,15 @@ const ROUNDS = 4;
 /** One transaction that reads one row. */
 type Way = (id: string) => Promise<unknown>;
 
+const ROLE = `${BENCH_TENANT}_anon`;
+
 const roleSwitch = new TrustedRoleSwitch();
 const text = SCENARIOS[0]?.floor.sql ?? '';
 
 function requestFor(id: string): TransactionRequest {
   return {
     accessMode: 'read only',
-    role: `${BENCH_TENANT}_anon`,
+    role: ROLE,
     isolationLevel: undefined,
     end: 'commit',
     variables: [
@@ -65,7 +67,7 @@ function ownPool(
   });
   return {
     way: async (id) => {
-      const connection = pool.tryAcquire() ?? (await pool.acquire({ owner: '', timeoutMs: 10_000 }));
+      const connection = pool.tryAcquire('', ROLE) ?? (await pool.acquire({ owner: '', timeoutMs: 10_000 }));
       try {
         const batch = plan(id, connection);
         const results = await connection.submit(batch, isNamed).result;

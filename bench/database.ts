@@ -7,8 +7,8 @@ import { LOGINS, loginPassword, loginUrl, SHARED_DATABASE } from '../gateway/pla
 import { quoteLiteral } from '../gateway/platform/sql.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 import { startEmbeddedPostgres } from '../launcher/embedded-postgres.ts';
+import { makeManyTenants } from '../test/support/many-tenants.ts';
 import { canConnect, freePort, nodeEntry, startChild } from './child.ts';
-import { makeManyTenants } from './many-tenants.ts';
 import { BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
 
 const CONTROL_DATABASE = 'cascata_control';

@@ -37,7 +37,7 @@ export async function measureScenario(
   const samples = new Map<Target, Sample[]>(targets.map((target) => [target, []]));
   for (const target of targets) {
     await probe(target, scenario);
-    await load(target, WARM_UP_SECONDS);
+    await load(target, scenario.warmUpSeconds ?? WARM_UP_SECONDS);
   }
   for (let round = 1; round <= options.rounds; round++) {
     for (const [target, taken] of samples) {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { SqlStatement } from '../platform/sql.ts';
@@ -31,6 +32,8 @@ const NO_STATEMENTS: readonly PreparedStatement[] = [];
 /** One session with a server: a `pg` client, the names of its prepared statements, and whether it can still be used. */
 export class Connection {
   readonly openedAtMs = Date.now();
+  /** Any number, by which roles choose between connections. */
+  readonly seed = randomInt(2 ** 32);
   /** Set by the pool. */
   idleSinceMs = 0;
   /** Set by the pool: who uses it, or did last. */
@@ -83,6 +86,11 @@ export class Connection {
   /** `I` at rest, `T` in a transaction, `E` in a failed one. Only meaningful when nothing is running. */
   get transactionStatus(): string | null {
     return this.#client.getTransactionStatus();
+  }
+
+  /** The session has run statements of the role, and has them prepared. */
+  isWarmFor(role: string): boolean {
+    return this.#prepared.hasRole(role);
   }
 
   /** Calls back once when the session ends, whoever ends it. */

@@ -5,6 +5,7 @@ import { RefusedAddressError } from '../platform/network-policy.ts';
 import type { Abortable } from './abortable.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
+import { chooseConnection } from './connection-choice.ts';
 import { openWithRetry } from './open-with-retry.ts';
 import { StatementNaming } from './statement-naming.ts';
 import { type Waiter, WaitQueue } from './wait-queue.ts';
@@ -79,18 +80,21 @@ export class Pool {
     };
   }
 
-  /** A connection at rest, at once; `undefined` when there is none, or the owner has its share already. */
-  tryAcquire(owner = ''): Connection | undefined {
+  /**
+   * A connection at rest, at once; `undefined` when there is none, or the owner has its share already.
+   *
+   * @param role that the transaction will run as: connections that ran its statements before are preferred
+   */
+  tryAcquire(owner: string, role: string): Connection | undefined {
     // Whoever waits while connections are at rest has its share, and is no reason to refuse another.
     if (this.#waiters.size > 0 && this.#waiters.lengthOf(owner) > 0) return undefined;
     if (this.#isScarce() && this.#roomFor(owner) <= 0) return undefined;
-    for (;;) {
-      const connection = this.#idle.pop();
-      if (connection === undefined) return undefined;
-      if (!connection.isOpen) continue;
-      connection.owner = owner;
-      return connection;
-    }
+    const index = chooseConnection(this.#idle, role);
+    if (index < 0) return undefined;
+    const connection = this.#idle[index]!;
+    this.#idle.splice(index, 1);
+    connection.owner = owner;
+    return connection;
   }
 
   /**

@@ -36,6 +36,11 @@ export class PreparedStatements {
     return this.#size;
   }
 
+  /** Some statement of the role is there. */
+  hasRole(role: string): boolean {
+    return this.#byRole.has(role);
+  }
+
   /**
    * The entry for a text; a new one has `isSent: false` and pushes out the one that went unused the longest.
    *

@@ -116,7 +116,7 @@ async function runOnce(
   const { pool } = lease;
   try {
     const connection =
-      pool.tryAcquire(owner) ??
+      pool.tryAcquire(owner, request.role) ??
       (await pools.waitForConnection(pool, { ...options, owner, deadlineMs, signal }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {

@@ -57,7 +57,7 @@ export async function streamTransaction(
   try {
     const { pool } = lease;
     const connection =
-      pool.tryAcquire(owner) ??
+      pool.tryAcquire(owner, request.role) ??
       (await pools.waitForConnection(pool, { owner, maxQueue, signal: client, deadlineMs }));
     running = pools.running.start(connection, client, deadlineMs);
   } catch (error) {

@@ -73,6 +73,8 @@ function openPool({ url, onError }: RegistryReaderOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url.reveal(),
     max: 2,
+    // After a quiet minute the first request of a tenant must not wait for a connection to be made.
+    min: 1,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     idleTimeoutMillis: 30_000,

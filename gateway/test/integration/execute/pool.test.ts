@@ -67,6 +67,44 @@ describe('the shared pool', () => {
     expect(await pidOf()).not.toBe(await pidOf());
   });
 
+  it('gives a role the session that has its statements prepared, whichever was used last', async () => {
+    await using opened = openPools({ poolSize: 4 });
+    const upstream = upstreamAt(bench.url);
+    const readers = () =>
+      Promise.all(
+        [1, 2, 3, 4].map(() =>
+          firstFields(opened.pools, upstream, aRequest(bench.reader, ['SELECT pg_sleep(0.01)'])),
+        ),
+      );
+    await readers();
+    const pids: unknown[] = [];
+    for (let i = 0; i < 5; i++) {
+      pids.push(...(await firstFields(opened.pools, upstream, aRequest(bench.writer, [PID]))));
+      await readers();
+    }
+    expect(pids).toEqual(Array(5).fill(pids[0]));
+    expect(opened.pools.stats()[0]?.size).toBe(4);
+  });
+
+  it('does not make a request wait behind a slow one of its role while other sessions are at rest', async () => {
+    await using opened = openPools({ poolSize: 4 });
+    const upstream = upstreamAt(bench.url);
+    await Promise.all(
+      [1, 2, 3].map(() =>
+        firstFields(opened.pools, upstream, aRequest(bench.reader, ['SELECT pg_sleep(0.02)'])),
+      ),
+    );
+    const ended: string[] = [];
+    const ask = async (name: string, query: string) => {
+      await firstFields(opened.pools, upstream, aRequest(bench.writer, [query]));
+      ended.push(name);
+    };
+    const slow = ask('slow', 'SELECT pg_sleep(1)');
+    await Promise.all([ask('quick', 'SELECT 1'), ask('quick too', 'SELECT 1')]);
+    await slow;
+    expect(ended.at(-1)).toBe('slow');
+  });
+
   it('close waits for what is running and waiting', async () => {
     const opened = openPools();
     const upstream = upstreamAt(bench.url);

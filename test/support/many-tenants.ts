@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { provisioningSql } from '../admin-worker/provision/shared-tenant.ts';
-import { Secret } from '../gateway/registry/secrets.ts';
+import { provisioningSql } from '../../admin-worker/provision/shared-tenant.ts';
+import { Secret } from '../../gateway/registry/secrets.ts';
 
 export interface ManyTenants {
   readonly ids: readonly string[];
