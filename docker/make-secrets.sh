@@ -14,5 +14,6 @@ random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 make postgres_password "$(random)"
 make master_key "$(random)"
+make phantom_key "$(random)"
 make admin_token "$(random)"
 make control_database_url "postgres://postgres:$(cat secrets/postgres_password)@db:5432/cascata_control"

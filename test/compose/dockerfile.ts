@@ -47,6 +47,13 @@ export function copiedFromContext(stages: readonly Stage[]): readonly string[] {
     .flatMap(({ words }) => words.filter((word) => !word.startsWith('--')).slice(0, -1));
 }
 
+/** Whether a stage copies something out of the stage called `name`. */
+export function copiesFrom(stage: Stage, name: string): boolean {
+  return stage.instructions.some(
+    ({ keyword, words }) => keyword === 'COPY' && words.includes(`--from=${name}`),
+  );
+}
+
 /** The last one of a kind in a chain of stages. */
 export function lastInstruction(chain: readonly Stage[], keyword: string): Instruction | undefined {
   return chain.flatMap(({ instructions }) => instructions).findLast((one) => one.keyword === keyword);

@@ -8,7 +8,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VARIABLE_NAMES } from '../../gateway/platform/config-variables.ts';
 import { parseComposeFile, splitVolume } from '../compose/compose-file.ts';
 import { whyNoDocker } from '../compose/docker-engine.ts';
-import { copiedFromContext, lastInstruction, parseDockerfile, stageChain } from '../compose/dockerfile.ts';
+import {
+  copiedFromContext,
+  copiesFrom,
+  lastInstruction,
+  parseDockerfile,
+  stageChain,
+} from '../compose/dockerfile.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string) => readFile(join(ROOT, path), 'utf8');
@@ -17,10 +23,11 @@ const read = (path: string) => readFile(join(ROOT, path), 'utf8');
 const compose = parseComposeFile(await read('docker-compose.yml'));
 const services = Object.entries(compose.services);
 const OURS = ['gateway', 'admin-worker'];
-const DOCKERFILES = ['docker/Dockerfile', 'docker/pgbouncer/Dockerfile'];
+const DOCKERFILES = ['docker/Dockerfile', 'docker/pgbouncer/Dockerfile', 'docker/postgres/Dockerfile'];
 const dockerfiles = await Promise.all(
   DOCKERFILES.map(async (path) => ({ path, stages: parseDockerfile(await read(path)) })),
 );
+const results = Object.values(compose.services).flatMap(({ build }) => build?.target ?? []);
 const PINNED = /^[a-z0-9/._-]+:(?!latest$)[A-Za-z0-9._-]*\d[A-Za-z0-9._-]*$/;
 
 describe('docker-compose.yml', () => {
@@ -71,6 +78,20 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('lets PostgreSQL read the extensions that are brought in, and write nothing but memory and its data', () => {
+    const { volumes = [], tmpfs, environment = {} } = compose.services.db!;
+    expect(volumes.map((volume) => splitVolume(volume))).toEqual([
+      { source: 'db-data', target: '/var/lib/postgresql/data', mode: undefined },
+      { source: 'extension_payloads', target: '/cascata_extensions', mode: 'ro' },
+    ]);
+    expect(tmpfs.map((mount) => mount.split(':')[0])).toEqual([
+      '/tmp',
+      '/var/lib/phantom',
+      '/var/run/postgresql',
+    ]);
+    expect(environment.PHANTOM_KEY_FILE).toBe('/run/secrets/phantom_key');
+  });
+
   it('publishes the admin worker to this machine alone', () => {
     expect(compose.services['admin-worker']!.ports!.every((port) => port.startsWith('127.0.0.1:'))).toBe(
       true,
@@ -111,7 +132,6 @@ describe('docker-compose.yml', () => {
 describe.each(dockerfiles)('$path', ({ stages }) => {
   const names = stages.map(({ name }) => name);
   const images = stages.map(({ base }) => base).filter((base) => !names.includes(base));
-  const results = Object.values(compose.services).flatMap(({ build }) => build?.target ?? []);
   const finals = stages.filter((stage) => results.includes(stage.name ?? '') || stages.length === 1);
 
   it('pins its base images to a tag', () => {
@@ -173,15 +193,18 @@ describe('docker/make-secrets.sh', () => {
   });
 });
 
-const noDocker = whyNoDocker([
-  ...new Set(
-    dockerfiles
-      .flatMap(({ stages }) =>
-        stages.map(({ base }) => base).filter((base) => !stages.some(({ name }) => name === base)),
-      )
-      .concat(compose.services.db!.image),
-  ),
-]);
+/** What has to be had from elsewhere for the images that the stack is made of. */
+const bases = dockerfiles.flatMap(({ stages }) => {
+  const names = stages.map(({ name }) => name);
+  const wanted = stages.filter(({ name }) => name === undefined || results.includes(name));
+  const copied = stages.filter(
+    ({ name }) => name !== undefined && wanted.some((one) => copiesFrom(one, name)),
+  );
+  return [...wanted, ...copied]
+    .flatMap((stage) => stageChain(stages, stage).map(({ base }) => base))
+    .filter((base) => !names.includes(base));
+});
+const noDocker = whyNoDocker([...new Set(bases)]);
 if (noDocker !== undefined)
   process.stderr.write(`\nThe Compose stack is NOT built and started here: ${noDocker}.\n\n`);
 

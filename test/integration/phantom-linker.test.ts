@@ -99,7 +99,7 @@ const REFUSALS: Record<string, readonly [(root: PhantomRoot) => Promise<unknown>
     'line 12 is not a file',
   ],
   'a file listed twice': [
-    (root) => root.publish('odd', ODD, { edit: (text) => text + text.split('\n').at(-2) + '\n' }),
+    (root) => root.publish('odd', ODD, { edit: (text) => `${text}${text.split('\n').at(-2)}\n` }),
     'it lists sql/odd--1.0.sql twice',
   ],
   'a name with a command in it': [
@@ -275,13 +275,19 @@ describe.each(SHELLS)('the linker, run by %s', (shell) => {
 
     it.each(Object.entries(REFUSALS))('refuses %s, and links nothing of it', async (_, [arrange, reason]) => {
       await arrange(root);
-      await root.publish('postgis', GEO);
       root.link();
       expect((await root.status('odd'))?.replace(root.path, 'ROOT').replace(/[0-9a-f]{64}/, 'DIGEST')).toBe(
         `refused ${reason}`,
       );
-      const others = reason.startsWith('there is no key') ? {} : GEO_LINKS;
-      expect(await root.links()).toEqual(others);
+      expect(await root.links()).toEqual({});
+    });
+
+    it('links a bundle beside one that is refused', async () => {
+      await root.publish('odd', ODD, { pg: 15 });
+      await root.publish('postgis', GEO);
+      root.link();
+      expect(await root.status('odd')).toMatch(/^refused /);
+      expect(await root.links()).toEqual(GEO_LINKS);
     });
 
     it('ignores what is staged, half written or oddly named', async () => {

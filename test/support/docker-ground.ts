@@ -25,6 +25,8 @@ export interface DockerGround {
   readonly trees: string;
   /** Runs the docker program; returns what it printed. @throws {Error} with its error output */
   docker(...args: readonly string[]): Promise<string>;
+  /** Everything that a container printed. */
+  logs(container: string): Promise<string>;
   /** Wants the engine no more; with its last user it ends, and all containers with it. */
   stop(): Promise<void>;
 }
@@ -102,6 +104,10 @@ export async function startDockerGround(): Promise<DockerGround> {
     coreImage: CORE_IMAGE,
     trees: places.trees,
     docker,
+    async logs(container) {
+      const { stdout, stderr } = await run('/usr/bin/docker', ['logs', container], { env });
+      return `${stdout}${stderr}`;
+    },
     stop,
   };
 }

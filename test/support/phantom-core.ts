@@ -80,7 +80,7 @@ export async function startPhantomCore(
         return;
       } catch (error) {
         if (tries >= STARTUP_TRIES)
-          throw new Error(`the core does not answer: ${await ground.docker('logs', name)}`, { cause: error });
+          throw new Error(`the core does not answer: ${await ground.logs(name)}`, { cause: error });
         await sleep(100);
       }
     }
@@ -104,7 +104,7 @@ export async function startPhantomCore(
       query: (text, database) => queryOnce(url(database), text),
       exec,
       status: (bundle) => exec('sh', '-c', `cat /var/lib/phantom/state/${bundle}.status 2>/dev/null || true`),
-      logs: () => ground.docker('logs', name),
+      logs: () => ground.logs(name),
       async recreate() {
         await ground.docker('rm', '-f', name);
         await start();

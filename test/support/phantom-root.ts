@@ -1,21 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash, createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import {
-  chmod,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type BundleOptions, manifestText, sha256, writeManifest } from './phantom-manifest.ts';
 
 const LINKER = fileURLToPath(new URL('../../docker/phantom/linker', import.meta.url));
 /** What the linker may call; a shell of the image has these and no more. */
@@ -25,23 +14,9 @@ const TOOLS =
   );
 
 export type Shell = 'dash' | 'busybox';
-export type PayloadKind = 'module' | 'sql' | 'control' | 'closure' | 'data';
 
 /** What a payload holds: `kind/name` → content. */
 export type PayloadFiles = Readonly<Record<string, string>>;
-
-export interface BundleOptions {
-  readonly extensions?: readonly string[];
-  readonly pg?: number;
-  readonly arch?: string;
-  readonly libc?: string;
-  readonly image?: string;
-  readonly key?: string;
-  /** Changes the text that is signed. */
-  readonly edit?: (text: string) => string;
-  /** Changes the text after it was signed. */
-  readonly tamper?: (text: string) => string;
-}
 
 /** A folder that stands for a core's file system, with a server of PostgreSQL `major` and files of its own in it. */
 export interface PhantomRoot {
@@ -156,41 +131,6 @@ function locate(shell: Shell, tool: string): string {
   return ['/usr/bin', '/bin'].map((folder) => join(folder, name)).find(existsSync) ?? join('/bin', name);
 }
 
-const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-
-/** Text of a signed manifest, and the digest that names its payload. Written anew here, so that worker and linker are held to the same words. */
-export function manifestText(bundle: string, files: PayloadFiles, options: BundleOptions & { key: string }) {
-  const { extensions = [bundle], pg = 17, arch = 'x86_64', libc = 'glibc', key } = options;
-  const image = options.image ?? `localhost:5000/${bundle}@sha256:${'0'.repeat(64)}`;
-  const lines = Object.entries(files).map(
-    ([path, content]) => `${sha256(content)} ${path.replace('/', ' ')}`,
-  );
-  const digest = sha256(
-    lines
-      .toSorted()
-      .map((line) => `${line}\n`)
-      .join(''),
-  );
-  const { edit = (text) => text, tamper = (text) => text } = options;
-  const signed = edit(
-    [
-      'cascata-phantom 1',
-      `pg ${pg}`,
-      `arch ${arch}`,
-      `libc ${libc}`,
-      'core sha256:c0re',
-      `image ${image}`,
-      `bundle ${bundle}`,
-      `digest ${digest}`,
-      `extensions ${extensions.join(' ')}`,
-      ...lines.map((line) => `file ${line}`),
-      '',
-    ].join('\n'),
-  );
-  const signature = createHmac('sha256', key).update(signed).digest('hex');
-  return { digest, text: tamper(`${signed}signature ${signature}\nend ${lines.length}\n`) };
-}
-
 async function publish(
   path: string,
   {
@@ -199,14 +139,13 @@ async function publish(
     options,
   }: { bundle: string; files: PayloadFiles; options: BundleOptions & { key: string } },
 ): Promise<string> {
-  const { digest, text } = manifestText(bundle, files, options);
+  const sums = Object.fromEntries(Object.entries(files).map(([name, content]) => [name, sha256(content)]));
+  const { digest, text } = manifestText(bundle, sums, options);
   const payload = join(path, 'volume/ext', bundle, digest);
   for (const [name, content] of Object.entries(files)) {
     await mkdir(dirname(join(payload, name)), { recursive: true });
     await writeFile(join(payload, name), content);
   }
-  const manifest = join(path, 'volume/manifests', `${bundle}.manifest`);
-  await writeFile(`${manifest}.tmp`, text);
-  await rename(`${manifest}.tmp`, manifest);
+  await writeManifest(join(path, 'volume'), bundle, text);
   return payload;
 }

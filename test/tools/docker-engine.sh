@@ -82,6 +82,11 @@ start_daemons() {
       --storage-driver overlay2 --bridge "$bridge" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
       --default-shm-size 64m </dev/null >"$run/dockerd.log" 2>&1 9>&- &
     wait_for 300 answers || fail "the engine does not answer: $(tail -n 5 "$run/dockerd.log")"
+    # What an earlier run pulled is to be pulled again, and what it built and built anew is of no use.
+    pulled=$(engine image ls -q --filter "reference=$registry/*" | sort -u)
+    # shellcheck disable=SC2086 # ids, to be split
+    [ -z "$pulled" ] || engine rmi -f $pulled >/dev/null
+    engine image prune -f >/dev/null
   fi
   if ! registry_answers; then
     cat >"$run/registry.yml" <<YML
