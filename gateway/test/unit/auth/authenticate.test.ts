@@ -221,7 +221,7 @@ describe('tokens', () => {
       // Where the database is the tenant's own, PostgreSQL knows which roles there are.
       const remoteConnectionString = new Secret('postgres://somewhere');
       const remote = aTenant({
-        placement: { kind: 'remote', remoteConnectionString, readReplicaUrl: undefined },
+        placement: { kind: 'remote', remoteConnectionString, readReplicaUrls: [] },
       });
       expect(await authenticate(remote, authorization)).toMatchObject({ physicalRole: `acme_${role}` });
     },
