@@ -50,11 +50,18 @@ export interface RequestOptions {
 /**
  * Control and shared databases of its own, the admin API on a real socket, and a runner.
  *
+ * @param options.serverUrl superuser DSN of another server than the one all tests share
  * @param options.withRunner `false`: the test starts its own
  */
-export async function startAdminHarness({ withRunner = true } = {}): Promise<AdminHarness> {
+export async function startAdminHarness({
+  withRunner = true,
+  serverUrl,
+}: {
+  readonly withRunner?: boolean;
+  readonly serverUrl?: string | undefined;
+} = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
-  const database = await createTestDatabase();
+  const database = await createTestDatabase(serverUrl === undefined ? {} : { serverUrl });
   const sharedDatabase = `${database.name}_shared`;
   const masterKey = new Secret(randomBytes(32).toString('base64url'));
   const adminToken = randomBytes(24).toString('base64url');

@@ -1,0 +1,3 @@
+import { attackOn } from './run-attacks.ts';
+
+attackOn('the embedded PostgreSQL', () => ({}));
