@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
 import type { Observe } from '../gateway/platform/observation.ts';
 import type { Secret } from '../gateway/registry/secrets.ts';
@@ -12,6 +13,8 @@ export interface OpenServicesOptions {
   /** `admin-api`, `admin-runner`: how the process shows up in `pg_stat_activity`. */
   readonly process: string;
   readonly sharedDatabase?: string;
+  /** Absolute. Default: `.data` where the process was started. */
+  readonly dataDir?: string;
 }
 
 const POOL_SIZE = 8;
@@ -19,6 +22,7 @@ const POOL_SIZE = 8;
 /** Opens what `api` and `runner` both need. Nothing is connected before it is used. */
 export function openAdminServices(options: OpenServicesOptions): AdminServices & { close(): Promise<void> } {
   const { controlDatabaseUrl, masterKey, observe, sharedDatabase = SHARED_DATABASE } = options;
+  const dataDir = options.dataDir ?? resolve('.data');
   const sharedDatabaseUrl = withDatabase(controlDatabaseUrl, sharedDatabase);
   const common = { max: POOL_SIZE, applicationName: `cascata-${options.process}` };
   const control = openPool({
@@ -37,6 +41,7 @@ export function openAdminServices(options: OpenServicesOptions): AdminServices &
     shared,
     sharedDatabaseUrl,
     masterKey,
+    dataDir,
     observe,
     async close() {
       await Promise.all([control.end(), shared.end()]);

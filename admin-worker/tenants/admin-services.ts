@@ -13,5 +13,7 @@ export interface AdminServices {
   /** DSN behind `shared`; runs of migrations connect to it with logins of their own. */
   readonly sharedDatabaseUrl: Secret;
   readonly masterKey: Secret;
+  /** Archives, uploads, files of tenants: API and runner have to see the same directory. */
+  readonly dataDir: string;
   readonly observe: Observe;
 }

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { createMetrics } from '../../../gateway/platform/metrics.ts';
 import type { Observation } from '../../../gateway/platform/observation.ts';
@@ -28,6 +31,7 @@ export interface AdminHarness {
   readonly sharedDatabase: string;
   readonly masterKey: Secret;
   readonly adminToken: string;
+  readonly dataDir: string;
   readonly baseUrl: string;
   readonly observations: readonly Observation[];
   /** A tenant id that no other test has. */
@@ -51,10 +55,18 @@ export interface RequestOptions {
  * Control and shared databases of its own, the admin API on a real socket, and a runner.
  *
  * @param options.withRunner `false`: the test starts its own
+ * @param options.serverUrl superuser DSN of another server than the one all tests share
  */
-export async function startAdminHarness({ withRunner = true } = {}): Promise<AdminHarness> {
+export async function startAdminHarness({
+  withRunner = true,
+  serverUrl,
+}: {
+  withRunner?: boolean;
+  serverUrl?: string;
+} = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
-  const database = await createTestDatabase();
+  const database = await createTestDatabase(serverUrl === undefined ? {} : { serverUrl });
+  const dataDir = await mkdtemp(join(tmpdir(), 'cascata-data-'));
   const sharedDatabase = `${database.name}_shared`;
   const masterKey = new Secret(randomBytes(32).toString('base64url'));
   const adminToken = randomBytes(24).toString('base64url');
@@ -63,6 +75,7 @@ export async function startAdminHarness({ withRunner = true } = {}): Promise<Adm
     controlDatabaseUrl: new Secret(database.url),
     masterKey,
     sharedDatabase,
+    dataDir,
     observe: (observation: Observation) => void observations.push(observation),
   };
   await bootstrap(common);
@@ -87,6 +100,7 @@ export async function startAdminHarness({ withRunner = true } = {}): Promise<Adm
     sharedDatabase,
     masterKey,
     adminToken,
+    dataDir,
     baseUrl,
     observations,
     tenantId: (prefix = 't') => `${prefix}${run}${++serial}`,
@@ -143,6 +157,7 @@ export async function startAdminHarness({ withRunner = true } = {}): Promise<Adm
         `DROP DATABASE IF EXISTS "${sharedDatabase}" WITH (FORCE)`,
       );
       await database.drop();
+      await rm(dataDir, { recursive: true, force: true });
     },
   };
   return harness;
