@@ -29,6 +29,8 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7E]{1,255}$/;
 export interface AcceptedJob<Payload extends object> {
   readonly kind: JobKind<Payload>;
   readonly payload: Payload;
+  /** What says that a request with the same `Idempotency-Key` is the same. Default: the payload. */
+  readonly compared?: unknown;
   readonly options: { readonly dry_run: boolean; readonly priority: number };
   /** For the audit log: what was asked for, without secrets. */
   readonly audit: { readonly action: string; readonly after: unknown };
@@ -53,7 +55,11 @@ export async function acceptJob<Payload extends object>(
   const repeatable: IdempotentRequest | undefined =
     key === undefined
       ? undefined
-      : { key, actor: actor.fingerprint, request: [c.req.method, c.req.path, kind.name, payload, options] };
+      : {
+          key,
+          actor: actor.fingerprint,
+          request: [c.req.method, c.req.path, kind.name, job.compared ?? payload, options],
+        };
   const { record, isReplay } = await inTransaction(services.control, async (client) => {
     const earlier = repeatable === undefined ? undefined : await findEarlierJob(client, repeatable);
     if (earlier !== undefined) return { record: earlier, isReplay: true };

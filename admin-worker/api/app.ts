@@ -5,6 +5,7 @@ import type { Metrics } from '../../gateway/platform/metrics.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
+import { ejectRoutes } from './eject-routes.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
@@ -85,6 +86,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', tenantRoutes(services));
   app.route('/v1/tenants', keyRoutes(services));
   app.route('/v1/tenants', migrationRoutes(services));
+  app.route('/v1/tenants', ejectRoutes(services));
   app.route('/v1/jobs', jobRoutes(services));
 
   app.notFound((c) => {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { EjectInput, PreflightInput } from './eject-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
@@ -21,6 +22,8 @@ export function openapiDocument(): Json {
         UpdateTenant: jsonSchema(UpdateTenantInput),
         RotateKeys: jsonSchema(RotateKeysInput),
         Migrations: jsonSchema(MigrationsInput),
+        Eject: jsonSchema(EjectInput),
+        EjectPreflight: jsonSchema(PreflightInput),
         Job: JOB,
         ...payloads(),
         Error: ERROR,
@@ -147,6 +150,23 @@ function paths(): Json {
         status: '202',
         body: 'Migrations',
         makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/eject': {
+      ...job,
+      post: operation({
+        summary: 'Move a tenant to a database of its own, as a job',
+        status: '202',
+        body: 'Eject',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/eject/preflight': {
+      ...job,
+      post: operation({
+        summary: 'Tell what stands in the way of a move, and what will be different after it',
+        status: '200',
+        body: 'EjectPreflight',
       }),
     },
     '/v1/tenants/{id}/schema/reload': {
