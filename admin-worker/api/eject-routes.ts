@@ -4,8 +4,10 @@ import { z } from 'zod';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { ejectionOf, sealFor } from '../ejection/ejection.ts';
 import { canEject } from '../ejection/finding.ts';
+import { findMove } from '../ejection/moved-tenant.ts';
 import { preflight } from '../ejection/preflight.ts';
 import { ejectTenantKind } from '../jobs/eject-tenant-kind.ts';
+import { flipBackTenantKind } from '../jobs/flip-back-tenant-kind.ts';
 import { CaCertificate, Dsn } from '../tenants/tenant-input.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
@@ -43,7 +45,16 @@ export const EjectInput = z.strictObject({
   ...JobOptions,
 });
 
-/** `/v1/tenants/:id/eject`, `/v1/tenants/:id/eject/preflight` */
+/** Body of `POST /v1/tenants/:id/eject/flip-back`. */
+export const FlipBackInput = z.strictObject({
+  accept_data_loss: z
+    .boolean()
+    .default(false)
+    .describe('Go back although something was written at the new place, and leave that there'),
+  ...JobOptions,
+});
+
+/** `/v1/tenants/:id/eject`, `/v1/tenants/:id/eject/flip-back`, `/v1/tenants/:id/eject/preflight` */
 export function ejectRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
 
@@ -86,6 +97,23 @@ export function ejectRoutes(services: ApiServices): Hono<AdminEnv> {
       audit: { action: 'tenant.eject-asked', after: { mode, verify } },
       async prepare() {
         await movableTenant(services, tenantId);
+      },
+    });
+  });
+
+  app.post('/:id/eject/flip-back', async (c) => {
+    const tenantId = c.req.param('id');
+    const { accept_data_loss: acceptDataLoss, ...options } = await readBody(c, FlipBackInput);
+    return acceptJob(c, services, {
+      kind: flipBackTenantKind,
+      payload: { tenantId, acceptDataLoss },
+      options,
+      audit: { action: 'tenant.flip-back-asked', after: { accept_data_loss: acceptDataLoss } },
+      async prepare(client) {
+        const tenant = await findTenant(client, tenantId);
+        if (tenant === undefined) throw tenantNotFound(tenantId);
+        if (tenant.status !== 'moving' && (await findMove(client, tenantId)) !== undefined) return;
+        throw new AdminError('conflict', `The tenant '${tenantId}' was not moved away, or is being moved`);
       },
     });
   });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
-import { EjectInput, PreflightInput } from './eject-routes.ts';
+import { EjectInput, FlipBackInput, PreflightInput } from './eject-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
@@ -24,6 +24,7 @@ export function openapiDocument(): Json {
         Migrations: jsonSchema(MigrationsInput),
         Eject: jsonSchema(EjectInput),
         EjectPreflight: jsonSchema(PreflightInput),
+        FlipBack: jsonSchema(FlipBackInput),
         Job: JOB,
         ...payloads(),
         Error: ERROR,
@@ -167,6 +168,15 @@ function paths(): Json {
         summary: 'Tell what stands in the way of a move, and what will be different after it',
         status: '200',
         body: 'EjectPreflight',
+      }),
+    },
+    '/v1/tenants/{id}/eject/flip-back': {
+      ...job,
+      post: operation({
+        summary: 'Go back to the old copy of a tenant that was moved away, as a job',
+        status: '202',
+        body: 'FlipBack',
+        makesJob: true,
       }),
     },
     '/v1/tenants/{id}/schema/reload': {

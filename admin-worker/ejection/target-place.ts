@@ -89,10 +89,11 @@ export async function dropTargetPlace(
     'SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE usename = ANY ($1::text[]) AND pid <> pg_backend_pid()',
     [[tenantLogin(tenant.id), migratorLogin(tenant.id)]],
   );
-  const names = rows.map(({ name }) => quoteIdent(name)).join(', ');
-  // DROP OWNED asks for membership, which whoever may create roles can give to itself.
-  const join = (await isSuperuser(client)) ? '' : `GRANT ${names} TO CURRENT_USER;`;
-  await client.query(`${join} DROP OWNED BY ${names} CASCADE; DROP ROLE ${names}`);
+  const names = rows.map(({ name }) => quoteIdent(name));
+  // DROP OWNED asks for membership, which whoever may create roles can give to itself. One after the other: all in one fails on default privileges.
+  const join = (await isSuperuser(client)) ? '' : `GRANT ${names.join(', ')} TO CURRENT_USER;`;
+  const dropOwned = names.map((name) => `DROP OWNED BY ${name} CASCADE;`).join('');
+  await client.query(`${join} ${dropOwned} DROP ROLE ${names.join(', ')}`);
 }
 
 const EMPTY_PUBLIC = 'CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;';

@@ -1,8 +1,9 @@
+import type { ClientBase } from 'pg';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantServer } from '../connections.ts';
 import type { Ejection } from '../ejection/ejection.ts';
-import { readContents } from '../ejection/moving-tenant.ts';
+import { readContents, type TenantContents } from '../ejection/moving-tenant.ts';
 import {
   publish,
   replicationName,
@@ -31,12 +32,23 @@ export async function copyOnline(
       await subscribe(target, login.name, subscriptionConnection(seenFromTarget, login, database));
       await untilCaughtUp({ source, target }, { name: login.name, context });
       await connect(migrator, async (owner) => {
+        await vacuum(owner, contents);
         for (const { schema, name } of contents.materializedViews) {
           await owner.query(`REFRESH MATERIALIZED VIEW ${quoteIdent(schema)}.${quoteIdent(name)}`);
         }
       });
+      // Rows are counted by the index alone where no page has to be looked at: that is time of the pause.
+      if (context.payload.verify === 'counts') await vacuum(source, contents);
+      await untilCaughtUp({ source, target }, { name: login.name, context });
     }),
   );
+}
+
+/** Statistics for the planner as well: the first requests at the new place should not find a server that knows nothing. */
+async function vacuum(client: ClientBase, { tables }: TenantContents): Promise<void> {
+  for (const { schema, name } of tables.filter(({ isPartitioned }) => !isPartitioned)) {
+    await client.query(`VACUUM (ANALYZE) ${quoteIdent(schema)}.${quoteIdent(name)}`);
+  }
 }
 
 /** Takes away what following needs, on both sides. Does nothing where there is nothing. */

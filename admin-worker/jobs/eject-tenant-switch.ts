@@ -75,12 +75,19 @@ async function flipOnline(
   const { jobId, signal, state } = context;
   const contents = await readContents(source, ejection.roles);
   const beginsAt = performance.now();
+  const times: string[] = [];
+  const lap = (what: string) => times.push(`${what} ${Math.round(performance.now() - beginsAt)}`);
   await closeOldPlace(context, { control, source, ejection, schemas: state.schemas });
+  lap('closed');
   await drain({ source }, { name: replicationName(jobId), waitMs: DRAIN_WAIT_MS, signal });
+  lap('drained');
   await copySequences({ source, target }, { contents, owner: ejection.roles.owner });
+  lap('sequences');
   await verifyAndFlip(context, { control, source, target, ejection });
   state.pauseMs = Math.round(performance.now() - beginsAt);
-  context.log(`writes were held for ${state.pauseMs} ms`);
+  context.log(
+    `writes were held for ${state.pauseMs} ms: ${times.join(', ')}, compared and switched ${state.pauseMs}`,
+  );
 }
 
 async function closeOldPlace(

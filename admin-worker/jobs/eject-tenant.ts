@@ -140,7 +140,8 @@ async function copy(context: EjectContext): Promise<void> {
     what,
     sourceMajor,
   });
-  if (payload.mode === 'online') {
+  if (payload.mode === 'offline') await connect(logins.migrator, (client) => client.query('ANALYZE'));
+  else {
     const given = payload.sealedSource;
     const seen =
       given === null ? source.url : unsealFor(services, payload.tenantId, { field: 'source', sealed: given });

@@ -1,6 +1,7 @@
 import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
+import { flipBackTenantKind } from './flip-back-tenant-kind.ts';
 import type { AnyJobKind } from './job-kind.ts';
 
 /** All kinds of jobs that can be asked for. What they do is in `admin-worker/runner/job-definitions.ts`. */
-export const JOB_KINDS: readonly AnyJobKind[] = [applyMigrationsKind, ejectTenantKind];
+export const JOB_KINDS: readonly AnyJobKind[] = [applyMigrationsKind, ejectTenantKind, flipBackTenantKind];

@@ -69,6 +69,12 @@ describe.each(MODES)('$mode, from the placement "$kind"', ({ mode, kind }) => {
     expect((await gateway.ask(tenant, 'POST', '/Odd%20Name', { author: 1 })).status).toBe(201);
     const schema = kind === 'shared' ? tenant.id : 'public';
     expect(await rowsOf(target, `SELECT max(id) AS id FROM "${schema}"."Odd Name"`)).toEqual([{ id: 301 }]);
+    // Migrations go there as well, as the owner; names are those that the database has.
+    const migrated = await world.admin.migrate(tenant.id, 'CREATE TABLE later (id int PRIMARY KEY);');
+    expect(migrated).toMatchObject({ state: 'completed' });
+    await expect
+      .poll(() => gateway.ask(tenant, 'GET', '/later'), { timeout: 10_000 })
+      .toMatchObject({ text: '[]' });
     // The old copy has none of it, and can be written to by nobody.
     expect(await rowsOf(tenant.homeUrl, `SELECT count(*)::int AS n FROM "${schema}".authors`)).toEqual([
       { n: 500 },
@@ -96,3 +102,50 @@ describe.each(MODES)('$mode, from the placement "$kind"', ({ mode, kind }) => {
     ).toEqual([{ tableowner: `${tenant.id}_owner` }]);
   }, 120_000);
 });
+
+test('flipped back: at once while nothing was written, with a word of consent when something was', async () => {
+  const gateway = await world.startGateway();
+  const tenant = await world.newTenant('shared', 'CREATE TABLE notes (id int PRIMARY KEY);');
+  const write = async (id: number) => (await gateway.ask(tenant, 'POST', '/notes', { id })).status;
+  const flipBack = (body: object) => world.flipBack(tenant.id, body);
+  expect(await write(1)).toBe(201);
+  const target = await world.newTarget();
+  expect((await world.eject(tenant.id, { remote_connection_string: target })).error).toBeNull();
+  expect(
+    await world.admin.request('PATCH', `/v1/tenants/${tenant.id}`, {
+      body: { placement: { kind: 'shared' } },
+    }),
+  ).toMatchObject({ status: 409 });
+
+  expect(await flipBack({})).toMatchObject({ state: 'completed', result: { differences: [] } });
+  expect(await write(2)).toBe(201);
+  expect(await rowsOf(tenant.homeUrl, `SELECT id FROM ${tenant.id}.notes ORDER BY id`)).toEqual([
+    { id: 1 },
+    { id: 2 },
+  ]);
+  await expect(runSql(target, `DELETE FROM ${tenant.id}.notes`)).rejects.toThrow(/being moved/);
+  expect(
+    (await world.admin.request('POST', `/v1/tenants/${tenant.id}/eject/flip-back`, { body: {} })).status,
+  ).toBe(409);
+
+  // Roles of the first move are still there.
+  const again = await world.eject(tenant.id, { remote_connection_string: await world.newTarget() });
+  expect(again).toMatchObject({ state: 'failed', error: { code: 'preflight' } });
+  const roles = ['owner', 'anon', 'authenticated', 'service_role', 'login', 'migrator'].map(
+    (name) => `${tenant.id}_${name}`,
+  );
+  await runSql(target, roles.map((name) => `DROP OWNED BY ${name} CASCADE;`).join(''));
+  await runSql(target, `DROP ROLE ${roles.join(', ')}`);
+  const other = await world.newTarget();
+  expect((await world.eject(tenant.id, { remote_connection_string: other })).error).toBeNull();
+  expect(await write(3)).toBe(201);
+  const refused = await flipBack({});
+  expect(refused).toMatchObject({ state: 'failed', error: { code: 'data_loss' } });
+  expect(await write(4)).toBe(201);
+  expect(await rowsOf(other, `SELECT count(*)::int AS n FROM ${tenant.id}.notes`)).toEqual([{ n: 4 }]);
+  expect(await flipBack({ accept_data_loss: true })).toMatchObject({ state: 'completed' });
+  await expect
+    .poll(async () => (await gateway.ask(tenant, 'GET', '/notes?order=id')).text)
+    .toBe('[{"id":1}, \n {"id":2}]');
+  expect(await write(3)).toBe(201);
+}, 180_000);

@@ -29,7 +29,9 @@ export interface EjectionWorld {
   newTenant(kind: 'shared' | 'database', sql: string): Promise<EjectedTenant>;
   /** A gateway of its own on the installation. @param wrapControlUrl puts something in between */
   startGateway(options?: { config?: ConfigInput; controlUrl?: string }): Promise<TestGateway>;
+  /** The job at its end. */
   eject(tenantId: string, body: object): Promise<Json>;
+  flipBack(tenantId: string, body: object): Promise<Json>;
   stop(): Promise<void>;
 }
 
@@ -107,16 +109,8 @@ export async function startEjectionWorld(options: { withRunner?: boolean } = {})
       gateways.push(gateway);
       return gateway;
     },
-    async eject(tenantId, body) {
-      const answer = await admin.request('POST', `/v1/tenants/${tenantId}/eject`, { body });
-      if (answer.status !== 202) throw new Error(answer.text);
-      const id = String(answer.body.job?.id);
-      await eventually(async () => (await jobOf(admin, id)).finished_at !== null, {
-        what: 'the job has ended',
-        timeoutMs: JOB_TIMEOUT_MS,
-      });
-      return jobOf(admin, id);
-    },
+    eject: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/eject`, body),
+    flipBack: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/eject/flip-back`, body),
     async stop() {
       for (const gateway of gateways) await gateway.close();
       await admin.stop();
@@ -125,8 +119,15 @@ export async function startEjectionWorld(options: { withRunner?: boolean } = {})
   };
 }
 
-export async function jobOf(admin: AdminHarness, id: string): Promise<Json> {
-  return (await admin.request('GET', `/v1/jobs/${id}`)).body.job!;
+async function runJob(admin: AdminHarness, path: string, body: object): Promise<Json> {
+  const answer = await admin.request('POST', path, { body });
+  if (answer.status !== 202) throw new Error(answer.text);
+  const job = async () => (await admin.request('GET', `/v1/jobs/${String(answer.body.job?.id)}`)).body.job!;
+  await eventually(async () => (await job()).finished_at !== null, {
+    what: 'the job has ended',
+    timeoutMs: JOB_TIMEOUT_MS,
+  });
+  return job();
 }
 
 async function serve({
