@@ -38,7 +38,7 @@ export type StreamOnUpstream = (
   },
 ) => Promise<LineStream>;
 
-interface OnUpstream {
+export interface OnUpstream {
   readonly runTransaction: RunOnUpstream;
   readonly streamTransaction: StreamOnUpstream;
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
+import { holdWrites } from './hold-writes.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
 import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
@@ -22,6 +23,7 @@ import { RateLimit } from './tenants/rate-limit.ts';
 import { createTenantResolver, type ResolveTenant } from './tenants/resolve-tenant.ts';
 import { TenantCache } from './tenants/tenant-cache.ts';
 import { type IsTrustedProxy, trustedProxies } from './tenants/trusted-proxies.ts';
+import { WriteHold } from './tenants/write-hold.ts';
 
 /** What lives as long as the process and is shared by all requests. */
 export interface Services {
@@ -69,6 +71,8 @@ export function createServices(
     maxHosts: caches.maxTenants,
     ttlMs: caches.tenantTtlMs,
   });
+  const { moveHoldMaxRequests: maxRequests, moveHoldTimeoutMs: timeoutMs } = config.gateway;
+  const writeHold = new WriteHold({ cache: tenants, maxRequests, timeoutMs });
   const isTrustedProxy = trustedProxies(config.gateway.trustedProxies);
   const networkPolicy = createNetworkPolicy({
     allowedNetworks: config.remotes.allowedNetworks,
@@ -95,6 +99,7 @@ export function createServices(
     url,
     onChange: (change) => {
       tenants.invalidate(change);
+      writeHold.lookAgain(change.tenantId);
       if (change.schema) schemaCaches.invalidate(change.tenantId as TenantId);
     },
     onConnected: () => {
@@ -110,6 +115,11 @@ export function createServices(
     },
   });
   addGauges(metrics, { pools, settings: poolSettings, tenants, schemaCaches, breaker });
+  metrics.gauge(
+    'cascata_held_writes',
+    'Writes that wait for the move of their tenant.',
+    () => writeHold.count,
+  );
   return {
     config,
     observe,
@@ -124,15 +134,18 @@ export function createServices(
     }),
     schemaCaches,
     templates: new QueryTemplates(),
-    ...createRunOnUpstream({
-      pools,
-      topology,
-      monitor,
-      breaker,
-      observe,
-      maxReplicaLagMs: config.pools.maxReplicaLagMs,
-      streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
-    }),
+    ...holdWrites(
+      createRunOnUpstream({
+        pools,
+        topology,
+        monitor,
+        breaker,
+        observe,
+        maxReplicaLagMs: config.pools.maxReplicaLagMs,
+        streamStallTimeoutMs: config.gateway.streamStallTimeoutMs,
+      }),
+      writeHold,
+    ),
     readiness() {
       if (state.isDraining) return 'shutting down';
       if (!state.isReached) return 'the tenant registry has not answered yet';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { EjectInput, FlipBackInput, PreflightInput } from './eject-routes.ts';
 import { ExportInput } from './export-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
@@ -23,6 +24,9 @@ export function openapiDocument(): Json {
         RotateKeys: jsonSchema(RotateKeysInput),
         Migrations: jsonSchema(MigrationsInput),
         Export: jsonSchema(ExportInput),
+        Eject: jsonSchema(EjectInput),
+        EjectPreflight: jsonSchema(PreflightInput),
+        FlipBack: jsonSchema(FlipBackInput),
         Job: JOB,
         ...payloads(),
         Error: ERROR,
@@ -148,6 +152,32 @@ function paths(): Json {
         summary: 'Apply migrations as a job',
         status: '202',
         body: 'Migrations',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/eject': {
+      ...job,
+      post: operation({
+        summary: 'Move a tenant to a database of its own, as a job',
+        status: '202',
+        body: 'Eject',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/eject/preflight': {
+      ...job,
+      post: operation({
+        summary: 'Tell what stands in the way of a move, and what will be different after it',
+        status: '200',
+        body: 'EjectPreflight',
+      }),
+    },
+    '/v1/tenants/{id}/eject/flip-back': {
+      ...job,
+      post: operation({
+        summary: 'Go back to the old copy of a tenant that was moved away, as a job',
+        status: '202',
+        body: 'FlipBack',
         makesJob: true,
       }),
     },

@@ -4,11 +4,12 @@ import { unsealText } from '../../gateway/registry/sealing.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { type TenantServer, withClient, withDatabase, withPooled } from '../connections.ts';
+import { unsealFor } from '../ejection/ejection.ts';
 import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
 import type { MigrationTarget } from '../provision/run-migrations.ts';
-import { MIGRATOR_ROLE } from '../provision/tenant-names.ts';
+import { MIGRATOR_ROLE, tenantRoles } from '../provision/tenant-names.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
-import type { TenantRecord } from '../tenants/tenant-record.ts';
+import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import type { JobContext } from './job.ts';
 
 /** The way to the tenant's database with rights to look at it. */
@@ -39,7 +40,7 @@ export async function withTenantConnection(
   const { services } = context;
   const server = databaseOf(services, tenant);
   const { url } = server;
-  if (target.tenant === undefined) return context.connect(server, work);
+  if (target.tenant === undefined) return context.connect((await ownerOf(services, tenant)) ?? server, work);
   const { owner } = target.tenant.roles;
   const isShared = tenant.placement_kind === 'shared';
   // The owner of a database of its own may connect there; into the shared one no tenant's role may.
@@ -52,6 +53,22 @@ export async function withTenantConnection(
   } finally {
     await withAdmin((admin) => dropMigrationLogin(admin, name));
   }
+}
+
+/** A tenant that we moved away has a login for this; its SQL runs as the owner, in the tenant's first schema. `undefined` for all others. */
+async function ownerOf(services: AdminServices, tenant: TenantRecord): Promise<TenantServer | undefined> {
+  const { rolePrefix, schemaPrefix } = namingOf(tenant);
+  if (tenant.placement_kind !== 'remote' || rolePrefix === undefined) return undefined;
+  const { rows } = await services.control.query<{ sealed: string }>(
+    'SELECT sealed_migrator AS sealed FROM control.ejections WHERE tenant_id = $1',
+    [tenant.id],
+  );
+  if (rows[0] === undefined) return undefined;
+  const url = new URL(unsealFor(services, tenant.id, { field: 'migrator', sealed: rows[0].sealed }).reveal());
+  const { owner } = tenantRoles({ rolePrefix, schemaPrefix });
+  url.searchParams.set('options', `-c role=${owner} -c search_path=${schemaPrefix ?? 'public'},extensions`);
+  const { foreign } = databaseOf(services, tenant);
+  return { url: new Secret(url.href), foreign };
 }
 
 type WithAdmin = <T>(use: (admin: pg.ClientBase) => Promise<T>) => Promise<T>;

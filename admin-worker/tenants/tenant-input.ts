@@ -26,9 +26,12 @@ const Hosts = z
   .max(100)
   .refine((hosts) => new Set(hosts).size === hosts.length, { error: 'names a host twice' });
 
-const Dsn = z.string().check(checked(problemOfDsn)).describe('postgres://user:password@host:port/database');
+export const Dsn = z
+  .string()
+  .check(checked(problemOfDsn))
+  .describe('postgres://user:password@host:port/database');
 
-const CaCertificate = z
+export const CaCertificate = z
   .string()
   .max(100_000)
   .check(checked(problemOfCertificates))

@@ -33,6 +33,7 @@ export async function updateTenant(
     after = await inTransaction(services.control, async (client) => {
       const before = await findTenant(client, id, 'lock');
       if (before === undefined) throw tenantNotFound(id);
+      if (input.placement !== undefined) await refuseMoving(client, before, input.placement.kind);
       if (input.isolation !== undefined && input.isolation !== before.isolation) {
         await openNewWay(services, { control: client, before, isolation: input.isolation });
         opened = before;
@@ -77,6 +78,25 @@ async function changeTenant(
 
 export function tenantNotFound(id: string): AdminError {
   return new AdminError('not_found', `There is no tenant '${id}'`);
+}
+
+/** The old copy of a tenant that was moved away is closed to writers; it is opened again by the way that compares both. */
+async function refuseMoving(
+  client: ClientBase,
+  { id, status, placement_kind }: TenantRecord,
+  kind: NonNullable<UpdateTenantInput['placement']>['kind'],
+): Promise<void> {
+  if (status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+  if (placement_kind !== 'remote' || kind === 'remote') return;
+  const { rowCount } = await client.query('SELECT FROM control.ejections WHERE tenant_id = $1', [id]);
+  if (rowCount === 0) return;
+  throw new AdminError(
+    'conflict',
+    `The tenant '${id}' was moved away by a job; its old copy is closed to writers`,
+    {
+      hint: `POST /v1/tenants/${id}/eject/flip-back opens it again`,
+    },
+  );
 }
 
 type Columns = Readonly<Record<string, unknown>>;

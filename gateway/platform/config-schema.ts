@@ -28,6 +28,8 @@ const SETTINGS = {
       keepAliveTimeoutMs: milliseconds,
       drainTimeoutMs: milliseconds,
       streamStallTimeoutMs: milliseconds,
+      moveHoldTimeoutMs: milliseconds,
+      moveHoldMaxRequests: count,
       serverHeader: z.boolean(),
       trustedProxies: z.array(cidr).readonly(),
     })

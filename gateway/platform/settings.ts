@@ -26,6 +26,10 @@ export interface Settings {
     readonly drainTimeoutMs: number;
     /** How long a client may take to read a piece of a streamed answer. */
     readonly streamStallTimeoutMs: number;
+    /** Longest wait of a write to a tenant that is being moved. */
+    readonly moveHoldTimeoutMs: number;
+    /** Of each tenant, in each process. */
+    readonly moveHoldMaxRequests: number;
     /** Whether responses name a `Server`. */
     readonly serverHeader: boolean;
     /** Addresses and CIDR ranges whose `X-Forwarded-Host` and `X-Forwarded-For` are believed. */
@@ -117,6 +121,8 @@ export function defaultSettings(): FileSettings {
       keepAliveTimeoutMs: 65_000,
       drainTimeoutMs: 10_000,
       streamStallTimeoutMs: 30_000,
+      moveHoldTimeoutMs: 15_000,
+      moveHoldMaxRequests: 1_000,
       serverHeader: true,
       trustedProxies: [],
     },

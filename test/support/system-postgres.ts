@@ -15,8 +15,13 @@ const run = promisify(execFile);
 /**
  * A throw-away PostgreSQL of another version than the embedded one, from a directory of binaries (`/usr/lib/postgresql/15/bin`), under an
  * unprivileged account.
+ *
+ * @param more server settings on top of the ones that trade durability for speed
  */
-export async function startSystemPostgres(binaries: string): Promise<TestPostgres> {
+export async function startSystemPostgres(
+  binaries: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'cascata-system-postgres-'));
   const user = await chooseUnprivilegedUser(directory);
   const account = user === undefined ? {} : { uid: user.uid, gid: user.gid };
@@ -35,6 +40,7 @@ export async function startSystemPostgres(binaries: string): Promise<TestPostgre
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
+    ...more,
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // The shell ends the server when this process goes away and its standard input with it, however that happens.

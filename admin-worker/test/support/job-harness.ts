@@ -31,8 +31,8 @@ export interface JobHarness {
 }
 
 /** An admin API, the test's kinds of jobs, and runners as separate processes. */
-export async function startJobHarness(): Promise<JobHarness> {
-  const admin = await startAdminHarness({ withRunner: false });
+export async function startJobHarness(options: { serverUrl?: string } = {}): Promise<JobHarness> {
+  const admin = await startAdminHarness({ withRunner: false, ...options });
   await installQueue(
     new Secret(admin.controlUrl),
     TEST_JOBS.map(({ kind }) => kind.name),
@@ -59,6 +59,7 @@ export async function startJobHarness(): Promise<JobHarness> {
         CONTROL_DATABASE_URL: admin.controlUrl,
         TEST_SHARED_DATABASE: admin.sharedDatabase,
         KILL_AT: killAt,
+        REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
       });
       runners.push(runner);
       return runner;

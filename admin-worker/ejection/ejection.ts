@@ -1,0 +1,74 @@
+import { loginUrl } from '../../gateway/platform/derived-logins.ts';
+import { seal, unsealText } from '../../gateway/registry/sealing.ts';
+import { Secret } from '../../gateway/registry/secrets.ts';
+import { type TenantServer, withDatabase } from '../connections.ts';
+import { type TenantRoles, tenantRoles } from '../provision/tenant-names.ts';
+import type { AdminServices } from '../tenants/admin-services.ts';
+import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+
+export type EjectionMode = 'offline' | 'online';
+
+/** A tenant on our cluster, and where it is to go. */
+export interface Ejection {
+  readonly tenant: TenantRecord;
+  readonly roles: TenantRoles;
+  readonly mode: EjectionMode;
+  /** Superuser's way to where the tenant is. */
+  readonly source: TenantServer;
+  /** The way to where it shall be, with the login that was given. */
+  readonly target: TenantServer;
+}
+
+/** Where a tenant of ours is, whatever its record says at the moment: it may have been moved already. */
+export function homeServer(
+  { sharedDatabaseUrl }: Pick<AdminServices, 'sharedDatabaseUrl'>,
+  database: string | null,
+): TenantServer {
+  return { url: database === null ? sharedDatabaseUrl : withDatabase(sharedDatabaseUrl, database) };
+}
+
+export function ejectionOf(
+  services: Pick<AdminServices, 'sharedDatabaseUrl' | 'networkPolicy'>,
+  wanted: {
+    readonly tenant: TenantRecord;
+    readonly sourceDatabase: string | null;
+    readonly mode: EjectionMode;
+    readonly target: Secret;
+    readonly caCertificate: string | undefined;
+  },
+): Ejection {
+  const { tenant, mode, target, caCertificate } = wanted;
+  return {
+    tenant,
+    mode,
+    roles: tenantRoles(namingOf(tenant)),
+    source: homeServer(services, wanted.sourceDatabase),
+    target: { url: target, foreign: { policy: services.networkPolicy, caCertificate } },
+  };
+}
+
+/** The same server for one of the logins that the move makes there. */
+export function asLogin({ url, foreign }: TenantServer, login: string, password: Secret): TenantServer {
+  return { url: loginUrl(url, { login, password }), foreign };
+}
+
+/** What a job or a row keeps of a connection string. */
+export type SealedField = 'target' | 'source' | 'replica' | 'migrator';
+
+const contextOf = (tenantId: string, field: SealedField) => `ejections/${tenantId}/${field}`;
+
+export function sealFor(
+  { masterKey }: Pick<AdminServices, 'masterKey'>,
+  tenantId: string,
+  { field, plain }: { readonly field: SealedField; readonly plain: string },
+): string {
+  return seal(plain, { masterKey, context: contextOf(tenantId, field) });
+}
+
+export function unsealFor(
+  { masterKey }: Pick<AdminServices, 'masterKey'>,
+  tenantId: string,
+  { field, sealed }: { readonly field: SealedField; readonly sealed: string },
+): Secret {
+  return new Secret(unsealText(sealed, { masterKey, context: contextOf(tenantId, field) }));
+}

@@ -1,0 +1,58 @@
+/** $1 schemas. Extensions of the database; `is_needed` when a relation, column default, type or function of the tenant's depends on a part of one. */
+export const EXTENSIONS_IN_USE = `
+  SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema,
+    EXISTS (
+      SELECT FROM pg_depend part
+      JOIN pg_depend d ON d.refclassid = part.classid AND d.refobjid = part.objid AND d.deptype <> 'e'
+      LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
+      LEFT JOIN pg_class c ON c.oid = COALESCE(a.adrelid, CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid END)
+      LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+      LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+      JOIN pg_namespace dn ON dn.oid = COALESCE(c.relnamespace, p.pronamespace, t.typnamespace)
+      WHERE part.refclassid = 'pg_extension'::regclass AND part.refobjid = e.oid AND part.deptype = 'e'
+        AND dn.nspname = ANY ($1::text[])) AS is_needed
+  FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+  WHERE e.extname <> 'plpgsql' ORDER BY 1`;
+
+/** $1 schemas, $2 owner. */
+export const FOREIGN_OWNERS = `
+  SELECT format('%I.%I', n.nspname, o.name) AS object, pg_get_userbyid(o.owner) AS about
+  FROM (
+    SELECT relnamespace AS namespace, relname AS name, relowner AS owner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    UNION ALL SELECT pronamespace, proname, proowner FROM pg_proc
+    UNION ALL SELECT typnamespace, typname, typowner FROM pg_type WHERE typtype IN ('e', 'd')
+  ) o JOIN pg_namespace n ON n.oid = o.namespace
+  WHERE n.nspname = ANY ($1::text[]) AND pg_get_userbyid(o.owner) <> $2
+  ORDER BY 1 LIMIT 100`;
+
+/**
+ * $1 schemas. Tables that are referenced, inherited from, or whose types are used, outside of what is moved; `auth` and `extensions` are there at the
+ * new place too.
+ */
+export const OUTSIDE_REFERENCES = `
+  SELECT DISTINCT format('%I.%I', n.nspname, c.relname) AS object, format('the table %I.%I', fn.nspname, f.relname) AS about
+  FROM pg_constraint k
+  JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_class f ON f.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
+  WHERE k.contype = 'f' AND n.nspname = ANY ($1::text[]) AND fn.nspname <> ALL ($1::text[])
+  UNION
+  SELECT format('%I.%I', n.nspname, c.relname), format('the table %I.%I', fn.nspname, f.relname)
+  FROM pg_inherits i
+  JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_class f ON f.oid = i.inhparent JOIN pg_namespace fn ON fn.oid = f.relnamespace
+  WHERE n.nspname = ANY ($1::text[]) AND fn.nspname <> ALL ($1::text[])
+  UNION
+  SELECT format('%I.%I', n.nspname, c.relname), format('the type %I.%I', tn.nspname, t.typname)
+  FROM pg_attribute a
+  JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_type t ON t.oid = a.atttypid JOIN pg_namespace tn ON tn.oid = t.typnamespace
+  WHERE c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+    AND n.nspname = ANY ($1::text[]) AND tn.nspname <> ALL ($1::text[] || ARRAY['pg_catalog', 'information_schema', 'extensions'])
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid AND e.deptype = 'e')
+  ORDER BY 1 LIMIT 100`;
+
+/** $1 schemas. */
+export const ALWAYS_TRIGGERS = `
+  SELECT format('%I.%I', n.nspname, c.relname) AS object, t.tgname AS about
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = ANY ($1::text[]) AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R') AND t.tgname <> 'cascata_fence'`;

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runSql } from '../support/database.ts';
+import { type EjectionWorld, rowsOf, startEjectionWorld } from '../support/ejection.ts';
+
+let world: EjectionWorld;
+beforeAll(async () => {
+  world = await startEjectionWorld();
+}, 120_000);
+afterAll(() => world?.stop());
+
+/** A bit of everything that has to come along. */
+const EVERYTHING = `
+  CREATE TYPE mood AS ENUM ('fine', 'sad');
+  CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+  CREATE TABLE authors (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL,
+    shout text GENERATED ALWAYS AS (upper(name)) STORED, mood mood, age positive, extra jsonb, picture bytea);
+  CREATE TABLE "Odd Name" (id serial PRIMARY KEY, author bigint REFERENCES authors, at timestamptz DEFAULT now(), amount numeric(20,6));
+  CREATE TABLE empty_one (id uuid PRIMARY KEY);
+  CREATE TABLE parts (id int, day date NOT NULL, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+  CREATE TABLE parts_2025 PARTITION OF parts FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+  CREATE TABLE parts_rest PARTITION OF parts DEFAULT;
+  CREATE MATERIALIZED VIEW summary AS SELECT count(*) AS n FROM authors;
+  CREATE VIEW loud AS SELECT id, shout FROM authors;
+  CREATE FUNCTION add_author(name text) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS
+    'INSERT INTO authors (name) VALUES ($1) RETURNING id';
+  CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.extra := '{"touched":true}'; RETURN NEW; END $$;
+  CREATE TRIGGER touch BEFORE INSERT ON authors FOR EACH ROW EXECUTE FUNCTION touch();
+  ALTER TABLE authors ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY all_of_them ON authors FOR SELECT TO anon USING (mood = 'fine');
+  COMMENT ON TABLE authors IS 'People who write';
+  INSERT INTO authors (name, mood, age, picture) SELECT 'author ' || n, 'fine', n, sha256(n::text::bytea) FROM generate_series(1, 500) n;
+  INSERT INTO "Odd Name" (author, amount) SELECT n, n / 7.0 FROM generate_series(1, 300) n;
+  INSERT INTO parts SELECT n, '2025-12-01'::date + n FROM generate_series(1, 60) n;
+  REFRESH MATERIALIZED VIEW summary;`;
+
+const MODES = [
+  { mode: 'offline', kind: 'shared' },
+  { mode: 'offline', kind: 'database' },
+  { mode: 'online', kind: 'shared' },
+  { mode: 'online', kind: 'database' },
+] as const;
+
+describe.each(MODES)('$mode, from the placement "$kind"', ({ mode, kind }) => {
+  test('everything the tenant has is at the new place, and its API has not changed', async () => {
+    const gateway = await world.startGateway();
+    const tenant = await world.newTenant(kind, EVERYTHING);
+    const target = await world.newTarget();
+    const before = await gateway.ask(tenant, 'GET', '/authors?order=id&limit=3');
+    expect(before.status).toBe(200);
+
+    const job = await world.eject(tenant.id, { remote_connection_string: target, mode });
+
+    expect(job.error).toBeNull();
+    expect(job).toMatchObject({ state: 'completed', result: { rows: 860 } });
+    const shown = (await world.admin.request('GET', `/v1/tenants/${tenant.id}`)).body.tenant!;
+    expect(shown).toMatchObject({
+      status: 'active',
+      placement: { kind: 'remote', port: world.target.port },
+    });
+    await expect.poll(() => gateway.ask(tenant, 'GET', '/authors?order=id&limit=3')).toMatchObject(before);
+    // Identity and serial go on where they were; triggers, defaults and functions of the owner are there.
+    const made = await gateway.ask(tenant, 'POST', '/rpc/add_author', { name: 'new' });
+    expect(made).toMatchObject({ status: 200, text: '501' });
+    expect(await gateway.ask(tenant, 'GET', '/authors?id=eq.501&select=shout,extra')).toMatchObject({
+      text: '[{"shout":"NEW","extra":{"touched": true}}]',
+    });
+    expect(await gateway.ask(tenant, 'GET', '/summary')).toMatchObject({ text: '[{"n":500}]' });
+    expect((await gateway.ask(tenant, 'POST', '/Odd%20Name', { author: 1 })).status).toBe(201);
+    const schema = kind === 'shared' ? tenant.id : 'public';
+    expect(await rowsOf(target, `SELECT max(id) AS id FROM "${schema}"."Odd Name"`)).toEqual([{ id: 301 }]);
+    // Migrations go there as well, as the owner; names are those that the database has.
+    const migrated = await world.admin.migrate(tenant.id, 'CREATE TABLE later (id int PRIMARY KEY);');
+    expect(migrated).toMatchObject({ state: 'completed' });
+    await expect
+      .poll(() => gateway.ask(tenant, 'GET', '/later'), { timeout: 10_000 })
+      .toMatchObject({ text: '[]' });
+    // The old copy has none of it, and can be written to by nobody.
+    expect(await rowsOf(tenant.homeUrl, `SELECT count(*)::int AS n FROM "${schema}".authors`)).toEqual([
+      { n: 500 },
+    ]);
+    await expect(runSql(tenant.homeUrl, `DELETE FROM "${schema}".authors`)).rejects.toThrow(/being moved/);
+    // The new one has no trace of how it came there.
+    expect(
+      await rowsOf(target, 'SELECT FROM pg_subscription UNION ALL SELECT FROM pg_trigger WHERE tgname = $1', [
+        'cascata_fence',
+      ]),
+    ).toEqual([]);
+    expect(await rowsOf(world.source.url, 'SELECT slot_name FROM pg_replication_slots')).toEqual([]);
+    expect(
+      await rowsOf(
+        world.source.url,
+        `SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'cascata_eject_')`,
+      ),
+    ).toEqual([]);
+    expect(
+      await rowsOf(
+        target,
+        `SELECT tableowner FROM pg_tables WHERE schemaname = $1 AND tablename = 'authors'`,
+        [schema],
+      ),
+    ).toEqual([{ tableowner: `${tenant.id}_owner` }]);
+  }, 120_000);
+});
+
+test('flipped back: at once while nothing was written, with a word of consent when something was', async () => {
+  const gateway = await world.startGateway();
+  const tenant = await world.newTenant('shared', 'CREATE TABLE notes (id int PRIMARY KEY);');
+  const write = async (id: number) => (await gateway.ask(tenant, 'POST', '/notes', { id })).status;
+  const flipBack = (body: object) => world.flipBack(tenant.id, body);
+  expect(await write(1)).toBe(201);
+  const target = await world.newTarget();
+  expect((await world.eject(tenant.id, { remote_connection_string: target })).error).toBeNull();
+  expect(
+    await world.admin.request('PATCH', `/v1/tenants/${tenant.id}`, {
+      body: { placement: { kind: 'shared' } },
+    }),
+  ).toMatchObject({ status: 409 });
+
+  expect(await flipBack({})).toMatchObject({ state: 'completed', result: { differences: [] } });
+  expect(await write(2)).toBe(201);
+  expect(await rowsOf(tenant.homeUrl, `SELECT id FROM ${tenant.id}.notes ORDER BY id`)).toEqual([
+    { id: 1 },
+    { id: 2 },
+  ]);
+  await expect(runSql(target, `DELETE FROM ${tenant.id}.notes`)).rejects.toThrow(/being moved/);
+  expect(
+    (await world.admin.request('POST', `/v1/tenants/${tenant.id}/eject/flip-back`, { body: {} })).status,
+  ).toBe(409);
+
+  // Roles of the first move are still there.
+  const again = await world.eject(tenant.id, { remote_connection_string: await world.newTarget() });
+  expect(again).toMatchObject({ state: 'failed', error: { code: 'preflight' } });
+  const roles = ['owner', 'anon', 'authenticated', 'service_role', 'login', 'migrator'].map(
+    (name) => `${tenant.id}_${name}`,
+  );
+  await runSql(target, roles.map((name) => `DROP OWNED BY ${name} CASCADE;`).join(''));
+  await runSql(target, `DROP ROLE ${roles.join(', ')}`);
+  const other = await world.newTarget();
+  expect((await world.eject(tenant.id, { remote_connection_string: other })).error).toBeNull();
+  expect(await write(3)).toBe(201);
+  const refused = await flipBack({});
+  expect(refused).toMatchObject({ state: 'failed', error: { code: 'data_loss' } });
+  expect(await write(4)).toBe(201);
+  expect(await rowsOf(other, `SELECT count(*)::int AS n FROM ${tenant.id}.notes`)).toEqual([{ n: 4 }]);
+  expect(await flipBack({ accept_data_loss: true })).toMatchObject({ state: 'completed' });
+  await expect
+    .poll(async () => (await gateway.ask(tenant, 'GET', '/notes?order=id')).text)
+    .toBe('[{"id":1}, \n {"id":2}]');
+  expect(await write(3)).toBe(201);
+}, 180_000);
