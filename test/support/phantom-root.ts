@@ -13,6 +13,9 @@ const TOOLS =
     ' ',
   );
 
+/** Where the server looks. */
+const FARM_FOLDERS = ['lib', 'module', 'pg', 'share'];
+
 export type Shell = 'dash' | 'busybox';
 
 /** What a payload holds: `kind/name` → content. */
@@ -87,12 +90,14 @@ export async function createPhantomRoot(shell: Shell, major = 17): Promise<Phant
       ),
     async links() {
       const found: Record<string, string> = {};
-      for (const entry of await readdir(at('farm'), { recursive: true, withFileTypes: true })) {
-        if (!entry.isSymbolicLink()) continue;
-        const link = join(entry.parentPath, entry.name);
-        const target = (await readlink(link)).split(`${at('volume/ext')}/`)[1];
-        if (target !== undefined)
-          found[link.slice(at('farm').length + 1)] = target.replace(/\/[0-9a-f]{64}\//, '/');
+      for (const folder of FARM_FOLDERS) {
+        for (const entry of await readdir(at('farm', folder), { recursive: true, withFileTypes: true })) {
+          if (!entry.isSymbolicLink()) continue;
+          const link = join(entry.parentPath, entry.name);
+          const target = (await readlink(link)).split(`${at('volume/ext')}/`)[1];
+          if (target !== undefined)
+            found[link.slice(at('farm').length + 1)] = target.replace(/\/[0-9a-f]{64}\//, '/');
+        }
       }
       return found;
     },
