@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+import { ArchiveError } from './archive-error.ts';
+import { openSealedEntry } from './archive-keys.ts';
+import type { ArchiveEntry, Chunk } from './format.ts';
+import { type ScannedArchive, type ScanOptions, scanArchive } from './scan-archive.ts';
+
+const decompress = promisify(zstdDecompress);
+/** Sealed entries are read into memory. */
+const MAX_SEALED_BYTES = 64 * 1024 * 1024;
+
+export interface OpenArchiveOptions extends ScanOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** An archive on disk that has been scanned. Its entries are read by place, each checked again as it is read. */
+export class ArchiveFile {
+  readonly scanned: ScannedArchive;
+  readonly #handle: FileHandle;
+
+  private constructor(scanned: ScannedArchive, handle: FileHandle) {
+    this.scanned = scanned;
+    this.#handle = handle;
+  }
+
+  /** @throws {ArchiveError} see `scanArchive` */
+  static async open(path: string, { signal, ...options }: OpenArchiveOptions): Promise<ArchiveFile> {
+    const source = createReadStream(path, {
+      highWaterMark: 1024 * 1024,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const scanned = await scanArchive(source, options);
+    return new ArchiveFile(scanned, await open(path, 'r'));
+  }
+
+  get entries(): readonly ArchiveEntry[] {
+    return this.scanned.manifest.entries;
+  }
+
+  /** @throws {ArchiveError} `missing-member` */
+  entry(name: string): ArchiveEntry {
+    const found = this.entries.find((entry) => entry.name === name);
+    if (found === undefined) throw new ArchiveError('missing-member', `The archive has no entry ${name}`);
+    return found;
+  }
+
+  /** The content of an entry; its last piece comes only if all of it has the digest that the manifest names. @throws {ArchiveError} */
+  async *read(entry: ArchiveEntry): AsyncGenerator<Buffer> {
+    const digest = createHash('sha256');
+    let held: Buffer | undefined;
+    for (const chunk of entry.chunks) {
+      if (held !== undefined) yield held;
+      held = await this.#chunk(entry, chunk);
+      digest.update(held);
+    }
+    if (digest.digest('hex') !== entry.sha256) {
+      throw new ArchiveError('wrong-digest', `The entry ${entry.name} is not what the manifest says`);
+    }
+    if (held !== undefined) yield held;
+  }
+
+  /** What `ArchiveWriter.addSealed` was given. @throws {ArchiveError} */
+  async readSealed(name: string): Promise<Buffer> {
+    const entry = this.entry(name);
+    if (!entry.sealed) throw new ArchiveError('not-authentic', `The entry ${name} is not sealed`);
+    const { header, keys } = this.scanned;
+    return openSealedEntry(await this.#whole(entry), keys, `${header.id}/${name}`);
+  }
+
+  /** A small entry as text. @throws {ArchiveError} */
+  async readText(name: string): Promise<string> {
+    return (await this.#whole(this.entry(name))).toString('utf8');
+  }
+
+  /** Unpacks every entry once, so that nothing is left to be found out later. @throws {ArchiveError} */
+  async verify(options: { readonly onBytes?: (bytes: number) => Promise<void> } = {}): Promise<void> {
+    for (const entry of this.entries) {
+      for await (const piece of this.read(entry)) await options.onBytes?.(piece.length);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  async #whole(entry: ArchiveEntry): Promise<Buffer> {
+    if (entry.size > MAX_SEALED_BYTES) {
+      throw new ArchiveError('too-large', `The entry ${entry.name} has ${entry.size} bytes`);
+    }
+    const pieces: Buffer[] = [];
+    for await (const piece of this.read(entry)) pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+
+  async #chunk({ name }: ArchiveEntry, { sha256, bytes }: Chunk): Promise<Buffer> {
+    const { offset, size } = this.scanned.blobs.get(sha256)!;
+    const blob = Buffer.alloc(size);
+    const { bytesRead } = await this.#handle.read(blob, 0, size, offset);
+    // The file may have changed since it was scanned.
+    if (bytesRead !== size || createHash('sha256').update(blob).digest('hex') !== sha256) {
+      throw new ArchiveError('wrong-digest', `A part of the entry ${name} is no longer what it was`);
+    }
+    let content: Buffer;
+    try {
+      // One byte more than told would be one too many: a bomb stops here.
+      content = await decompress(blob, { maxOutputLength: bytes });
+    } catch (cause) {
+      throw new ArchiveError(
+        'wrong-size',
+        `A part of the entry ${name} cannot be unpacked to ${bytes} bytes`,
+        {
+          cause,
+        },
+      );
+    }
+    if (content.length === bytes) return content;
+    throw new ArchiveError('wrong-size', `A part of the entry ${name} has other than ${bytes} bytes`);
+  }
+}

@@ -1,0 +1,171 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { constants, zstdCompress } from 'node:zlib';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+import { type ArchiveKeys, manifestHmac, newArchiveKeys, sealEntry } from './archive-keys.ts';
+import {
+  type ArchiveEntry,
+  type ArchiveHeader,
+  BLOB_PREFIX,
+  CAF_VERSION,
+  CHUNK_BYTES,
+  type Chunk,
+  encodeJson,
+  HEADER_MEMBER,
+  MANIFEST_MEMBER,
+  MAX_MANIFEST_BYTES,
+  SEAL_MEMBER,
+} from './format.ts';
+import { inChunks } from './in-chunks.ts';
+import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-block.ts';
+
+/** Takes bytes and resolves when there may be more. */
+export type Sink = (bytes: Uint8Array) => Promise<unknown>;
+
+export interface NewArchive {
+  /** Id of the tenant. */
+  readonly tenant: string;
+  readonly passphrase: Secret;
+  readonly createdAt: Date;
+  readonly producer: string;
+  /** See `newArchiveKeys`. */
+  readonly cost?: number;
+}
+
+export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface ArchiveDigest {
+  readonly id: string;
+  readonly size: number;
+  /** Of the whole file, as hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Blobs compressed ahead of the one that is being written. */
+const AHEAD = 2;
+const compress = promisify(zstdCompress);
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
+
+/**
+ * Writes an archive from its beginning to its end, with a few chunks in memory. What throws in between leaves half an archive, which no
+ * reader takes.
+ */
+export class ArchiveWriter {
+  readonly header: ArchiveHeader;
+  readonly #keys: ArchiveKeys;
+  readonly #sink: Sink;
+  readonly #digest = createHash('sha256');
+  readonly #blobs = new Set<string>();
+  readonly #entries: ArchiveEntry[] = [];
+  #headerDigest = '';
+  #size = 0;
+
+  private constructor(header: ArchiveHeader, keys: ArchiveKeys, sink: Sink) {
+    this.header = header;
+    this.#keys = keys;
+    this.#sink = sink;
+  }
+
+  static async begin(sink: Sink, archive: NewArchive): Promise<ArchiveWriter> {
+    const { kdf, keys } = await newArchiveKeys(archive.passphrase, archive.cost);
+    const header: ArchiveHeader = {
+      format: 'caf',
+      version: CAF_VERSION,
+      id: randomUUID(),
+      created_at: archive.createdAt.toISOString(),
+      producer: archive.producer,
+      tenant: archive.tenant,
+      kdf,
+    };
+    const writer = new ArchiveWriter(header, keys, sink);
+    const bytes = encodeJson(header);
+    writer.#headerDigest = sha256(bytes);
+    await writer.#member(HEADER_MEMBER, bytes);
+    return writer;
+  }
+
+  /** Bytes written so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds an entry; content that is there already takes no room. @param meta goes into the manifest, in clear */
+  async add(name: string, content: Bytes, meta?: Readonly<Record<string, unknown>>): Promise<ArchiveEntry> {
+    return this.#add(name, content, { sealed: false, ...(meta === undefined ? {} : { meta }) });
+  }
+
+  /** Adds an entry that only the passphrase opens. It is held in memory. */
+  async addSealed(name: string, plain: Uint8Array): Promise<ArchiveEntry> {
+    const sealed = sealEntry(plain, this.#keys, `${this.header.id}/${name}`);
+    return this.#add(name, [sealed], { sealed: true });
+  }
+
+  /** @param content goes into the manifest, in clear */
+  async finish(content: Readonly<Record<string, unknown>>): Promise<ArchiveDigest> {
+    const manifest = encodeJson({ header: this.#headerDigest, entries: this.#entries, content });
+    if (manifest.length > MAX_MANIFEST_BYTES) {
+      throw new RangeError(
+        `The manifest would have ${manifest.length} bytes: too many files for one archive`,
+      );
+    }
+    await this.#member(MANIFEST_MEMBER, manifest);
+    const seal = { manifest: sha256(manifest), hmac: manifestHmac(manifest, this.#keys) };
+    await this.#member(SEAL_MEMBER, encodeJson(seal));
+    await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
+    return { id: this.header.id, size: this.#size, sha256: this.#digest.digest('hex') };
+  }
+
+  async #add(
+    name: string,
+    content: Bytes,
+    about: Pick<ArchiveEntry, 'sealed' | 'meta'>,
+  ): Promise<ArchiveEntry> {
+    const digest = createHash('sha256');
+    const chunks: Chunk[] = [];
+    const ahead: { bytes: number; blob: Promise<Buffer> }[] = [];
+    let size = 0;
+    const storeNext = async () => {
+      const { bytes, blob } = ahead.shift()!;
+      chunks.push(await this.#store(await blob, bytes));
+    };
+    for await (const chunk of inChunks(content, CHUNK_BYTES)) {
+      digest.update(chunk);
+      size += chunk.length;
+      const blob = compress(chunk, ZSTD);
+      // Heard where it is awaited; a failure before that must not count as unheard.
+      blob.catch(() => undefined);
+      ahead.push({ bytes: chunk.length, blob });
+      if (ahead.length >= AHEAD) await storeNext();
+    }
+    while (ahead.length > 0) await storeNext();
+    const entry: ArchiveEntry = { name, size, sha256: digest.digest('hex'), chunks, ...about };
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  async #store(blob: Buffer, bytes: number): Promise<Chunk> {
+    const chunk = { sha256: sha256(blob), size: blob.length, bytes };
+    if (!this.#blobs.has(chunk.sha256)) {
+      this.#blobs.add(chunk.sha256);
+      await this.#member(BLOB_PREFIX + chunk.sha256, blob);
+    }
+    return chunk;
+  }
+
+  async #member(name: string, bytes: Buffer): Promise<void> {
+    await this.#write(encodeTarHeader(name, bytes.length));
+    await this.#write(bytes);
+    const padding = paddingOf(bytes.length);
+    if (padding > 0) await this.#write(Buffer.alloc(padding));
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    this.#digest.update(bytes);
+    this.#size += bytes.length;
+    await this.#sink(bytes);
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,121 @@
+import { ArchiveError } from './archive-error.ts';
+import {
+  BLOB_PREFIX,
+  HEADER_MEMBER,
+  MANIFEST_MEMBER,
+  MAX_BLOB_BYTES,
+  MAX_HEADER_BYTES,
+  MAX_MANIFEST_BYTES,
+  MAX_SEAL_BYTES,
+  SEAL_MEMBER,
+} from './format.ts';
+import { BLOCK_BYTES, decodeTarHeader, paddingOf } from './tar-block.ts';
+
+export interface Member {
+  readonly name: string;
+  /** Where its bytes begin in the file. */
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+const BLOB_NAME = new RegExp(`^${BLOB_PREFIX}[0-9a-f]{64}$`);
+
+/**
+ * The members of an archive, one at a time, each whole in memory: the format bounds their size.
+ *
+ * @throws {ArchiveError} for whatever is not written as the format says, at the first such byte
+ */
+export async function* readMembers(source: AsyncIterable<Uint8Array>): AsyncGenerator<Member> {
+  const reader = new ExactReader(source);
+  try {
+    for (;;) {
+      const block = await reader.read(BLOCK_BYTES, 'the header of a member');
+      if (isZero(block)) break;
+      const { name, size } = decodeTarHeader(block);
+      refuseSize(name, size);
+      const { offset } = reader;
+      const bytes = await reader.read(size, name);
+      if (!isZero(await reader.read(paddingOf(size), name))) {
+        throw new ArchiveError('damaged', `There is something behind the end of the member ${name}`);
+      }
+      yield { name, offset, bytes };
+    }
+    if (!isZero(await reader.read(BLOCK_BYTES, 'its last block'))) {
+      throw new ArchiveError('damaged', 'There is something in the last block');
+    }
+    if (!(await reader.isAtEnd()))
+      throw new ArchiveError('trailing-data', 'The archive goes on after its end');
+  } finally {
+    await reader.close();
+  }
+}
+
+function refuseSize(name: string, size: number): void {
+  const max = BLOB_NAME.test(name) ? MAX_BLOB_BYTES : MAX_BYTES[name];
+  if (max === undefined) {
+    throw new ArchiveError('unexpected-member', `The format knows no member ${JSON.stringify(name)}`);
+  }
+  if (size > max) {
+    throw new ArchiveError('too-large', `The member ${name} has ${size} bytes; the format allows ${max}`);
+  }
+}
+
+const MAX_BYTES: Readonly<Record<string, number>> = {
+  [HEADER_MEMBER]: MAX_HEADER_BYTES,
+  [MANIFEST_MEMBER]: MAX_MANIFEST_BYTES,
+  [SEAL_MEMBER]: MAX_SEAL_BYTES,
+};
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+/** Pieces of a wanted length out of a stream that has its own. */
+class ExactReader {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #rest: Uint8Array = new Uint8Array(0);
+  #offset = 0;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** @throws {ArchiveError} `truncated` */
+  async read(length: number, what: string): Promise<Buffer> {
+    const parts: Uint8Array[] = [];
+    let missing = length;
+    while (missing > 0) {
+      if (this.#rest.length === 0 && !(await this.#fill())) {
+        throw new ArchiveError('truncated', `The archive ends at byte ${this.#offset}, in ${what}`);
+      }
+      const taken = this.#rest.subarray(0, missing);
+      this.#rest = this.#rest.subarray(taken.length);
+      this.#offset += taken.length;
+      missing -= taken.length;
+      parts.push(taken);
+    }
+    return Buffer.concat(parts, length);
+  }
+
+  async isAtEnd(): Promise<boolean> {
+    return this.#rest.length === 0 && !(await this.#fill());
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.();
+  }
+
+  async #fill(): Promise<boolean> {
+    while (this.#rest.length === 0) {
+      const next = await this.#source.next();
+      if (next.done === true) return false;
+      this.#rest = next.value;
+    }
+    return true;
+  }
+}
