@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { ownHosts, SHARED_DATABASE } from '../gateway/platform/derived-logins.ts';
 import { createNetworkPolicy } from '../gateway/platform/network-policy.ts';
 import type { Observe } from '../gateway/platform/observation.ts';
@@ -20,6 +21,8 @@ export interface OpenServicesOptions {
   /** Default: PgBouncer is not configured by us. */
   readonly pgbouncer?: Settings['pgbouncer'];
   readonly pgbouncerUrl?: Secret | undefined;
+  /** Absolute. Default: `.data` where the process was started. */
+  readonly dataDir?: string;
 }
 
 const POOL_SIZE = 8;
@@ -27,6 +30,7 @@ const POOL_SIZE = 8;
 /** Opens what `api` and `runner` both need. Nothing is connected before it is used. */
 export function openAdminServices(options: OpenServicesOptions): AdminServices & { close(): Promise<void> } {
   const { controlDatabaseUrl, masterKey, observe, sharedDatabase = SHARED_DATABASE, pgbouncerUrl } = options;
+  const dataDir = options.dataDir ?? resolve('.data');
   const sharedDatabaseUrl = withDatabase(controlDatabaseUrl, sharedDatabase);
   const common = { max: POOL_SIZE, applicationName: `cascata-${options.process}` };
   const control = openPool({
@@ -51,6 +55,7 @@ export function openAdminServices(options: OpenServicesOptions): AdminServices &
     shared,
     sharedDatabaseUrl,
     masterKey,
+    dataDir,
     observe,
     async close() {
       await pgbouncer?.close();

@@ -36,6 +36,8 @@ export interface EmbeddedPostgresOptions {
   /** Made when absent or empty. */
   readonly clusterDir: string;
   readonly auth: ClusterAuth;
+  /** Another PostgreSQL than the npm package for this platform: the directory with `bin/initdb`. */
+  readonly installation?: { readonly binaries: string; readonly localeArgs: readonly string[] };
   /** 0 picks a free port. */
   readonly port: number;
   /** Server settings, such as `max_connections`. */
@@ -61,8 +63,8 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { clusterDir, auth } = options;
   const user = await chooseUnprivilegedUser(clusterDir);
-  const binaries = await locatePostgresBinaries(user);
-  await ensureCluster({ clusterDir, auth, binaries, user });
+  const binaries = options.installation?.binaries ?? (await locatePostgresBinaries(user));
+  await ensureCluster({ clusterDir, auth, user, ...options.installation, binaries });
   await removeStaleLock(clusterDir);
   const { path, cwd } = await pathFor(clusterDir, user);
 

@@ -30,6 +30,8 @@ export interface ClusterOptions {
   /** Directory with `bin/initdb`. */
   readonly binaries: string;
   readonly user: UnprivilegedUser | undefined;
+  /** Arguments of initdb that choose the locale. Default: C.UTF-8 as PostgreSQL 17 brings it. */
+  readonly localeArgs?: readonly string[];
 }
 
 /**
@@ -125,15 +127,18 @@ async function initialise(options: ClusterOptions): Promise<void> {
   }
 }
 
-async function runInitdb(newCluster: string, { auth, binaries, user }: ClusterOptions): Promise<void> {
+const BUILTIN_LOCALE = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'] as const;
+
+async function runInitdb(
+  newCluster: string,
+  { auth, binaries, user, localeArgs = BUILTIN_LOCALE }: ClusterOptions,
+): Promise<void> {
   const { path, cwd } = await pathFor(newCluster, user);
   const args = [
     `--pgdata=${path}`,
     '--username=postgres',
     '--encoding=UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
+    ...localeArgs,
     ...(auth.kind === 'scram'
       ? ['--auth=scram-sha-256', `--pwfile=${path}/../password`]
       : ['--auth=trust', '--no-sync']),

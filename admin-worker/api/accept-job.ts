@@ -30,6 +30,8 @@ export interface AcceptedJob<Payload extends object> {
   readonly kind: JobKind<Payload>;
   readonly payload: Payload;
   readonly options: { readonly dry_run: boolean; readonly priority: number };
+  /** What the same request always comes to, where the payload holds something sealed and therefore never the same. Default: the payload. */
+  readonly identity?: unknown;
   /** For the audit log: what was asked for, without secrets. */
   readonly audit: { readonly action: string; readonly after: unknown };
   /** Refuses what cannot be done as things stand, by throwing. Not called for a request that is repeated. */
@@ -47,13 +49,13 @@ export async function acceptJob<Payload extends object>(
   services: ApiServices,
   job: AcceptedJob<Payload>,
 ): Promise<Response> {
-  const { kind, payload, options, audit, prepare } = job;
+  const { kind, payload, identity = payload, options, audit, prepare } = job;
   const actor = c.get('actor');
   const key = idempotencyKey(c);
   const repeatable: IdempotentRequest | undefined =
     key === undefined
       ? undefined
-      : { key, actor: actor.fingerprint, request: [c.req.method, c.req.path, kind.name, payload, options] };
+      : { key, actor: actor.fingerprint, request: [c.req.method, c.req.path, kind.name, identity, options] };
   const { record, isReplay } = await inTransaction(services.control, async (client) => {
     const earlier = repeatable === undefined ? undefined : await findEarlierJob(client, repeatable);
     if (earlier !== undefined) return { record: earlier, isReplay: true };

@@ -6,6 +6,7 @@ import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
+import { archiveRoutes, exportRoutes } from './export-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -85,7 +86,9 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', tenantRoutes(services));
   app.route('/v1/tenants', keyRoutes(services));
   app.route('/v1/tenants', migrationRoutes(services));
+  app.route('/v1/tenants', exportRoutes(services));
   app.route('/v1/jobs', jobRoutes(services));
+  app.route('/v1/jobs', archiveRoutes(services));
 
   app.notFound((c) => {
     throw new AdminError('not_found', `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}`);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { ExportInput } from './export-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
@@ -21,6 +22,7 @@ export function openapiDocument(): Json {
         UpdateTenant: jsonSchema(UpdateTenantInput),
         RotateKeys: jsonSchema(RotateKeysInput),
         Migrations: jsonSchema(MigrationsInput),
+        Export: jsonSchema(ExportInput),
         Job: JOB,
         ...payloads(),
         Error: ERROR,
@@ -152,6 +154,20 @@ function paths(): Json {
     '/v1/tenants/{id}/schema/reload': {
       ...job,
       post: operation({ summary: 'Have every gateway read the schemas again', status: '204' }),
+    },
+    '/v1/tenants/{id}/export': {
+      ...job,
+      post: operation({
+        summary: 'Write a tenant into one archive, as a job',
+        status: '202',
+        body: 'Export',
+        makesJob: true,
+      }),
+    },
+    '/v1/jobs/{id}/archive': {
+      ...job,
+      get: operation({ summary: 'Download the archive that an export has made', status: '200' }),
+      delete: operation({ summary: 'Delete that archive', status: '204' }),
     },
     '/v1/jobs': {
       get: operation({

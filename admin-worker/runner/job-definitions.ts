@@ -1,5 +1,6 @@
 import { applyMigrations } from '../jobs/apply-migrations.ts';
+import { exportCaf } from '../jobs/export-caf.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
-export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [applyMigrations];
+export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [applyMigrations, exportCaf];

@@ -19,5 +19,7 @@ export interface AdminServices {
   readonly networkPolicy: NetworkPolicy;
   /** Absent where PgBouncer is configured by somebody else, or there is none. */
   readonly pgbouncer: PgBouncerConfig | undefined;
+  /** Archives, uploads, files of tenants: API and runner have to see the same directory. */
+  readonly dataDir: string;
   readonly observe: Observe;
 }

@@ -92,7 +92,8 @@ export async function readTenantKeys(
   };
 }
 
-function apiKeySealContext(tenantId: string, kind: ApiKeyKind): string {
+/** What a sealed API key is bound to. */
+export function apiKeySealContext(tenantId: string, kind: ApiKeyKind): string {
   return `api_keys/${tenantId}/${kind}`;
 }
 

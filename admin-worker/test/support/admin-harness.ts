@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { createMetrics } from '../../../gateway/platform/metrics.ts';
 import type { Observation } from '../../../gateway/platform/observation.ts';
@@ -28,6 +31,7 @@ export interface AdminHarness {
   readonly sharedDatabase: string;
   readonly masterKey: Secret;
   readonly adminToken: string;
+  readonly dataDir: string;
   readonly baseUrl: string;
   readonly observations: readonly Observation[];
   /** A tenant id that no other test has. */
@@ -62,6 +66,7 @@ export async function startAdminHarness({
 } = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
   const database = await createTestDatabase(serverUrl === undefined ? {} : { serverUrl });
+  const dataDir = await mkdtemp(join(tmpdir(), 'cascata-data-'));
   const sharedDatabase = `${database.name}_shared`;
   const masterKey = new Secret(randomBytes(32).toString('base64url'));
   const adminToken = randomBytes(24).toString('base64url');
@@ -71,6 +76,7 @@ export async function startAdminHarness({
     masterKey,
     sharedDatabase,
     remotes: { allowedNetworks: ['127.0.0.1/32', '::1/128'] },
+    dataDir,
     observe: (observation: Observation) => void observations.push(observation),
   };
   await bootstrap(common);
@@ -95,6 +101,7 @@ export async function startAdminHarness({
     sharedDatabase,
     masterKey,
     adminToken,
+    dataDir,
     baseUrl,
     observations,
     tenantId: (prefix = 't') => `${prefix}${run}${++serial}`,
@@ -151,6 +158,7 @@ export async function startAdminHarness({
         `DROP DATABASE IF EXISTS "${sharedDatabase}" WITH (FORCE)`,
       );
       await database.drop();
+      await rm(dataDir, { recursive: true, force: true });
     },
   };
   return harness;

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { Extension } from './database-facts.ts';
+import { TableDigest } from './table-digests.ts';
+
+export const DUMP_ENTRY = 'database/dump';
+export const TENANT_ENTRY = 'tenant';
+export const SECRETS_ENTRY = 'secrets';
+export const LARGE_OBJECT_PREFIX = 'large-objects/';
+
+/** `content` of the manifest of a tenant's archive: what has to be the same at the other end. */
+export const TenantContent = z.strictObject({
+  kind: z.literal('tenant'),
+  postgres: z.strictObject({ major: z.int(), dump_major: z.int() }),
+  /** Physical names. */
+  schemas: z.array(z.string()).min(1).readonly(),
+  extensions: z.array(Extension).readonly(),
+  tables: z.array(TableDigest).readonly(),
+  /** What the tenant has besides its database; `none` is said, not left out. */
+  storage: z.enum(['none', 'included']),
+  vectors: z.enum(['none', 'included']),
+});
+export type TenantContent = z.output<typeof TenantContent>;

@@ -1,0 +1,102 @@
+import type { ClientBase } from 'pg';
+import { z } from 'zod';
+import { unseal, unsealText } from '../../gateway/registry/sealing.ts';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
+import { API_KEY_KINDS, type ApiKeyKind, apiKeySealContext } from '../tenants/tenant-keys.ts';
+import type { TenantRecord } from '../tenants/tenant-record.ts';
+
+const Limit = z.int().positive().nullable();
+
+/** The entry `tenant`: what the registry says of a tenant, but for what is secret. */
+export const TenantDocument = z.strictObject({
+  id: z.string(),
+  hosts: z.array(z.string()),
+  status: z.enum(['active', 'suspended']),
+  placement: z.enum(['shared', 'database']),
+  isolation: z.enum(['sealed', 'trusted']),
+  schema_prefix: z.string().nullable(),
+  role_prefix: z.string(),
+  jwt_kind: z.enum(['none', 'secret', 'jwks', 'jwks-url']),
+  jwks_url: z.string().nullable(),
+  /** Tokens are made from it: the same time gives the same tokens. */
+  keys_issued_at: z.iso.datetime(),
+  require_api_key: z.boolean(),
+  max_in_flight: Limit,
+  statement_timeout_ms: Limit,
+  max_body_bytes: Limit,
+  migrations: z.array(
+    z.strictObject({
+      name: z.string(),
+      checksum: z.string(),
+      sql: z.string(),
+      applied_at: z.iso.datetime().nullable(),
+    }),
+  ),
+});
+export type TenantDocument = z.output<typeof TenantDocument>;
+
+/** The sealed entry `secrets`. */
+export const SecretsDocument = z.strictObject({
+  /** Base64 of what tokens are verified with: the bytes of a secret, or a JWK Set. */
+  jwt: z.string().nullable(),
+  api_keys: z.array(z.strictObject({ kind: z.enum(API_KEY_KINDS), role: z.string(), key: z.string() })),
+  /** Here, because applications keep secrets in `app.settings`. */
+  postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+});
+export type SecretsDocument = z.output<typeof SecretsDocument>;
+
+/** @param tenant of a placement on our own cluster */
+export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promise<TenantDocument> {
+  const { rows } = await db.query<{ name: string; checksum: string; sql: string; applied_at: Date | null }>(
+    `SELECT name, checksum, sql, applied_at FROM control.tenant_migrations
+     WHERE tenant_id = $1 AND state = 'applied' ORDER BY name COLLATE "C"`,
+    [tenant.id],
+  );
+  return TenantDocument.parse({
+    id: tenant.id,
+    hosts: tenant.hosts,
+    status: tenant.status,
+    placement: tenant.placement_kind,
+    isolation: tenant.isolation,
+    schema_prefix: tenant.schema_prefix,
+    role_prefix: tenant.role_prefix,
+    jwt_kind: tenant.jwt_kind,
+    jwks_url: tenant.jwks_url,
+    keys_issued_at: tenant.keys_issued_at.toISOString(),
+    require_api_key: tenant.require_api_key,
+    max_in_flight: tenant.max_in_flight,
+    statement_timeout_ms: tenant.statement_timeout_ms,
+    max_body_bytes: tenant.max_body_bytes,
+    migrations: rows.map((row) => ({ ...row, applied_at: row.applied_at?.toISOString() ?? null })),
+  });
+}
+
+type Queryable = Pick<ClientBase, 'query'>;
+
+/** Opens what the registry keeps sealed. */
+export async function secretsDocument(
+  db: Queryable,
+  tenant: TenantRecord,
+  masterKey: Secret,
+): Promise<SecretsDocument> {
+  const { rows } = await db.query<{ kind: ApiKeyKind; role: string; sealed: string }>(
+    'SELECT kind, role, sealed FROM control.api_keys WHERE tenant_id = $1 ORDER BY kind, created_at, sha256',
+    [tenant.id],
+  );
+  const jwt =
+    tenant.sealed_jwt === null
+      ? null
+      : Buffer.from(
+          unseal(tenant.sealed_jwt, { masterKey, context: tenantSealContext(tenant.id, 'jwt') }),
+        ).toString('base64');
+  return {
+    jwt,
+    api_keys: rows.map(({ kind, role, sealed }) => ({
+      kind,
+      role,
+      key: unsealText(sealed, { masterKey, context: apiKeySealContext(tenant.id, kind) }),
+    })),
+    postgrest: tenant.postgrest,
+  };
+}

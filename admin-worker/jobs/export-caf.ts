@@ -1,0 +1,101 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { z } from 'zod';
+import { ArchiveWriter } from '../archive/archive-writer.ts';
+import { SECRETS_ENTRY, TENANT_ENTRY, type TenantContent } from '../caf/content.ts';
+import { serverMajor } from '../caf/database-facts.ts';
+import { openPassphrase } from '../caf/passphrase.ts';
+import { findPgTools } from '../caf/pg-tools.ts';
+import { archivePath, makeRoomFor } from '../caf/places.ts';
+import { secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
+import { writeDatabase } from '../caf/write-database.ts';
+import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
+import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
+import { type JobContext, type JobDefinition, JobError } from './job.ts';
+import { databaseUrlOf } from './tenant-connection.ts';
+
+const ExportCafState = z.object({
+  archive: z.object({ id: z.string(), size: z.number(), sha256: z.string(), tables: z.number() }).optional(),
+});
+type ExportCafState = z.output<typeof ExportCafState>;
+type Context = JobContext<ExportCafPayload, ExportCafState>;
+
+/** Writes a tenant into one archive below `DATA_DIR/archives`, where `GET /v1/jobs/:id/archive` finds it. */
+export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
+  kind: exportCafKind,
+  state: ExportCafState,
+  steps: [
+    {
+      name: 'write',
+      weight: 20,
+      run: write,
+      undo: ({ services, jobId }) => rm(partialPath(services.dataDir, jobId), { force: true }),
+    },
+    {
+      name: 'publish',
+      async run({ services, jobId, assertLease }) {
+        await assertLease();
+        const target = archivePath(services.dataDir, jobId);
+        await rename(partialPath(services.dataDir, jobId), target).catch(async (error: unknown) => {
+          // Done by a run that was killed before it could say so.
+          await (await open(target, 'r').catch(() => Promise.reject(error))).close();
+        });
+      },
+      undo: ({ services, jobId }) => rm(archivePath(services.dataDir, jobId), { force: true }),
+    },
+  ],
+  async dryRun(context) {
+    const tenant = await exportable(context);
+    const major = await context.connect(databaseUrlOf(context.services, tenant), serverMajor);
+    const tools = await findPgTools(major);
+    return [
+      `The tenant '${tenant.id}' would be written into an archive with pg_dump ${tools.major} from PostgreSQL ${major}`,
+    ];
+  },
+  result: ({ archive }) => ({ archive }),
+};
+
+function partialPath(dataDir: string, jobId: string): string {
+  return `${archivePath(dataDir, jobId)}.partial`;
+}
+
+async function exportable({ services, payload }: Context): Promise<TenantRecord> {
+  const tenant = await findTenant(services.control, payload.tenantId);
+  if (tenant === undefined) throw new JobError(`There is no tenant '${payload.tenantId}'`);
+  if (tenant.placement_kind === 'remote') {
+    throw new JobError(`The tenant '${tenant.id}' is remote: what is in its database is not all its own`, {
+      code: 'remote-tenant',
+      hint: 'Archives are made of tenants with the placement shared or database',
+    });
+  }
+  if (tenant.status === 'moving') throw new JobError(`The tenant '${tenant.id}' is being moved`);
+  return tenant;
+}
+
+async function write(context: Context): Promise<void> {
+  const { services, payload, jobId, state } = context;
+  const { control, masterKey, dataDir } = services;
+  const tenant = await exportable(context);
+  const path = partialPath(dataDir, jobId);
+  await makeRoomFor(path);
+  const file = await open(path, 'w', 0o600);
+  try {
+    const writer = await ArchiveWriter.begin((bytes) => file.writeFile(bytes), {
+      tenant: tenant.id,
+      passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
+      createdAt: new Date(),
+      producer: 'cascata-edge',
+    });
+    const document = await tenantDocument(control, tenant);
+    await writer.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
+    const secrets = await secretsDocument(control, tenant, masterKey);
+    await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(secrets)));
+    const database = await writeDatabase(context, { tenant, writer });
+    const content: TenantContent = { kind: 'tenant', ...database, storage: 'none', vectors: 'none' };
+    const digest = await writer.finish(content);
+    await file.sync();
+    state.archive = { ...digest, tables: database.tables.length };
+    context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,124 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Secret } from '../../../gateway/registry/secrets.ts';
+import {
+  startTestPostgres,
+  systemPostgresBinaries,
+  type TestPostgres,
+} from '../../../test/support/postgres.ts';
+import { ArchiveFile } from '../../archive/archive-file.ts';
+import { TenantContent } from '../../caf/content.ts';
+import { findPgTools } from '../../caf/pg-tools.ts';
+import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
+
+const PASSPHRASE = 'a passphrase for the archive';
+let postgres: TestPostgres;
+let admin: AdminHarness;
+
+beforeAll(async () => {
+  postgres = await startTestPostgres({ binaries: await systemPostgresBinaries() });
+  admin = await startAdminHarness({ serverUrl: postgres.url });
+});
+afterAll(async () => {
+  await admin?.stop();
+  await postgres?.stop();
+});
+
+async function aTenant(kind: 'shared' | 'database', secret: string): Promise<string> {
+  const id = admin.tenantId('e');
+  const made = await admin.request('POST', '/v1/tenants', {
+    body: { id, hosts: [`${id}.test`], placement: { kind }, jwt: { secret } },
+  });
+  expect(made.status, made.text).toBe(201);
+  return id;
+}
+
+async function exported(id: string): Promise<{ jobId: string; bytes: Buffer }> {
+  const accepted = await admin.request('POST', `/v1/tenants/${id}/export`, {
+    body: { passphrase: PASSPHRASE },
+  });
+  expect(accepted.status, accepted.text).toBe(202);
+  const job = await admin.waitForJob(String(accepted.body.job?.id));
+  expect(job.state, JSON.stringify(job.error)).toBe('completed');
+  const response = await fetch(`${admin.baseUrl}/v1/jobs/${job.id}/archive`, {
+    headers: { authorization: `Bearer ${admin.adminToken}` },
+  });
+  expect(response.status).toBe(200);
+  return { jobId: String(job.id), bytes: Buffer.from(await response.arrayBuffer()) };
+}
+
+async function withDownloaded<T>(bytes: Buffer, use: (archive: ArchiveFile) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'cascata-export-'));
+  await writeFile(join(directory, 'x.caf'), bytes);
+  const archive = await ArchiveFile.open(join(directory, 'x.caf'), {
+    passphrase: new Secret(PASSPHRASE),
+    limits: { maxContentBytes: 2 ** 40 },
+  });
+  try {
+    await archive.verify();
+    return await use(archive);
+  } finally {
+    await archive.close();
+    await rm(directory, { recursive: true });
+  }
+}
+
+test.each(['shared', 'database'] as const)(
+  'a %s tenant becomes one archive with its rows, settings and sealed secrets, and no other tenant in it',
+  async (kind) => {
+    const secret = `secret-of-the-tenant-${kind}-0123456789`;
+    const other = await aTenant(kind, 'another-secret-0123456789-0123456789');
+    const id = await aTenant(kind, secret);
+    await admin.migrate(other, 'CREATE TABLE theirs (id int); INSERT INTO theirs VALUES (1)');
+    const migrated = await admin.migrate(
+      id,
+      `CREATE TABLE books (id int PRIMARY KEY, title text);
+       INSERT INTO books SELECT i, 'book ' || i FROM generate_series(1, 100) i;
+       ALTER TABLE books ENABLE ROW LEVEL SECURITY; ALTER TABLE books FORCE ROW LEVEL SECURITY;
+       CREATE TABLE nothing (id int);
+       SELECT lo_from_bytea(0, '\\xcafe');`,
+    );
+    expect(migrated.state, JSON.stringify(migrated.error)).toBe('completed');
+    const { bytes, jobId } = await exported(id);
+
+    expect(bytes.includes(secret)).toBe(false);
+    await withDownloaded(bytes, async (archive) => {
+      const content = TenantContent.parse(archive.scanned.manifest.content);
+      expect(content.tables.map(({ name, rows }) => ({ name, rows }))).toEqual([
+        { name: 'books', rows: '100' },
+        { name: 'nothing', rows: '0' },
+      ]);
+      expect(content.schemas).toEqual([kind === 'shared' ? id : 'public']);
+      const document = JSON.parse(await archive.readText('tenant'));
+      expect(document).toMatchObject({ id, hosts: [`${id}.test`], placement: kind, jwt_kind: 'secret' });
+      expect(document.migrations).toHaveLength(1);
+      const secrets = JSON.parse((await archive.readSealed('secrets')).toString());
+      expect(Buffer.from(secrets.jwt, 'base64').toString()).toBe(secret);
+      expect(secrets.api_keys).toHaveLength(2);
+      expect((await archive.readText('database/dump')).includes('theirs')).toBe(false);
+      expect(archive.entries.filter(({ name }) => name.startsWith('large-objects/'))).toHaveLength(1);
+    });
+    const { status } = await admin.request('DELETE', `/v1/jobs/${jobId}/archive`);
+    expect(status).toBe(204);
+    expect(await readdir(join(admin.dataDir, 'archives'))).toEqual([]);
+    expect((await admin.request('GET', `/v1/jobs/${jobId}/archive`)).status).toBe(404);
+  },
+);
+
+test('no login of an export is left behind', async () => {
+  expect(await admin.control(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'cascata_run_%'`)).toEqual([]);
+});
+
+test('a missing or too old pg_dump is said with what to install', async () => {
+  await expect(findPgTools(15, ['/nowhere'])).rejects.toMatchObject({
+    code: 'no-pg-dump',
+    message: expect.stringContaining('none was found'),
+    hint: expect.stringContaining('postgresql-client-15'),
+  });
+  const { binDir, major } = await findPgTools(1);
+  await expect(findPgTools(major + 1, [binDir])).rejects.toMatchObject({
+    message: expect.stringContaining(`found: ${major}`),
+  });
+});
