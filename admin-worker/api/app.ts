@@ -7,12 +7,14 @@ import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
 import { archiveRoutes, exportRoutes } from './export-routes.ts';
+import { hydrateRoutes } from './hydrate-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
 import { openapiDocument } from './openapi.ts';
 import { tenantRoutes } from './tenant-routes.ts';
+import { uploadRoutes } from './upload-routes.ts';
 
 export interface AdminAppOptions {
   readonly services: ApiServices;
@@ -67,6 +69,8 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.get('/openapi.json', (c) => c.json(openapiDocument()));
 
   app.use(authenticate(auth));
+  // Before the limit: what comes here goes to a file as it comes.
+  app.route('/v1/uploads', uploadRoutes(services));
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
@@ -87,6 +91,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', keyRoutes(services));
   app.route('/v1/tenants', migrationRoutes(services));
   app.route('/v1/tenants', exportRoutes(services));
+  app.route('/v1/hydrate', hydrateRoutes(services));
   app.route('/v1/jobs', jobRoutes(services));
   app.route('/v1/jobs', archiveRoutes(services));
 
@@ -117,6 +122,9 @@ function queryTimeout(): object {
 /** The route's pattern: ids make no metrics series of their own. */
 function routeOf(path: string): string {
   return path
-    .replace(/^(\/v1\/(?:tenants|jobs))\/[^/]+/, '$1/:id')
-    .replace(/^(?!\/(?:v1\/(?:tenants|jobs)|live|ready|metrics|openapi\.json)).*$/, '(unknown)');
+    .replace(/^(\/v1\/(?:tenants|jobs|uploads))\/[^/]+/, '$1/:id')
+    .replace(
+      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate)|live|ready|metrics|openapi\.json)).*$/,
+      '(unknown)',
+    );
 }

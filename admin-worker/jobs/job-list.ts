@@ -1,6 +1,7 @@
 import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
+import { hydrateCafKind } from './hydrate-caf-kind.ts';
 import type { AnyJobKind } from './job-kind.ts';
 
 /** All kinds of jobs that can be asked for. What they do is in `admin-worker/runner/job-definitions.ts`. */
-export const JOB_KINDS: readonly AnyJobKind[] = [applyMigrationsKind, exportCafKind];
+export const JOB_KINDS: readonly AnyJobKind[] = [applyMigrationsKind, exportCafKind, hydrateCafKind];

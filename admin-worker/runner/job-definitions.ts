@@ -1,6 +1,7 @@
 import { applyMigrations } from '../jobs/apply-migrations.ts';
 import { exportCaf } from '../jobs/export-caf.ts';
+import { hydrateCaf } from '../jobs/hydrate-caf.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
-export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [applyMigrations, exportCaf];
+export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [applyMigrations, exportCaf, hydrateCaf];
