@@ -1,5 +1,5 @@
 import { type JobContext, JobError } from '../jobs/job.ts';
-import { databaseUrlOf } from '../jobs/tenant-connection.ts';
+import { databaseOf } from '../jobs/tenant-connection.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 import { DIGEST_SETTINGS, digestTables } from './table-digests.ts';
@@ -19,7 +19,7 @@ export async function compareDatabase(
   context: JobContext,
   { tenant, archive }: { tenant: TenantRecord; archive: TenantArchive },
 ): Promise<number> {
-  const adminUrl = databaseUrlOf(context.services, tenant);
+  const adminUrl = databaseOf(context.services, tenant).url;
   const roles = Object.values(tenantRoles(archive.naming));
   const isShared = tenant.placement_kind === 'shared';
   const { schemas, tables } = archive.content;

@@ -8,7 +8,7 @@ import type { Secret } from '../../gateway/registry/secrets.ts';
 import { logicalSchema } from '../../gateway/registry/tenant.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { logLines, meter } from '../jobs/job-streams.ts';
-import { databaseUrlOf } from '../jobs/tenant-connection.ts';
+import { databaseOf } from '../jobs/tenant-connection.ts';
 import { NameTakenError } from '../provision/shared-tenant.ts';
 import { type TenantRoles, tenantRoles } from '../provision/tenant-names.ts';
 import { requestRolesText } from '../provision/tenant-objects.sql.ts';
@@ -81,7 +81,7 @@ async function makeHome(context: JobContext, { tenant, archive, home }: Restore)
   await home.setBegun(true);
   try {
     const logicalSchemas = content.schemas.map((schema) => logicalSchema(naming, schema));
-    await provisionHome(services, { ...spec, logicalSchemas });
+    await provisionHome(services, { ...spec, logicalSchemas, isolation: tenant.isolation });
   } catch (error) {
     if (!(error instanceof NameTakenError)) throw error;
     // What is there is somebody else's, and nothing was made.
@@ -117,7 +117,7 @@ interface Fill extends Restore {
 async function fill(context: JobContext, options: Fill): Promise<void> {
   const { tenant, archive, extensions, tools, dump, list } = options;
   const { content, naming } = archive;
-  const adminUrl = databaseUrlOf(context.services, tenant);
+  const adminUrl = databaseOf(context.services, tenant).url;
   const roles = tenantRoles(naming);
   const isShared = tenant.placement_kind === 'shared';
   await context.connect(adminUrl, async (admin) => {
@@ -136,7 +136,7 @@ async function fill(context: JobContext, options: Fill): Promise<void> {
         tools,
         program: 'pg_restore',
         args: [
-          `--dbname=${databaseOf(url)}`,
+          `--dbname=${databaseNameIn(url)}`,
           `--role=${roles.owner}`,
           '--no-owner',
           '--single-transaction',
@@ -152,7 +152,7 @@ async function fill(context: JobContext, options: Fill): Promise<void> {
   );
 }
 
-function databaseOf(url: Secret): string {
+function databaseNameIn(url: Secret): string {
   return decodeURIComponent(new URL(url.reveal()).pathname.slice(1));
 }
 

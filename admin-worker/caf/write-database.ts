@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { meter } from '../jobs/job-streams.ts';
-import { databaseUrlOf } from '../jobs/tenant-connection.ts';
+import { databaseOf } from '../jobs/tenant-connection.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
@@ -24,7 +24,7 @@ export async function writeDatabase(
   context: JobContext,
   { tenant, writer }: { tenant: TenantRecord; writer: ArchiveWriter },
 ): Promise<DatabaseContent> {
-  const adminUrl = databaseUrlOf(context.services, tenant);
+  const adminUrl = databaseOf(context.services, tenant).url;
   const roles = tenantRoles(namingOf(tenant));
   const isShared = tenant.placement_kind === 'shared';
   const all = Object.values(roles);

@@ -12,7 +12,7 @@ import { writeDatabase } from '../caf/write-database.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
-import { databaseUrlOf } from './tenant-connection.ts';
+import { databaseOf } from './tenant-connection.ts';
 
 const ExportCafState = z.object({
   archive: z.object({ id: z.string(), size: z.number(), sha256: z.string(), tables: z.number() }).optional(),
@@ -46,7 +46,7 @@ export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
   ],
   async dryRun(context) {
     const tenant = await exportable(context);
-    const major = await context.connect(databaseUrlOf(context.services, tenant), serverMajor);
+    const major = await context.connect(databaseOf(context.services, tenant), serverMajor);
     const tools = await findPgTools(major);
     return [
       `The tenant '${tenant.id}' would be written into an archive with pg_dump ${tools.major} from PostgreSQL ${major}`,

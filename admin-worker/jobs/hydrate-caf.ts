@@ -153,6 +153,7 @@ async function openTenant({ connect, services, payload, jobId, state }: Context)
       [payload.tenantId, jobId, state.status],
     ),
   );
+  await services.pgbouncer?.sync();
 }
 
 /** The tenant is in the registry until its home is gone: whoever finds it there knows whose that is. */
