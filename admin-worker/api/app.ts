@@ -8,12 +8,14 @@ import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { ejectRoutes } from './eject-routes.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
 import { archiveRoutes, exportRoutes } from './export-routes.ts';
+import { hydrateRoutes } from './hydrate-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
 import { openapiDocument } from './openapi.ts';
 import { tenantRoutes } from './tenant-routes.ts';
+import { uploadRoutes } from './upload-routes.ts';
 
 export interface AdminAppOptions {
   readonly services: ApiServices;
@@ -68,6 +70,8 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.get('/openapi.json', (c) => c.json(openapiDocument()));
 
   app.use(authenticate(auth));
+  // Before the limit: what comes here goes to a file as it comes.
+  app.route('/v1/uploads', uploadRoutes(services));
   app.use(
     bodyLimit({
       maxSize: MAX_BODY_BYTES,
@@ -89,6 +93,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', migrationRoutes(services));
   app.route('/v1/tenants', exportRoutes(services));
   app.route('/v1/tenants', ejectRoutes(services));
+  app.route('/v1/hydrate', hydrateRoutes(services));
   app.route('/v1/jobs', jobRoutes(services));
   app.route('/v1/jobs', archiveRoutes(services));
 
@@ -119,6 +124,9 @@ function queryTimeout(): object {
 /** The route's pattern: ids make no metrics series of their own. */
 function routeOf(path: string): string {
   return path
-    .replace(/^(\/v1\/(?:tenants|jobs))\/[^/]+/, '$1/:id')
-    .replace(/^(?!\/(?:v1\/(?:tenants|jobs)|live|ready|metrics|openapi\.json)).*$/, '(unknown)');
+    .replace(/^(\/v1\/(?:tenants|jobs|uploads))\/[^/]+/, '$1/:id')
+    .replace(
+      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate)|live|ready|metrics|openapi\.json)).*$/,
+      '(unknown)',
+    );
 }

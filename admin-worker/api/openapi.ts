@@ -4,6 +4,7 @@ import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
 import { EjectInput, FlipBackInput, PreflightInput } from './eject-routes.ts';
 import { ExportInput } from './export-routes.ts';
+import { HydrateInput } from './hydrate-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
@@ -27,6 +28,7 @@ export function openapiDocument(): Json {
         Eject: jsonSchema(EjectInput),
         EjectPreflight: jsonSchema(PreflightInput),
         FlipBack: jsonSchema(FlipBackInput),
+        Hydrate: jsonSchema(HydrateInput),
         Job: JOB,
         ...payloads(),
         Error: ERROR,
@@ -191,6 +193,21 @@ function paths(): Json {
         summary: 'Write a tenant into one archive, as a job',
         status: '202',
         body: 'Export',
+        makesJob: true,
+      }),
+    },
+    '/v1/uploads': { post: operation({ summary: 'Begin an upload', status: '201' }) },
+    '/v1/uploads/{id}': {
+      ...job,
+      get: operation({ summary: 'Show how many bytes of an upload are there', status: '200' }),
+      put: operation({ summary: 'Add bytes to an upload (Content-Range)', status: '200' }),
+      delete: operation({ summary: 'Give an upload up', status: '204' }),
+    },
+    '/v1/hydrate': {
+      post: operation({
+        summary: 'Make a tenant out of an uploaded archive, as a job',
+        status: '202',
+        body: 'Hydrate',
         makesJob: true,
       }),
     },

@@ -6,6 +6,7 @@ export const DUMP_ENTRY = 'database/dump';
 export const TENANT_ENTRY = 'tenant';
 export const SECRETS_ENTRY = 'secrets';
 export const LARGE_OBJECT_PREFIX = 'large-objects/';
+export const STORAGE_PREFIX = 'storage/';
 
 /** `content` of the manifest of a tenant's archive: what has to be the same at the other end. */
 export const TenantContent = z.strictObject({

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ArchiveWriter } from '../archive/archive-writer.ts';
 import { SECRETS_ENTRY, TENANT_ENTRY, type TenantContent } from '../caf/content.ts';
 import { serverMajor } from '../caf/database-facts.ts';
+import { writeFiles } from '../caf/local-files.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
 import { findPgTools } from '../caf/pg-tools.ts';
 import { archivePath, makeRoomFor } from '../caf/places.ts';
@@ -90,7 +91,9 @@ async function write(context: Context): Promise<void> {
     const secrets = await secretsDocument(control, tenant, masterKey);
     await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(secrets)));
     const database = await writeDatabase(context, { tenant, writer });
-    const content: TenantContent = { kind: 'tenant', ...database, storage: 'none', vectors: 'none' };
+    const hasFiles = await writeFiles(context, { tenantId: tenant.id, writer });
+    const storage = hasFiles ? 'included' : 'none';
+    const content: TenantContent = { kind: 'tenant', ...database, storage, vectors: 'none' };
     const digest = await writer.finish(content);
     await file.sync();
     state.archive = { ...digest, tables: database.tables.length };

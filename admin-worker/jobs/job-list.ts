@@ -2,6 +2,7 @@ import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
 import { flipBackTenantKind } from './flip-back-tenant-kind.ts';
+import { hydrateCafKind } from './hydrate-caf-kind.ts';
 import type { AnyJobKind } from './job-kind.ts';
 
 /** All kinds of jobs that can be asked for. What they do is in `admin-worker/runner/job-definitions.ts`. */
@@ -10,4 +11,5 @@ export const JOB_KINDS: readonly AnyJobKind[] = [
   ejectTenantKind,
   exportCafKind,
   flipBackTenantKind,
+  hydrateCafKind,
 ];

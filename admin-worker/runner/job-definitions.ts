@@ -2,6 +2,7 @@ import { applyMigrations } from '../jobs/apply-migrations.ts';
 import { ejectTenant } from '../jobs/eject-tenant.ts';
 import { exportCaf } from '../jobs/export-caf.ts';
 import { flipBackTenant } from '../jobs/flip-back-tenant.ts';
+import { hydrateCaf } from '../jobs/hydrate-caf.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
@@ -10,4 +11,5 @@ export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
   ejectTenant,
   exportCaf,
   flipBackTenant,
+  hydrateCaf,
 ];

@@ -17,7 +17,7 @@ import { findTenant, type TenantRecord } from './tenant-record.ts';
 import { tenantView } from './tenant-view.ts';
 
 /** Keeps two creations apart, whose ids may shadow one another (`acme`, `acme_x`) without being equal. */
-const CREATE_LOCK = 7_305_891_264_402;
+export const CREATE_LOCK = 7_305_891_264_402;
 
 /**
  * Registers a tenant and makes what its placement needs. Either all of it is there afterwards or nothing.
@@ -38,7 +38,7 @@ export async function createTenant(
   try {
     const created = await inTransaction(control, async (client) => {
       await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
-      await refuseShadowing(client, input.id);
+      await refuseShadowing(client, input.id, input.id);
       await insertTenant(client, { input, naming, isolation, masterKey });
       await replaceApiKeys(client, { tenantId: input.id, kinds: ['publishable', 'secret'], masterKey });
       const tenant = (await findTenant(client, input.id))!;
@@ -63,15 +63,21 @@ export async function createTenant(
   }
 }
 
-/** `acme` has the names `acme_anon`, `acme_api`, …, so no other tenant may be called `acme_…`. */
-async function refuseShadowing(client: ClientBase, id: string): Promise<void> {
+/**
+ * `acme` has the names `acme_anon`, `acme_api`, …, so no other tenant may be called `acme_…`. A tenant that was hydrated under another id has
+ * the names of its origin.
+ *
+ * @param name id of a tenant to be made, or the prefix of its names
+ * @throws {AdminError} `conflict`
+ */
+export async function refuseShadowing(client: ClientBase, name: string, id: string): Promise<void> {
   const { rows } = await client.query<{ id: string }>(
-    `SELECT t.id FROM control.tenants t
-     WHERE t.id <> $1 AND (starts_with(t.id, $1 || '_') OR starts_with($1, t.id || '_')) LIMIT 1`,
-    [id],
+    `SELECT t.id FROM control.tenants t CROSS JOIN LATERAL (VALUES (t.id), (t.role_prefix)) AS v(name)
+     WHERE t.id <> $2 AND (v.name = $1 OR starts_with(v.name, $1 || '_') OR starts_with($1, v.name || '_')) LIMIT 1`,
+    [name, id],
   );
   if (rows[0] === undefined) return;
-  throw new AdminError('conflict', `The id '${id}' is too close to the tenant '${rows[0].id}'`, {
+  throw new AdminError('conflict', `The id '${name}' is too close to the tenant '${rows[0].id}'`, {
     hint: "An id must not be another tenant's id followed by _, since names in the database are made that way",
   });
 }

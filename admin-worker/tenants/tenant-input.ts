@@ -20,7 +20,8 @@ const Host = z
   .check(checked(problemOfHost))
   .describe('Host name in lower case, without port, or a pattern like *.example.com');
 
-const Hosts = z
+/** Hosts of a tenant, in lower case. */
+export const Hosts = z
   .array(Host)
   .min(1)
   .max(100)
@@ -113,9 +114,12 @@ const LIMITS = {
 } satisfies Record<LimitColumn, unknown>;
 const Limits = z.strictObject(LIMITS).partial();
 
+/** An id that a tenant can have. */
+export const TenantIdInput = z.string().check(checked(problemOfTenantId)).meta({ pattern: TENANT_ID.source });
+
 /** Body of `POST /v1/tenants`. */
 export const CreateTenantInput = z.strictObject({
-  id: z.string().check(checked(problemOfTenantId)).meta({ pattern: TENANT_ID.source }),
+  id: TenantIdInput,
   hosts: Hosts,
   placement: Placement.default({ kind: 'shared' }),
   isolation: Isolation.optional(),

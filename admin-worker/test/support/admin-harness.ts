@@ -141,7 +141,7 @@ export async function startAdminHarness({
       return harness.waitForJob(String(answer.body.job?.id));
     },
     async waitForJob(id) {
-      for (let attempt = 0; attempt < 400; attempt++) {
+      for (let attempt = 0; attempt < 2_000; attempt++) {
         const { body } = await harness.request('GET', `/v1/jobs/${id}`);
         const job = body.job!;
         if (['completed', 'failed', 'cancelled'].includes(String(job.state))) return job;

@@ -1,0 +1,76 @@
+import { createReadStream } from 'node:fs';
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { ArchiveError } from '../archive/archive-error.ts';
+import type { ArchiveHeader } from '../archive/format.ts';
+import { readArchiveHeader } from '../archive/scan-archive.ts';
+import { Passphrase, passphraseMark, sealPassphrase } from '../caf/passphrase.ts';
+import { uploadPath } from '../caf/places.ts';
+import { hydrateCafKind } from '../jobs/hydrate-caf-kind.ts';
+import { problemOfTenantId } from '../provision/tenant-names.ts';
+import { Hosts, TenantIdInput } from '../tenants/tenant-input.ts';
+import { acceptJob, JobOptions } from './accept-job.ts';
+import type { AdminEnv, ApiServices } from './admin-env.ts';
+import { AdminError } from './admin-error.ts';
+import { readBody } from './read-body.ts';
+import { sizeOf } from './upload-routes.ts';
+
+/** Body of `POST /v1/hydrate`. */
+export const HydrateInput = z.strictObject({
+  upload: z.guid().describe('Id of an upload that is complete'),
+  passphrase: Passphrase,
+  as: TenantIdInput.optional().describe("Another id than the archive's; names in the database stay"),
+  hosts: Hosts.optional().describe("In place of the archive's"),
+  extensions: z
+    .array(z.string().min(1).max(63))
+    .max(100)
+    .default([])
+    .describe('Extensions that are not trusted and may be made all the same'),
+  ...JobOptions,
+});
+
+/** `/v1/hydrate` */
+export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+  app.post('/', async (c) => {
+    const { upload, passphrase, as, hosts, extensions, ...options } = await readBody(c, HydrateInput);
+    const { masterKey, dataDir } = services;
+    await sizeOf(dataDir, upload);
+    const header = await headerOf(uploadPath(dataDir, upload));
+    const tenantId = as ?? header.tenant;
+    const problem = problemOfTenantId(tenantId);
+    if (problem !== undefined) {
+      throw new AdminError('invalid_request', `The id of the archive's tenant ${problem}`, {
+        details: [{ path: 'as', message: problem }],
+      });
+    }
+    const payload = { tenantId, uploadId: upload, hosts: hosts ?? null, extensions };
+    return acceptJob(c, services, {
+      kind: hydrateCafKind,
+      payload: { ...payload, sealedPassphrase: sealPassphrase(passphrase, masterKey) },
+      identity: { ...payload, passphrase: passphraseMark(passphrase, masterKey) },
+      options,
+      audit: { action: 'tenant.hydrate', after: { archive: header.id, origin: header.tenant } },
+      async prepare(client) {
+        const { rowCount } = await client.query('SELECT FROM control.tenants WHERE id = $1', [tenantId]);
+        if (rowCount === 0) return;
+        throw new AdminError('conflict', `There is a tenant '${tenantId}' already`, {
+          hint: 'Give the new one another id with "as"',
+        });
+      },
+    });
+  });
+  return app;
+}
+
+async function headerOf(path: string): Promise<ArchiveHeader> {
+  try {
+    return await readArchiveHeader(createReadStream(path));
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    throw new AdminError('invalid_request', `The upload is refused: ${error.message}`, {
+      details: [{ path: 'upload', message: error.problem }],
+      cause: error,
+    });
+  }
+}

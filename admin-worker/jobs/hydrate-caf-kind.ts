@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import type { JobKind } from './job-kind.ts';
+
+const HydrateCafPayload = z.strictObject({
+  /** Id of the tenant to be made. */
+  tenantId: z.string(),
+  uploadId: z.guid(),
+  sealedPassphrase: z.string(),
+  /** In place of the archive's. */
+  hosts: z.array(z.string()).nullable(),
+  /** Extensions beyond the trusted ones that may be made in the tenant's own database. */
+  extensions: z.array(z.string()),
+});
+export type HydrateCafPayload = z.output<typeof HydrateCafPayload>;
+
+export const hydrateCafKind: JobKind<HydrateCafPayload> = {
+  name: 'hydrate-caf',
+  summary: 'Make a tenant out of an archive',
+  payload: HydrateCafPayload,
+  tenantOf: ({ tenantId }) => tenantId,
+  concurrencyKey: ({ tenantId }) => `tenant:${tenantId}`,
+  whenBusy: 'refuse',
+  deadlineSeconds: 23 * 3_600,
+  slots: 2,
+};

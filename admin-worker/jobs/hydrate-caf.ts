@@ -1,0 +1,171 @@
+import { rm, stat, statfs } from 'node:fs/promises';
+import { z } from 'zod';
+import { compareDatabase } from '../caf/compare-database.ts';
+import { DUMP_ENTRY } from '../caf/content.ts';
+import { dropFiles, refuseTakenFiles, restoreFiles } from '../caf/local-files.ts';
+import { openPassphrase } from '../caf/passphrase.ts';
+import { uploadPath, workDir } from '../caf/places.ts';
+import { refuseConflicts, registerTenant } from '../caf/register-tenant.ts';
+import { dumpTools, restoreDatabase } from '../caf/restore-database.ts';
+import { type TenantArchive, withTenantArchive } from '../caf/tenant-archive.ts';
+import { withPooled } from '../connections.ts';
+import { dropHome } from '../tenants/tenant-home.ts';
+import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import { type HydrateCafPayload, hydrateCafKind } from './hydrate-caf-kind.ts';
+import { type JobContext, type JobDefinition, JobError } from './job.ts';
+
+const HydrateCafState = z.object({
+  /** Something of the tenant's names may have been made in the cluster, by this job. */
+  isHomeBegun: z.boolean().default(false),
+  tables: z.number().default(0),
+  /** The tenant's directory of files is, or is about to be, this job's. */
+  hasFiles: z.boolean().default(false),
+  /** What the tenant's status was at its origin. */
+  status: z.enum(['active', 'suspended']).default('suspended'),
+});
+type HydrateCafState = z.output<typeof HydrateCafState>;
+type Context = JobContext<HydrateCafPayload, HydrateCafState>;
+
+/** Makes a tenant out of an archive: all of it, or nothing. */
+export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
+  kind: hydrateCafKind,
+  state: HydrateCafState,
+  steps: [
+    { name: 'verify', weight: 4, run: verify },
+    { name: 'restore', weight: 14, run: restore, undo: takeBack },
+    { name: 'open', run: openTenant, isPointOfNoReturn: true },
+    {
+      name: 'clean up',
+      run: ({ services, payload }) => rm(uploadPath(services.dataDir, payload.uploadId), { force: true }),
+    },
+  ],
+  async dryRun(context) {
+    await verify(context);
+    return withUpload(context, async ({ document, content }) => [
+      `The tenant '${context.payload.tenantId}' (${document.placement}) would be made with the hosts ${hostsOf(context, document).join(', ')}`,
+      `${content.tables.length} tables would be restored, made by PostgreSQL ${content.postgres.major}`,
+    ]);
+  },
+  result: ({ tables }) => ({ tables }),
+};
+
+function withUpload<T>(context: Context, use: (archive: TenantArchive) => Promise<T>): Promise<T> {
+  const { services, payload, signal } = context;
+  const passphrase = openPassphrase(payload.sealedPassphrase, services.masterKey);
+  return withTenantArchive(uploadPath(services.dataDir, payload.uploadId), { passphrase, signal }, use);
+}
+
+function hostsOf({ payload }: Context, document: { readonly hosts: readonly string[] }): readonly string[] {
+  return payload.hosts ?? document.hosts;
+}
+
+function registrationOf(context: Context, archive: TenantArchive) {
+  const { payload, services, jobId } = context;
+  return {
+    archive,
+    tenantId: payload.tenantId,
+    hosts: hostsOf(context, archive.document),
+    jobId,
+    masterKey: services.masterKey,
+  };
+}
+
+/** Everything that can be known before anything is touched. */
+async function verify(context: Context): Promise<void> {
+  const { services, payload, log } = context;
+  const path = uploadPath(services.dataDir, payload.uploadId);
+  await withUpload(context, async (archive) => {
+    const { file, content, document } = archive;
+    let bytes = 0;
+    const total = file.entries.reduce((sum, { size }) => sum + size, 0);
+    await file.verify({
+      onBytes: async (count) => {
+        bytes += count;
+        await context.progress(bytes / total, 'unpacking and checking');
+      },
+    });
+    await refuseFullDisk(services.dataDir, file.entry(DUMP_ENTRY).size);
+    await dumpTools(context, content.postgres);
+    if (content.storage === 'included') await refuseTakenFiles(services.dataDir, payload.tenantId);
+    await withPooled(services.control, (client) => refuseConflicts(client, registrationOf(context, archive)));
+    const { size } = await stat(path);
+    log(
+      `${size} bytes are what they should be: the tenant '${document.id}', ${content.tables.length} tables`,
+    );
+  });
+}
+
+async function refuseFullDisk(directory: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize > neededBytes) return;
+  throw new JobError(`DATA_DIR has ${bavail * bsize} bytes left, and unpacking takes ${neededBytes}`, {
+    code: 'disk-full',
+  });
+}
+
+/** The tenant that this job has made, and no other of its id. */
+async function ownTenant({ services, payload, jobId }: Context): Promise<TenantRecord | undefined> {
+  const { rowCount } = await services.control.query(
+    'SELECT FROM control.tenants WHERE id = $1 AND hydrated_by = $2',
+    [payload.tenantId, jobId],
+  );
+  return rowCount === 1 ? findTenant(services.control, payload.tenantId) : undefined;
+}
+
+async function restore(context: Context): Promise<void> {
+  const { services, state, payload } = context;
+  await withUpload(context, async (archive) => {
+    await context.connect(services.controlDatabaseUrl, async (control) => {
+      await control.query('BEGIN');
+      await registerTenant(control, registrationOf(context, archive));
+      await control.query('COMMIT');
+    });
+    const tenant = await ownTenant(context);
+    if (tenant === undefined) throw new JobError(`The tenant '${payload.tenantId}' was deleted meanwhile`);
+    await restoreDatabase(context, {
+      archive,
+      tenant,
+      extensions: payload.extensions,
+      home: {
+        isBegun: state.isHomeBegun,
+        async setBegun(isBegun) {
+          state.isHomeBegun = isBegun;
+          await context.checkpoint();
+        },
+      },
+    });
+    state.tables = await compareDatabase(context, { tenant, archive });
+    if (archive.content.storage === 'included') {
+      // By an earlier run of this very job: nothing of the id was there when it was verified.
+      if (state.hasFiles) await dropFiles(context, { tenantId: tenant.id, isPublished: true });
+      state.hasFiles = true;
+      await context.checkpoint();
+      await restoreFiles(context, { tenantId: tenant.id, archive: archive.file });
+    }
+    state.status = archive.document.status;
+  });
+}
+
+async function openTenant({ connect, services, payload, jobId, state }: Context): Promise<void> {
+  await connect(services.controlDatabaseUrl, (control) =>
+    control.query(
+      'UPDATE control.tenants SET status = $3, updated_at = now() WHERE id = $1 AND hydrated_by = $2',
+      [payload.tenantId, jobId, state.status],
+    ),
+  );
+  await services.pgbouncer?.sync();
+}
+
+/** The tenant is in the registry until its home is gone: whoever finds it there knows whose that is. */
+async function takeBack(context: Context): Promise<void> {
+  const { services, payload, state, jobId } = context;
+  await rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
+  const tenant = await ownTenant(context);
+  if (tenant === undefined) return;
+  await dropFiles(context, { tenantId: tenant.id, isPublished: state.hasFiles });
+  if (state.isHomeBegun) await dropHome(services, { id: tenant.id, naming: namingOf(tenant) });
+  await services.control.query('DELETE FROM control.tenants WHERE id = $1 AND hydrated_by = $2', [
+    payload.tenantId,
+    jobId,
+  ]);
+}
