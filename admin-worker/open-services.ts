@@ -4,6 +4,7 @@ import type { Observe } from '../gateway/platform/observation.ts';
 import type { Settings } from '../gateway/platform/settings.ts';
 import type { Secret } from '../gateway/registry/secrets.ts';
 import { openPool, withDatabase } from './connections.ts';
+import type { PhantomServices } from './containers/phantom-services.ts';
 import { PgBouncerConfig } from './pgbouncer/pgbouncer-config.ts';
 import type { AdminServices } from './tenants/admin-services.ts';
 
@@ -20,6 +21,8 @@ export interface OpenServicesOptions {
   /** Default: PgBouncer is not configured by us. */
   readonly pgbouncer?: Settings['pgbouncer'];
   readonly pgbouncerUrl?: Secret | undefined;
+  /** Runners only. */
+  readonly phantom?: PhantomServices | undefined;
 }
 
 const POOL_SIZE = 8;
@@ -52,6 +55,7 @@ export function openAdminServices(options: OpenServicesOptions): AdminServices &
     sharedDatabaseUrl,
     masterKey,
     observe,
+    phantom: options.phantom,
     async close() {
       await pgbouncer?.close();
       await Promise.all([control.end(), shared.end()]);

@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Metrics } from '../../gateway/platform/metrics.ts';
+import { facilitiesOff } from '../containers/facilities.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
+import { catalogueRoutes, extensionRoutes } from './extension-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -61,7 +63,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.get('/live', (c) => c.json({ status: 'live' }));
   app.get('/ready', async (c) => {
     await services.control.query({ text: 'SELECT 1 FROM control.tenants LIMIT 1', ...queryTimeout() });
-    return c.json({ status: 'ready' });
+    return c.json({ status: 'ready', off: await facilitiesOff(services.control) });
   });
   app.get('/openapi.json', (c) => c.json(openapiDocument()));
 
@@ -85,6 +87,8 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', tenantRoutes(services));
   app.route('/v1/tenants', keyRoutes(services));
   app.route('/v1/tenants', migrationRoutes(services));
+  app.route('/v1/tenants', extensionRoutes(services));
+  app.route('/v1/extensions', catalogueRoutes());
   app.route('/v1/jobs', jobRoutes(services));
 
   app.notFound((c) => {
@@ -115,5 +119,6 @@ function queryTimeout(): object {
 function routeOf(path: string): string {
   return path
     .replace(/^(\/v1\/(?:tenants|jobs))\/[^/]+/, '$1/:id')
-    .replace(/^(?!\/(?:v1\/(?:tenants|jobs)|live|ready|metrics|openapi\.json)).*$/, '(unknown)');
+    .replace(/^(\/v1\/tenants\/:id\/extensions)\/[^/]+$/, '$1/:name')
+    .replace(/^(?!\/(?:v1\/(?:tenants|jobs|extensions)|live|ready|metrics|openapi\.json)).*$/, '(unknown)');
 }

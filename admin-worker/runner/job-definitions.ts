@@ -1,5 +1,11 @@
 import { applyMigrations } from '../jobs/apply-migrations.ts';
+import { injectExtension } from '../jobs/inject-extension.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
+import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
-export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [applyMigrations];
+export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
+  applyMigrations,
+  injectExtension,
+  withdrawExtension,
+];

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import type { Observe } from '../../gateway/platform/observation.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { PhantomServices } from '../containers/phantom-services.ts';
 import type { PgBouncerConfig } from '../pgbouncer/pgbouncer-config.ts';
 
 /** What operations on tenants work with. Made once per process. */
@@ -20,4 +21,6 @@ export interface AdminServices {
   /** Absent where PgBouncer is configured by somebody else, or there is none. */
   readonly pgbouncer: PgBouncerConfig | undefined;
   readonly observe: Observe;
+  /** Runners with a container engine have this; nothing else does. */
+  readonly phantom?: PhantomServices | undefined;
 }

@@ -16,14 +16,15 @@ export interface TestDatabase {
  * Makes a database of its own for a test file. Roles belong to the whole server: give them names that no other file uses.
  *
  * @param options.sql run in the new database
+ * @param options.serverUrl superuser DSN of another server than the one of the run
  * @param options.template name of a database to copy; nobody may be connected to it
  */
 export async function createTestDatabase(
-  options: { sql?: string; template?: string } = {},
+  options: { sql?: string; template?: string; serverUrl?: string | undefined } = {},
 ): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const template = options.template ?? 'template0';
-  const serverUrl = inject('postgresUrl');
+  const serverUrl = options.serverUrl ?? inject('postgresUrl');
   await runSql(serverUrl, `CREATE DATABASE ${quoteIdent(name)} TEMPLATE ${quoteIdent(template)}`);
   const url = databaseUrl(serverUrl, name);
   if (options.sql !== undefined) await runSql(url, options.sql);

@@ -6,6 +6,7 @@ import { Secret } from '../../../gateway/registry/secrets.ts';
 import { createTestDatabase, databaseUrl, runSql } from '../../../test/support/database.ts';
 import { startApiServer } from '../../api/api-server.ts';
 import { bootstrap } from '../../bootstrap.ts';
+import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { startJobRunner } from '../../runner/job-runner.ts';
 
 export interface Answer {
@@ -47,14 +48,25 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export interface AdminHarnessOptions {
+  readonly withRunner?: boolean;
+  /** Superuser DSN of another server than the one of the run. */
+  readonly serverUrl?: string;
+  readonly phantom?: PhantomServices;
+}
+
 /**
  * Control and shared databases of its own, the admin API on a real socket, and a runner.
  *
  * @param options.withRunner `false`: the test starts its own
  */
-export async function startAdminHarness({ withRunner = true } = {}): Promise<AdminHarness> {
+export async function startAdminHarness({
+  withRunner = true,
+  serverUrl,
+  phantom,
+}: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
-  const database = await createTestDatabase();
+  const database = await createTestDatabase({ serverUrl });
   const sharedDatabase = `${database.name}_shared`;
   const masterKey = new Secret(randomBytes(32).toString('base64url'));
   const adminToken = randomBytes(24).toString('base64url');
@@ -75,7 +87,7 @@ export async function startAdminHarness({ withRunner = true } = {}): Promise<Adm
     metrics: createMetrics({ withProcessMetrics: false }),
     failureDelayMs: 1,
   });
-  const runner = withRunner ? await startJobRunner({ ...common, jobRetentionDays: 30 }) : undefined;
+  const runner = withRunner ? await startJobRunner({ ...common, phantom, jobRetentionDays: 30 }) : undefined;
   const controlPool = new pg.Pool({ connectionString: database.url, max: 2 });
   const sharedPool = new pg.Pool({ connectionString: databaseUrl(database.url, sharedDatabase), max: 2 });
   const baseUrl = `http://127.0.0.1:${server.port}`;
@@ -124,7 +136,8 @@ export async function startAdminHarness({ withRunner = true } = {}): Promise<Adm
       return harness.waitForJob(String(answer.body.job?.id));
     },
     async waitForJob(id) {
-      for (let attempt = 0; attempt < 400; attempt++) {
+      const waits = phantom === undefined ? 400 : 4_800;
+      for (let attempt = 0; attempt < waits; attempt++) {
         const { body } = await harness.request('GET', `/v1/jobs/${id}`);
         const job = body.job!;
         if (['completed', 'failed', 'cancelled'].includes(String(job.state))) return job;
