@@ -169,17 +169,9 @@ function volumeFull(cause: unknown): JobError {
 }
 
 /** A tar of small texts and of files of the spool, read while it is sent. */
-export function tarOf(
-  entries: readonly TarEntry[],
-  folder: string,
-  links: Readonly<Record<string, string>> = {},
-): Readable {
+export function tarOf(entries: readonly TarEntry[], folder: string): Readable {
   const tar = pack();
   const fill = async () => {
-    for (const [name, target] of Object.entries(links))
-      await entryDone((done) =>
-        tar.entry({ name: `${folder}/${name}`, type: 'symlink', linkname: target, mode: 0o777 }, done),
-      );
     for (const { name, content } of entries) {
       const header = { name: `${folder}/${name}`, mode: 0o644 };
       if (typeof content === 'string') await entryDone((done) => tar.entry(header, content, done));

@@ -48,14 +48,13 @@ export async function rehearse(options: VolumeOptions, rehearsal: Rehearsal): Pr
     env: {
       BUNDLE: rehearsal.bundle,
       PRELOAD: rehearsal.preloaded.join(','),
-      PHANTOM_VOLUME: `/${PLACE}`,
+      PHANTOM_VOLUME: '/tmp/volume',
       PHANTOM_KEY_FILE: `/${PLACE}/key`,
     },
     script: SCRIPT,
   };
   await withContainer(engine, spec, async (id) => {
-    // The volume's payloads with manifests of our own beside them.
-    await engine.writeArchive(id, '/', tarOf(entries, PLACE, { ext: `${VOLUME_TARGET}/ext` }));
+    await engine.writeArchive(id, '/', tarOf(entries, PLACE));
     const { status, output } = await engine.run(id, { signal, timeoutMs: TIMEOUT_MS });
     if (status === 0) return;
     const verdict = output.slice(output.lastIndexOf(VERDICT)).replace(VERDICT, '').trim();
@@ -79,6 +78,14 @@ const SCRIPT = `
 set -u
 fail() { echo "${VERDICT}$1"; exit 1; }
 cd /tmp
+# A volume of its own, with the candidate among its manifests; the linker takes no links for folders.
+for manifest in /${PLACE}/manifests/*.manifest; do
+  bundle=\${manifest##*/}
+  bundle=\${bundle%.manifest}
+  digest=$(sed -n 's/^digest //p' "$manifest")
+  mkdir -p "/tmp/volume/ext/$bundle" /tmp/volume/manifests
+  cp -r "${VOLUME_TARGET}/ext/$bundle/$digest" "/tmp/volume/ext/$bundle/" && cp "$manifest" /tmp/volume/manifests/ || fail 'the payload could not be read'
+done
 /usr/local/bin/phantom-linker once >&2
 status=$(cat "/var/lib/phantom/state/$BUNDLE.status" 2>/dev/null) || fail 'the linker has said nothing'
 case $status in linked*) ;; *) fail "the linker: $status" ;; esac
