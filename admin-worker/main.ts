@@ -48,6 +48,8 @@ async function main(): Promise<void> {
   const api = superviseChild({
     name: 'admin-api',
     modulePath: siblingModule('./api/main'),
+    // Only the runner reaches the container engine.
+    without: ['CONTAINER_ENGINE', 'PHANTOM_KEY', 'PHANTOM_KEY_FILE'],
     onExit: onExit('admin-api'),
     onListening: (port) => {
       announceListening(port);

@@ -5,6 +5,7 @@ import type { Observe } from '../gateway/platform/observation.ts';
 import type { Settings } from '../gateway/platform/settings.ts';
 import type { Secret } from '../gateway/registry/secrets.ts';
 import { openPool, withDatabase } from './connections.ts';
+import type { PhantomServices } from './containers/phantom-services.ts';
 import { PgBouncerConfig } from './pgbouncer/pgbouncer-config.ts';
 import type { AdminServices } from './tenants/admin-services.ts';
 
@@ -23,6 +24,8 @@ export interface OpenServicesOptions {
   readonly pgbouncerUrl?: Secret | undefined;
   /** Absolute. Default: `.data` where the process was started. */
   readonly dataDir?: string;
+  /** Runners only. */
+  readonly phantom?: PhantomServices | undefined;
 }
 
 const POOL_SIZE = 8;
@@ -57,6 +60,7 @@ export function openAdminServices(options: OpenServicesOptions): AdminServices &
     masterKey,
     dataDir,
     observe,
+    phantom: options.phantom,
     async close() {
       await pgbouncer?.close();
       await Promise.all([control.end(), shared.end()]);

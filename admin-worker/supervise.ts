@@ -6,6 +6,8 @@ import { EXIT_CANNOT_LISTEN } from './exit-codes.ts';
 export interface ChildSpec {
   readonly name: string;
   readonly modulePath: string;
+  /** Variables that are not for it. */
+  readonly without?: readonly string[];
   /** Called whenever the child says that it listens. */
   readonly onListening?: (port: number) => void;
   /** The child ended by itself; `willRestart` unless that cannot help. */
@@ -23,8 +25,18 @@ const MAX_BACKOFF_MS = 15_000;
 const HEALTHY_AFTER_MS = 30_000;
 const HOPELESS: ReadonlySet<number> = new Set([EXIT_CONFIG, EXIT_CANNOT_LISTEN]);
 
+function environmentWithout(names: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !names.includes(name)));
+}
+
 /** Keeps a child process running: one that ends is started again after a growing delay. */
-export function superviseChild({ name, modulePath, onListening, onExit }: ChildSpec): SupervisedChild {
+export function superviseChild({
+  name,
+  modulePath,
+  without = [],
+  onListening,
+  onExit,
+}: ChildSpec): SupervisedChild {
   let child: ChildProcess | undefined;
   let restart: NodeJS.Timeout | undefined;
   let backoffMs = MIN_BACKOFF_MS;
@@ -35,7 +47,7 @@ export function superviseChild({ name, modulePath, onListening, onExit }: ChildS
     child = fork(modulePath, [], {
       // A group of its own, so that Ctrl-C reaches only the parent, which ends its children in order.
       detached: true,
-      env: { ...process.env, [PARENT_WATCH_VARIABLE]: '1', CASCATA_PROCESS: name },
+      env: { ...environmentWithout(without), [PARENT_WATCH_VARIABLE]: '1', CASCATA_PROCESS: name },
     });
     child.on('message', (message) => {
       const port = parseListeningMessage(message);

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Metrics } from '../../gateway/platform/metrics.ts';
+import { facilitiesOff } from '../containers/facilities.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { ejectRoutes } from './eject-routes.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
 import { archiveRoutes, exportRoutes } from './export-routes.ts';
+import { catalogueRoutes, extensionRoutes } from './extension-routes.ts';
 import { hydrateRoutes } from './hydrate-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
@@ -65,7 +67,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.get('/live', (c) => c.json({ status: 'live' }));
   app.get('/ready', async (c) => {
     await services.control.query({ text: 'SELECT 1 FROM control.tenants LIMIT 1', ...queryTimeout() });
-    return c.json({ status: 'ready' });
+    return c.json({ status: 'ready', off: await facilitiesOff(services.control) });
   });
   app.get('/openapi.json', (c) => c.json(openapiDocument()));
 
@@ -94,6 +96,8 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', exportRoutes(services));
   app.route('/v1/tenants', ejectRoutes(services));
   app.route('/v1/hydrate', hydrateRoutes(services));
+  app.route('/v1/tenants', extensionRoutes(services));
+  app.route('/v1/extensions', catalogueRoutes());
   app.route('/v1/jobs', jobRoutes(services));
   app.route('/v1/jobs', archiveRoutes(services));
 
@@ -125,8 +129,9 @@ function queryTimeout(): object {
 function routeOf(path: string): string {
   return path
     .replace(/^(\/v1\/(?:tenants|jobs|uploads))\/[^/]+/, '$1/:id')
+    .replace(/^(\/v1\/tenants\/:id\/extensions)\/[^/]+$/, '$1/:name')
     .replace(
-      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate)|live|ready|metrics|openapi\.json)).*$/,
+      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate|extensions)|live|ready|metrics|openapi\.json)).*$/,
       '(unknown)',
     );
 }

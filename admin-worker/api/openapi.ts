@@ -4,6 +4,7 @@ import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
 import { EjectInput, FlipBackInput, PreflightInput } from './eject-routes.ts';
 import { ExportInput } from './export-routes.ts';
+import { ExtensionInput, WithdrawExtensionInput } from './extension-routes.ts';
 import { HydrateInput } from './hydrate-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
@@ -29,6 +30,8 @@ export function openapiDocument(): Json {
         EjectPreflight: jsonSchema(PreflightInput),
         FlipBack: jsonSchema(FlipBackInput),
         Hydrate: jsonSchema(HydrateInput),
+        Extension: jsonSchema(ExtensionInput),
+        WithdrawExtension: jsonSchema(WithdrawExtensionInput),
         Job: JOB,
         ...payloads(),
         Error: ERROR,
@@ -181,6 +184,34 @@ function paths(): Json {
         status: '202',
         body: 'FlipBack',
         makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/extensions': {
+      ...job,
+      get: operation({
+        summary: 'The catalogue, and how each extension stands with this tenant',
+        status: '200',
+      }),
+      post: operation({
+        summary: 'Have an extension, or bring it to another version, as a job',
+        status: '202',
+        body: 'Extension',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/extensions/{name}': {
+      parameters: [id, parameter('name', 'path')],
+      delete: operation({
+        summary: 'Take an extension away, as a job',
+        status: '202',
+        body: 'WithdrawExtension',
+        makesJob: true,
+      }),
+    },
+    '/v1/extensions': {
+      get: operation({
+        summary: 'The catalogue of extensions, and what serves instead of others',
+        status: '200',
       }),
     },
     '/v1/tenants/{id}/schema/reload': {

@@ -1,6 +1,7 @@
 import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
+import { injectExtensionKind, withdrawExtensionKind } from './extension-kinds.ts';
 import { flipBackTenantKind } from './flip-back-tenant-kind.ts';
 import { hydrateCafKind } from './hydrate-caf-kind.ts';
 import type { AnyJobKind } from './job-kind.ts';
@@ -12,4 +13,6 @@ export const JOB_KINDS: readonly AnyJobKind[] = [
   exportCafKind,
   flipBackTenantKind,
   hydrateCafKind,
+  injectExtensionKind,
+  withdrawExtensionKind,
 ];

@@ -1,5 +1,6 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import { startNotificationListener } from '../../gateway/registry/notification-listener.ts';
+import { reportFacilities } from '../containers/facilities.ts';
 import { startNow, wakeNextForKey } from '../jobs/enqueue-job.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 import { limitsOf } from '../jobs/job-kind.ts';
@@ -18,6 +19,8 @@ export interface JobRunnerOptions extends Omit<OpenServicesOptions, 'process'> {
   readonly jobRetentionDays: number;
   /** After `stop()`: how long the step that runs may go on, in milliseconds. */
   readonly graceMs?: number;
+  /** Why there is no container engine, where there is none. */
+  readonly phantomOff?: string | undefined;
 }
 
 export interface JobRunner {
@@ -52,6 +55,7 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
       for (const jobId of running.keys()) void abortIfCancelled(services, running, jobId);
     },
   });
+  const facilities = reportFacilities(services, options.phantomOff);
   const stopping = new AbortController();
   const stopped = new AbortController();
 
@@ -110,7 +114,12 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
       for (let slot = 0; slot < limitsOf(definition.kind).slots; slot++) await register(definition);
     }
   } catch (error) {
-    await Promise.allSettled([cancellations.close(), boss.stop({ graceful: false }), services.close()]);
+    await Promise.allSettled([
+      facilities.close(),
+      cancellations.close(),
+      boss.stop({ graceful: false }),
+      services.close(),
+    ]);
     throw error;
   }
 
@@ -126,6 +135,7 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
         await boss.stop({ graceful: true, timeout: graceMs + SETTLE_MS });
       } finally {
         cutOff.removeEventListener('abort', onCutOff);
+        await facilities.close();
         await cancellations.close();
         await services.close();
       }

@@ -4,6 +4,7 @@ import type { Observe } from '../../gateway/platform/observation.ts';
 import { combineObservers } from '../../gateway/platform/observer.ts';
 import { watchParent } from '../../gateway/platform/parent-watch.ts';
 import { installShutdown } from '../../gateway/platform/shutdown.ts';
+import { openPhantom } from '../containers/open-phantom.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 import { startJobRunner } from './job-runner.ts';
 
@@ -32,7 +33,15 @@ export async function runRunnerProcess({
   });
   const observe = alsoObserve === undefined ? logger.observe : combineObservers(logger.observe, alsoObserve);
   const { jobRetentionDays, drainTimeoutMs } = config.admin;
-  const runner = await startJobRunner({ ...config, ...options, observe, definitions, jobRetentionDays });
+  const phantom = openPhantom(config);
+  const runner = await startJobRunner({
+    ...config,
+    ...options,
+    observe,
+    definitions,
+    jobRetentionDays,
+    ...phantom,
+  });
   const shutdown = installShutdown({
     process: PROCESS,
     observe,

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import type { Observe } from '../../gateway/platform/observation.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { PhantomServices } from '../containers/phantom-services.ts';
 import type { PgBouncerConfig } from '../pgbouncer/pgbouncer-config.ts';
 
 /** What operations on tenants work with. Made once per process. */
@@ -22,4 +23,6 @@ export interface AdminServices {
   /** Archives, uploads, files of tenants: API and runner have to see the same directory. */
   readonly dataDir: string;
   readonly observe: Observe;
+  /** Runners with a container engine have this; nothing else does. */
+  readonly phantom?: PhantomServices | undefined;
 }

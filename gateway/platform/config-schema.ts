@@ -10,6 +10,12 @@ const bytes = z.int().positive();
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const logLevel = z.enum(LOG_LEVELS);
 
+const pinnedImage = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.:-]*(?:\/[a-z0-9][a-z0-9._-]*)+@sha256:[0-9a-f]{64}$/, {
+    error: 'expected an image by its digest: registry/repository@sha256:… (64 hexadecimal digits)',
+  });
+
 const cidr = z.string().refine(isCidr, { error: 'expected an IP address or CIDR range such as 10.0.0.0/8' });
 
 /** What may be written in one place: at the top of `wrangler-like.config.ts`, or below `env.<name>`. All of it is optional. */
@@ -88,6 +94,10 @@ const SETTINGS = {
     .optional(),
   admin: z
     .strictObject({ host, port, drainTimeoutMs: milliseconds, jobRetentionDays: count })
+    .partial()
+    .optional(),
+  extensions: z
+    .strictObject({ coreContainer: z.string().min(1), images: z.record(z.string(), pinnedImage).readonly() })
     .partial()
     .optional(),
 };

@@ -9,6 +9,7 @@ export const SECRET_VARIABLE_NAMES = [
   'CONTROL_DATABASE_URL',
   'PGBOUNCER_URL',
   'READ_REPLICA_URLS',
+  'PHANTOM_KEY',
 ] as const;
 
 /** Every variable that is read, for the test that compares them with `docs/configuration.md`. */
@@ -24,11 +25,13 @@ export const VARIABLE_NAMES = [
   'LOG_LEVEL',
   'REMOTE_ALLOWED_NETWORKS',
   'PGBOUNCER_CONFIG_DIR',
+  'CONTAINER_ENGINE',
   ...SECRET_VARIABLE_NAMES,
   ...SECRET_VARIABLE_NAMES.map((name) => `${name}_FILE`),
 ] as const;
 
 const MIN_MASTER_KEY_LENGTH = 32;
+const MIN_PHANTOM_KEY_LENGTH = 32;
 
 /** What the environment says. */
 export interface Variables {
@@ -39,6 +42,8 @@ export interface Variables {
   readonly pgbouncerUrl: Secret | undefined;
   /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
   readonly readReplicaUrls: readonly Secret[];
+  readonly phantomKey: Secret | undefined;
+  readonly containerEngine: string | undefined;
   /** Secrets that are not set at all, as opposed to wrong. */
   readonly absent: ReadonlySet<string>;
   /** Each begins with the variable's name; none holds a secret's value. */
@@ -76,6 +81,8 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     controlDatabaseUrl: readSecret(reader, 'CONTROL_DATABASE_URL', checkControlUrl),
     pgbouncerUrl: readSecret(reader, 'PGBOUNCER_URL', checkPostgresUrl),
     readReplicaUrls: splitUrls(readSecret(reader, 'READ_REPLICA_URLS', checkPostgresUrls)),
+    phantomKey: readSecret(reader, 'PHANTOM_KEY', checkPhantomKey),
+    containerEngine: readEngineAddress(reader),
     absent,
     problems,
   };
@@ -109,6 +116,17 @@ function readNetworks({ env, problems }: Reader, name: string): readonly string[
     problems.push(`${name}: expected IP addresses or CIDR ranges separated by commas, got "${network}"`);
   }
   return networks;
+}
+
+function readEngineAddress({ env, problems }: Reader): string | undefined {
+  const text = env.CONTAINER_ENGINE;
+  if (text === undefined || text === '') return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSocket = url?.protocol === 'unix:' && url.pathname.length > 1;
+  const isHost = (url?.protocol === 'tcp:' || url?.protocol === 'http:') && url.hostname !== '';
+  if (isSocket || isHost) return text;
+  problems.push(`CONTAINER_ENGINE: expected unix:///path/of/the.sock or tcp://host:port, got "${text}"`);
+  return undefined;
 }
 
 function readSecret(
@@ -148,6 +166,11 @@ function readSecret(
 function checkMasterKey(value: string): string | undefined {
   if (value.length >= MIN_MASTER_KEY_LENGTH) return undefined;
   return `expected at least ${MIN_MASTER_KEY_LENGTH} characters, got ${value.length}`;
+}
+
+function checkPhantomKey(value: string): string | undefined {
+  if (value.length >= MIN_PHANTOM_KEY_LENGTH) return undefined;
+  return `expected at least ${MIN_PHANTOM_KEY_LENGTH} characters, got ${value.length}`;
 }
 
 function checkPostgresUrl(value: string): string | undefined {

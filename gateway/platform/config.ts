@@ -162,6 +162,7 @@ function load<Needed extends SecretName>(
     variables.settings,
   ]);
   const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl, readReplicaUrls } = variables;
+  const { containerEngine, phantomKey } = variables;
   const config: LauncherConfig = {
     ...settings,
     environment,
@@ -169,6 +170,8 @@ function load<Needed extends SecretName>(
     dataDir: resolve(settings.dataDir),
     pgbouncerUrl,
     readReplicaUrls,
+    containerEngine,
+    phantomKey,
     masterKey,
     adminToken,
     controlDatabaseUrl,

@@ -96,6 +96,16 @@ export interface Settings {
     /** Days that jobs, with their events and logs, are kept after their end. */
     readonly jobRetentionDays: number;
   };
+  readonly extensions: {
+    /** Name of the database server's container. */
+    readonly coreContainer: string;
+    /** Bundle → `repository@sha256:…` that its files come from. */
+    readonly images: Readonly<Record<string, string>>;
+  };
+  /** Address of the container engine, for the job runner; `undefined`: there is none. */
+  readonly containerEngine: string | undefined;
+  /** Shared with the server's linker, which takes nothing that is not signed with it. */
+  readonly phantomKey: Secret | undefined;
   /** Where local tenants' traffic goes; `undefined`: straight to PostgreSQL. */
   readonly pgbouncerUrl: Secret | undefined;
   /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
@@ -103,7 +113,10 @@ export interface Settings {
 }
 
 /** What the file and the defaults decide together. */
-type FileSettings = Omit<Settings, 'environment' | 'isProduction' | 'pgbouncerUrl' | 'readReplicaUrls'>;
+type FileSettings = Omit<
+  Settings,
+  'environment' | 'isProduction' | 'pgbouncerUrl' | 'readReplicaUrls' | 'containerEngine' | 'phantomKey'
+>;
 
 /** Defaults, exported for the documentation's test. */
 export function defaultSettings(): FileSettings {
@@ -157,6 +170,7 @@ export function defaultSettings(): FileSettings {
       maxClientConnections: 2_000,
     },
     admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000, jobRetentionDays: 30 },
+    extensions: { coreContainer: 'cascata-db-1', images: {} },
   };
 }
 
@@ -174,6 +188,7 @@ export function mergeSettings(layers: readonly [FileSettings, ...PartialSettings
       remotes: overlay(merged.remotes, layer.remotes),
       pgbouncer: overlay(merged.pgbouncer, layer.pgbouncer),
       admin: overlay(merged.admin, layer.admin),
+      extensions: overlay(merged.extensions, layer.extensions),
     }),
     defaults,
   );

@@ -16,11 +16,11 @@ export interface TestDatabase {
  * Makes a database of its own for a test file. Roles belong to the whole server: give them names that no other file uses.
  *
  * @param options.sql run in the new database
- * @param options.serverUrl superuser DSN of another server than the one all tests share
+ * @param options.serverUrl superuser DSN of another server than the one of the run
  * @param options.template name of a database to copy; nobody may be connected to it
  */
 export async function createTestDatabase(
-  options: { sql?: string; template?: string; serverUrl?: string } = {},
+  options: { sql?: string; template?: string; serverUrl?: string | undefined } = {},
 ): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const template = options.template ?? 'template0';

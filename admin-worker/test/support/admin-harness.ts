@@ -9,6 +9,7 @@ import { Secret } from '../../../gateway/registry/secrets.ts';
 import { createTestDatabase, databaseUrl, runSql } from '../../../test/support/database.ts';
 import { startApiServer } from '../../api/api-server.ts';
 import { bootstrap } from '../../bootstrap.ts';
+import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { startJobRunner } from '../../runner/job-runner.ts';
 
 export interface Answer {
@@ -51,6 +52,13 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+export interface AdminHarnessOptions {
+  readonly withRunner?: boolean;
+  /** Superuser DSN of another server than the one of the run. */
+  readonly serverUrl?: string | undefined;
+  readonly phantom?: PhantomServices;
+}
+
 /**
  * Control and shared databases of its own, the admin API on a real socket, and a runner.
  *
@@ -60,12 +68,10 @@ export interface RequestOptions {
 export async function startAdminHarness({
   withRunner = true,
   serverUrl,
-}: {
-  readonly withRunner?: boolean;
-  readonly serverUrl?: string | undefined;
-} = {}): Promise<AdminHarness> {
+  phantom,
+}: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
-  const database = await createTestDatabase(serverUrl === undefined ? {} : { serverUrl });
+  const database = await createTestDatabase({ serverUrl });
   const dataDir = await mkdtemp(join(tmpdir(), 'cascata-data-'));
   const sharedDatabase = `${database.name}_shared`;
   const masterKey = new Secret(randomBytes(32).toString('base64url'));
@@ -88,7 +94,7 @@ export async function startAdminHarness({
     metrics: createMetrics({ withProcessMetrics: false }),
     failureDelayMs: 1,
   });
-  const runner = withRunner ? await startJobRunner({ ...common, jobRetentionDays: 30 }) : undefined;
+  const runner = withRunner ? await startJobRunner({ ...common, phantom, jobRetentionDays: 30 }) : undefined;
   const controlPool = new pg.Pool({ connectionString: database.url, max: 2 });
   const sharedPool = new pg.Pool({ connectionString: databaseUrl(database.url, sharedDatabase), max: 2 });
   // Databases are dropped while connections are still closing.
@@ -141,7 +147,8 @@ export async function startAdminHarness({
       return harness.waitForJob(String(answer.body.job?.id));
     },
     async waitForJob(id) {
-      for (let attempt = 0; attempt < 2_000; attempt++) {
+      const waits = phantom === undefined ? 2_000 : 4_800;
+      for (let attempt = 0; attempt < waits; attempt++) {
         const { body } = await harness.request('GET', `/v1/jobs/${id}`);
         const job = body.job!;
         if (['completed', 'failed', 'cancelled'].includes(String(job.state))) return job;

@@ -26,18 +26,18 @@ test('every setting has a default, and docs/configuration.md gives it', () => {
   const defaults = flatten(defaultSettings());
   expect([...defaults.keys()].sort()).toEqual([...settingNames()].sort());
   const undocumented = [...defaults].filter(([name, value]) => {
-    const shown = Array.isArray(value) ? JSON.stringify(value) : value;
+    const shown = typeof value === 'object' ? JSON.stringify(value) : value;
     return !rows.get(`\`${name}\``)?.includes(value === undefined ? 'none' : `\`${shown}\``);
   });
   expect(undocumented).toEqual([]);
 });
 
-function flatten(settings: object, prefix = ''): Map<string, unknown> {
+function flatten(settings: object): Map<string, unknown> {
   return new Map(
-    Object.entries(settings).flatMap(([key, value]): [string, unknown][] =>
-      typeof value === 'object' && !Array.isArray(value)
-        ? [...flatten(value, `${prefix}${key}.`)]
-        : [[`${prefix}${key}`, value]],
+    Object.entries(settings).flatMap(([section, value]): [string, unknown][] =>
+      typeof value === 'object'
+        ? Object.entries(value).map(([key, inner]) => [`${section}.${key}`, inner])
+        : [[section, value]],
     ),
   );
 }

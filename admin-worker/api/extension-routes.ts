@@ -1,0 +1,147 @@
+import { type Context, Hono } from 'hono';
+import { z } from 'zod';
+import { catalogue, findEntry, refusalOf } from '../catalogue/catalogue.ts';
+import { EQUIVALENCES } from '../catalogue/equivalences.ts';
+import { sqlStateOf, withClient } from '../connections.ts';
+import { claimsOf } from '../extensions/claims.ts';
+import { availableExtensions, installedExtensions } from '../extensions/extension-sql.ts';
+import { problemOfPlacement } from '../extensions/extension-target.ts';
+import { injectExtensionKind, withdrawExtensionKind } from '../jobs/extension-kinds.ts';
+import { databaseOf } from '../jobs/tenant-connection.ts';
+import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
+import { tenantNotFound } from '../tenants/update-tenant.ts';
+import { acceptJob, JobOptions } from './accept-job.ts';
+import type { AdminEnv, ApiServices } from './admin-env.ts';
+import { AdminError } from './admin-error.ts';
+import { entryView, tenantExtensionView } from './extension-view.ts';
+import { readBody } from './read-body.ts';
+
+const Name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, {
+  error: 'must be the name of an extension: lower-case letters, digits, _ and -',
+});
+const Version = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, { error: 'must be a version such as 1.6' });
+
+/** Body of `POST /v1/tenants/:id/extensions`. */
+export const ExtensionInput = z.strictObject({ name: Name, version: Version.optional(), ...JobOptions });
+
+/** Body of `DELETE /v1/tenants/:id/extensions/:name`; may be left out. */
+export const WithdrawExtensionInput = z.strictObject({
+  cascade: z.boolean().default(false).describe('Drop what depends on it as well'),
+  ...JobOptions,
+});
+
+/** `/v1/extensions` */
+export function catalogueRoutes(): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+  app.get('/', (c) => c.json({ extensions: catalogue().map(entryView), not_offered: EQUIVALENCES }));
+  return app;
+}
+
+/** `/v1/tenants/:id/extensions` */
+export function extensionRoutes(services: ApiServices): Hono<AdminEnv> {
+  const app = new Hono<AdminEnv>();
+
+  app.get('/:id/extensions', async (c) => {
+    const tenant = await tenantOf(services, c.req.param('id'));
+    const { installed, available } = await looked(services, tenant);
+    const claims = await claimsOf(services.control, tenant.id);
+    const has = new Map(installed.map((extension) => [extension.name, extension]));
+    const can = new Map(available.map((extension) => [extension.name, extension]));
+    return c.json({
+      extensions: catalogue().map((entry) =>
+        tenantExtensionView(entry, {
+          tenant,
+          installed: has.get(entry.name),
+          available: can.get(entry.name),
+          isRequested: claims.has(entry.name),
+        }),
+      ),
+    });
+  });
+
+  app.post('/:id/extensions', async (c) => {
+    const { name, version, ...options } = await readBody(c, ExtensionInput);
+    const tenant = await allowed(services, { id: c.req.param('id'), name });
+    return acceptJob(c, services, {
+      kind: injectExtensionKind,
+      payload: {
+        tenantId: tenant.id,
+        name,
+        isOnCluster: tenant.placement_kind !== 'remote',
+        ...(version === undefined ? {} : { version }),
+      },
+      options,
+      audit: { action: 'extension.inject', after: { name, version: version ?? null } },
+    });
+  });
+
+  app.delete('/:id/extensions/:name', async (c) => withdraw(c, services, c.req.param()));
+
+  return app;
+}
+
+async function withdraw(
+  c: Context<AdminEnv>,
+  services: ApiServices,
+  { id, name }: { id: string; name: string },
+): Promise<Response> {
+  const { cascade, ...options } = await readBody(c, WithdrawExtensionInput);
+  const tenant = await allowed(services, { id, name });
+  return acceptJob(c, services, {
+    kind: withdrawExtensionKind,
+    payload: { tenantId: id, name, cascade, isOnCluster: tenant.placement_kind !== 'remote' },
+    options,
+    audit: { action: 'extension.withdraw', after: { name, cascade } },
+  });
+}
+
+async function tenantOf(services: ApiServices, id: string): Promise<TenantRecord> {
+  const tenant = await findTenant(services.control, id);
+  if (tenant === undefined) throw tenantNotFound(id);
+  return tenant;
+}
+
+/** What can be refused before there is a job is refused. @throws {AdminError} */
+async function allowed(
+  services: ApiServices,
+  { id, name }: { id: string; name: string },
+): Promise<TenantRecord> {
+  const tenant = await tenantOf(services, id);
+  const entry = findEntry(name);
+  if (entry === undefined) {
+    const { message, hint } = refusalOf(name);
+    throw new AdminError('invalid_request', message, { hint, details: [{ path: 'name', message }] });
+  }
+  const problem = problemOfPlacement(entry, tenant);
+  if (problem !== undefined)
+    throw new AdminError('invalid_request', problem, { details: [{ path: 'name', message: problem }] });
+  if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+  return tenant;
+}
+
+const CONNECT_TIMEOUT_MS = 3_000;
+
+async function looked(services: ApiServices, tenant: TenantRecord) {
+  const server = databaseOf(services, tenant);
+  try {
+    return await withClient(
+      { ...server, applicationName: 'cascata-extensions', connectTimeoutMs: CONNECT_TIMEOUT_MS },
+      async (client) => {
+        await client.query(`SET statement_timeout = ${CONNECT_TIMEOUT_MS}`);
+        return {
+          installed: await installedExtensions(client),
+          available: await availableExtensions(
+            client,
+            catalogue().map(({ name }) => name),
+          ),
+        };
+      },
+    );
+  } catch (cause) {
+    if (tenant.placement_kind !== 'remote' && sqlStateOf(cause) === undefined) throw cause;
+    // Words of a driver or of a foreign server may name hosts and users.
+    throw new AdminError('unreachable', `The database of '${tenant.id}' could not be asked`, { cause });
+  }
+}

@@ -1,0 +1,182 @@
+import type { ClientBase, Pool } from 'pg';
+import type { Secret } from '../../gateway/registry/secrets.ts';
+import { JobError } from '../jobs/job.ts';
+import { type ContainerEngine, type EngineContainer, VOLUME_TARGET } from './container-engine.ts';
+import { ElfError, type ElfFile, readElf } from './elf-file.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
+import type { CoreFacts } from './payload.ts';
+import { readOneFile } from './read-archive.ts';
+
+type Queryable = Pick<ClientBase | Pool, 'query'>;
+
+/** The folder that the linker fills; the core's library path ends with it. */
+export const LINKED_LIBRARIES = '/var/lib/phantom/lib';
+
+/** The running server, and ways to look into it without running anything in it. */
+export interface Core {
+  readonly container: EngineContainer;
+  readonly volume: string;
+  readonly facts: Omit<CoreFacts, 'libraries'>;
+  /** What is published, by bundle. */
+  readonly manifests: ReadonlyMap<string, PublishedManifest>;
+  /** A library on the server's own path; asked once for each name. */
+  readonly library: (name: string) => Promise<ElfFile | undefined>;
+}
+
+export interface PublishedManifest {
+  readonly text: string;
+  /** `undefined` where it is not one of ours, or no longer what we wrote. */
+  readonly manifest: Manifest | undefined;
+}
+
+/** @throws {JobError} when the container is not there, or not this server, or not made for this */
+export async function readCore(options: {
+  readonly engine: ContainerEngine;
+  readonly coreContainer: string;
+  /** Superuser connection to that server. */
+  readonly db: Queryable;
+  readonly key: Secret;
+}): Promise<Core> {
+  const { engine, coreContainer, db, key } = options;
+  const container = await engine.findContainer(coreContainer);
+  if (container === undefined || !container.isRunning)
+    throw new JobError(`There is no running container '${coreContainer}'`, {
+      code: 'core',
+      hint: 'extensions.coreContainer names the container of the database server',
+    });
+  const server = await askServer(db);
+  if (server.hostname.trim() !== container.hostname)
+    throw new JobError(
+      `The container '${coreContainer}' is not the server that CONTROL_DATABASE_URL leads to`,
+      {
+        code: 'core',
+        details: `the container is called ${container.hostname}, the server runs on ${server.hostname.trim()}`,
+        hint: 'extensions.coreContainer names the container of the database server',
+      },
+    );
+  const { dirs, volume } = placesOf(container, coreContainer);
+  const postgres = await readLibrary(engine, container.id, [`${server.bindir}/postgres`]);
+  if (postgres?.libc === undefined)
+    throw new JobError('The server program could not be read, so its machine and C library are not known', {
+      code: 'core',
+    });
+  const manifests = new Map(
+    server.manifests.map(({ name, text }) => [
+      name.replace(/\.manifest$/, ''),
+      { text, manifest: tryParse(text, key) },
+    ]),
+  );
+  const linked = new Set(
+    [...manifests.values()].flatMap(({ manifest }) => manifest?.files.map(({ name }) => name) ?? []),
+  );
+  const own = (names: readonly string[]) => new Set(names.filter((name) => !linked.has(name)));
+  const libraries = new Map<string, Promise<ElfFile | undefined>>();
+  return {
+    container,
+    volume,
+    manifests,
+    facts: {
+      image: container.imageId,
+      pg: server.pg,
+      arch: postgres.machine,
+      libc: postgres.libc,
+      preloaded: server.preloaded,
+      modules: own(server.modules),
+      scripts: own(server.scripts),
+    },
+    library(name) {
+      const known = libraries.get(name);
+      if (known !== undefined) return known;
+      const asked = readLibrary(
+        engine,
+        container.id,
+        dirs.map((dir) => `${dir}/${name}`),
+      );
+      libraries.set(name, asked);
+      return asked;
+    },
+  };
+}
+
+function placesOf(
+  { env, mounts }: EngineContainer,
+  name: string,
+): { dirs: readonly string[]; volume: string } {
+  const path = (env.LD_LIBRARY_PATH ?? '').split(':').filter((dir) => dir !== '');
+  const volume = mounts.find(({ target }) => target === VOLUME_TARGET)?.volume;
+  if (path.at(-1) !== LINKED_LIBRARIES || volume === undefined)
+    throw new JobError(`The container '${name}' is not one that files can be brought into`, {
+      code: 'core',
+      details:
+        volume === undefined
+          ? `it has no volume at ${VOLUME_TARGET}`
+          : `its LD_LIBRARY_PATH does not end with ${LINKED_LIBRARIES}`,
+      hint: "Run the server from the project's own image: docs/phantom.md",
+    });
+  // The loader itself is beside the libraries, or here.
+  return { dirs: [...path.slice(0, -1), '/lib64'], volume };
+}
+
+async function readLibrary(
+  engine: ContainerEngine,
+  container: string,
+  paths: readonly string[],
+): Promise<ElfFile | undefined> {
+  for (const path of paths) {
+    const stat = await engine.stat(container, path);
+    if (stat === undefined || stat.isDirectory) continue;
+    try {
+      return readElf(await readOneFile(engine, container, stat.path));
+    } catch (error) {
+      // Linker scripts and the like are not what a loader takes either.
+      if (!(error instanceof ElfError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function tryParse(text: string, key: Secret): Manifest | undefined {
+  try {
+    return parseManifest(text, key);
+  } catch {
+    return undefined;
+  }
+}
+
+async function askServer(db: Queryable) {
+  const { rows } = await db.query<{
+    pg: number;
+    bindir: string;
+    hostname: string;
+    preload: string;
+    modules: string[];
+    scripts: string[];
+    manifests: { name: string; text: string }[];
+  }>(SERVER, [`${VOLUME_TARGET}/manifests`]);
+  const { preload, ...rest } = rows[0]!;
+  return {
+    ...rest,
+    preloaded: preload
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  };
+}
+
+/** $1: folder of manifests */
+const SERVER = `
+  WITH config AS (
+    SELECT max(setting) FILTER (WHERE name = 'PKGLIBDIR') AS pkglibdir, max(setting) FILTER (WHERE name = 'SHAREDIR') AS sharedir,
+      max(setting) FILTER (WHERE name = 'BINDIR') AS bindir
+    FROM pg_config
+  )
+  SELECT current_setting('server_version_num')::int / 10000 AS pg, bindir,
+    COALESCE(pg_read_file('/etc/hostname', 0, 256, true), '') AS hostname,
+    current_setting('shared_preload_libraries') AS preload,
+    ARRAY(SELECT pg_ls_dir(pkglibdir)) AS modules,
+    ARRAY(SELECT pg_ls_dir(sharedir || '/extension')) AS scripts,
+    COALESCE((
+      SELECT json_agg(json_build_object('name', f.name, 'text', pg_read_file($1 || '/' || f.name, 0, 4000000, true)))
+      FROM pg_ls_dir($1, true, false) AS f(name) WHERE f.name ~ '^[a-z][a-z0-9_-]*[.]manifest$'
+    ), '[]'::json) AS manifests
+  FROM config`;

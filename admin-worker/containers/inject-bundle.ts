@@ -1,0 +1,181 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClientBase, Pool } from 'pg';
+import type { Bundle } from '../catalogue/catalogue-entry.ts';
+import { JobError } from '../jobs/job.ts';
+import { collectPayload } from './collect-payload.ts';
+import { withContainer } from './container-engine.ts';
+import { parseControlFile } from './control-file.ts';
+import { type Core, readCore } from './core-facts.ts';
+import { ImageFiles } from './image-files.ts';
+import { judgePayload } from './judge-payload.ts';
+import { payloadDigest, renderManifest } from './manifest.ts';
+import type { CoreFacts, Payload } from './payload.ts';
+import { stagePayload, type VolumeOptions } from './payload-volume.ts';
+import type { PhantomServices } from './phantom-services.ts';
+
+export interface InjectionContext {
+  readonly phantom: PhantomServices;
+  /** Superuser connection to the server. */
+  readonly db: Pick<ClientBase | Pool, 'query'>;
+  readonly jobId: string;
+  readonly signal: AbortSignal;
+  log(line: string): void;
+}
+
+/** The image an operator has pinned for a bundle, or that the catalogue has. @throws {JobError} */
+export function pinnedImage({ images }: PhantomServices, bundle: Bundle): string {
+  const { name, repository, digest } = bundle;
+  const pinned = images[name];
+  if (pinned !== undefined) return pinned;
+  if (repository !== undefined && digest !== undefined) return `${repository}@${digest}`;
+  throw new JobError(`No image is pinned for the bundle '${name}'`, {
+    code: 'not_pinned',
+    hint: `Set extensions.images.${name} to ${repository ?? '<repository>'}@sha256:<digest>: tags move, so they are never pulled`,
+  });
+}
+
+/** Pulls it unless it is there. */
+export async function pullImage(
+  { phantom, signal, log }: InjectionContext,
+  image: string,
+  onProgress: (fraction: number) => void,
+): Promise<void> {
+  if ((await phantom.engine.findImage(image)) !== undefined) return log(`${image} is there already`);
+  await phantom.engine.pull(image, { signal, onProgress }).catch((error: unknown) => {
+    const text = error instanceof Error ? error.message : String(error);
+    // What a registry does not have it will not have in a second either.
+    if (/manifest unknown|not found|denied|unauthorized|invalid reference/i.test(text))
+      throw new JobError(text, {
+        code: 'pull',
+        hint: 'Check the reference that is pinned with extensions.images',
+        cause: error,
+      });
+    throw error;
+  });
+  log(`${image} pulled`);
+}
+
+export function openCore({ phantom, db }: InjectionContext): Promise<Core> {
+  const { engine, coreContainer, key } = phantom;
+  return readCore({ engine, coreContainer, db, key });
+}
+
+export function volumeOptions({ phantom, jobId, signal }: InjectionContext, core: Core): VolumeOptions {
+  return { engine: phantom.engine, volume: core.volume, image: core.facts.image, jobId, signal };
+}
+
+export interface CollectedBundle {
+  readonly payload: Payload;
+  readonly facts: CoreFacts;
+  readonly digest: string;
+  /** Schemas that control files fix, by extension. */
+  readonly schemas: Readonly<Record<string, string | null>>;
+}
+
+export interface InjectedBundle extends Omit<CollectedBundle, 'payload' | 'facts'> {
+  readonly manifest: string;
+}
+
+/**
+ * Takes a bundle's files out of its image and judges them; `work` has them in the spool.
+ *
+ * @throws {JobError} with every rule that is broken, when one is
+ */
+export async function withCollected<T>(
+  context: InjectionContext,
+  { bundle, wanted, image, core, mayBeTrusted }: CollectRequest,
+  work: (collected: CollectedBundle) => Promise<T>,
+): Promise<T> {
+  const { phantom, jobId, signal, log } = context;
+  const { engine } = phantom;
+  const spoolDir = join(phantom.spoolDir, jobId);
+  await rm(spoolDir, { recursive: true, force: true });
+  await mkdir(spoolDir, { recursive: true, mode: 0o700 });
+  try {
+    // Made and never started: nothing of the image runs, and it needs no shell.
+    const { payload, core: facts } = await withContainer(
+      engine,
+      { image, jobId, purpose: 'collect' },
+      (container) =>
+        collectPayload({
+          bundle,
+          // What is published stays: databases may have it.
+          wanted: [...wanted, ...(core.manifests.get(bundle.name)?.manifest?.extensions ?? [])],
+          core,
+          files: new ImageFiles({ engine, container, spoolDir, signal }),
+        }),
+    );
+    const bytes = payload.files.reduce((sum, file) => sum + file.bytes, 0);
+    log(`${payload.files.length} files, ${(bytes / 1e6).toFixed(1)} MB: ${payload.extensions.join(', ')}`);
+    const others = [...core.manifests].flatMap(([name, { manifest }]) =>
+      name === bundle.name || manifest === undefined ? [] : [{ bundle: name, files: manifest.files }],
+    );
+    refuse(judgePayload({ payload, core: facts, others, mayBeTrusted }));
+    return await work({ payload, facts, digest: payloadDigest(payload.files), schemas: schemasOf(payload) });
+  } finally {
+    await rm(spoolDir, { recursive: true, force: true });
+  }
+}
+
+export interface CollectRequest {
+  readonly bundle: Bundle;
+  readonly wanted: readonly string[];
+  readonly image: string;
+  readonly core: Core;
+  readonly mayBeTrusted: ReadonlySet<string>;
+}
+
+/** Puts what was judged on the volume, and signs for it. */
+export async function stageBundle(
+  context: InjectionContext,
+  request: CollectRequest,
+): Promise<InjectedBundle> {
+  const { bundle, image, core } = request;
+  return withCollected(context, request, async ({ payload, facts, digest, schemas }) => {
+    await stagePayload(volumeOptions(context, core), { bundle: bundle.name, digest, files: payload.files });
+    const manifest = renderManifest(
+      {
+        pg: facts.pg,
+        arch: facts.arch,
+        libc: facts.libc,
+        core: facts.image,
+        image,
+        bundle: bundle.name,
+        digest,
+        extensions: payload.extensions,
+        files: payload.files.map(({ sha256, kind, name }) => ({ sha256, kind, name })),
+      },
+      context.phantom.key,
+    );
+    return { digest, schemas, manifest };
+  });
+}
+
+function schemasOf({ extensions, files }: Payload): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(
+    extensions.map((name) => {
+      const description = files.find((file) => file.name === `${name}.control`)?.description;
+      return [
+        name,
+        description?.kind === 'text' ? (parseControlFile(description.text).schema ?? null) : null,
+      ];
+    }),
+  );
+}
+
+function refuse(refusals: ReturnType<typeof judgePayload>): void {
+  const [first, ...more] = refusals;
+  if (first === undefined) return;
+  throw new JobError(`The image cannot be used: ${first.message}`, {
+    code: first.rule,
+    hint: first.hint,
+    details:
+      more.length === 0
+        ? undefined
+        : more
+            .slice(0, 20)
+            .map(({ message }) => message)
+            .join('\n'),
+  });
+}

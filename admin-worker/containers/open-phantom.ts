@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import type { Settings } from '../../gateway/platform/settings.ts';
+import { dockerodeEngine } from './dockerode-engine.ts';
+import type { PhantomServices } from './phantom-services.ts';
+
+/** The runner's way to the container engine; or why it has none, as a sentence. Nothing is connected yet. */
+export function openPhantom({
+  containerEngine,
+  phantomKey,
+  extensions,
+  dataDir,
+}: Settings): { readonly phantom: PhantomServices } | { readonly phantomOff: string } {
+  if (containerEngine === undefined) return { phantomOff: 'CONTAINER_ENGINE is not set' };
+  if (phantomKey === undefined) return { phantomOff: 'PHANTOM_KEY is not set' };
+  const { coreContainer, images } = extensions;
+  const spoolDir = join(dataDir, 'spool');
+  return {
+    phantom: { engine: dockerodeEngine(containerEngine), coreContainer, key: phantomKey, images, spoolDir },
+  };
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import type { JobKind } from './job-kind.ts';
+
+const Common = {
+  tenantId: z.string(),
+  name: z.string(),
+  /** Whether it happens on our own cluster, where changes of extensions wait for each other. */
+  isOnCluster: z.boolean(),
+};
+
+const InjectExtensionPayload = z.strictObject({ ...Common, version: z.string().optional() });
+export type InjectExtensionPayload = z.output<typeof InjectExtensionPayload>;
+
+const WithdrawExtensionPayload = z.strictObject({ ...Common, cascade: z.boolean() });
+export type WithdrawExtensionPayload = z.output<typeof WithdrawExtensionPayload>;
+
+const KEYS = {
+  tenantOf: ({ tenantId }: { tenantId: string }) => tenantId,
+  concurrencyKey: ({ isOnCluster, tenantId }: { isOnCluster: boolean; tenantId: string }) =>
+    isOnCluster ? 'cluster' : `tenant:${tenantId}`,
+  deadlineSeconds: 1_800,
+};
+
+export const injectExtensionKind: JobKind<InjectExtensionPayload> = {
+  ...KEYS,
+  name: 'inject-extension',
+  summary:
+    'Have an extension in the database of a tenant, bringing its files into the running server where they are not',
+  payload: InjectExtensionPayload,
+};
+
+export const withdrawExtensionKind: JobKind<WithdrawExtensionPayload> = {
+  ...KEYS,
+  name: 'withdraw-extension',
+  summary: 'Take an extension away from a tenant, and its files from the server once nobody uses them',
+  payload: WithdrawExtensionPayload,
+};

@@ -1,0 +1,236 @@
+import { z } from 'zod';
+import type { Bundle } from '../catalogue/catalogue-entry.ts';
+import { claimExtension, forgetClaimOfJob } from '../extensions/claims.ts';
+import {
+  availableExtensions,
+  createExtension,
+  dropExtension,
+  EXTENSIONS_SCHEMA,
+  installedExtensions,
+  runSmoke,
+  updateExtension,
+} from '../extensions/extension-sql.ts';
+import { type ExtensionTarget, extensionTarget } from '../extensions/extension-target.ts';
+import { type InjectExtensionPayload, injectExtensionKind } from './extension-kinds.ts';
+import {
+  InjectionState,
+  phantomOf,
+  plannedFiles,
+  publishStep,
+  pullStep,
+  rehearseStep,
+  stageStep,
+  unpublish,
+  unstage,
+} from './inject-files.ts';
+import { type JobContext, type JobDefinition, JobError } from './job.ts';
+import { announceSchemaChange } from './tenant-migrations.ts';
+
+const State = InjectionState.extend({
+  /** Extensions of the database before this job, with their versions. */
+  before: z.record(z.string(), z.string()).nullable().default(null),
+  /** The version that there is to be; `null`: what the files say. */
+  version: z.string().nullable().default(null),
+  plan: z.enum(['undecided', 'keep', 'create', 'update', 'inject']).default('undecided'),
+  installed: z.string().nullable().default(null),
+});
+type State = z.output<typeof State>;
+type Context = JobContext<InjectExtensionPayload, State>;
+
+/** Has an extension in a tenant's database. */
+export const injectExtension: JobDefinition<InjectExtensionPayload, State> = {
+  kind: injectExtensionKind,
+  state: State,
+  steps: [
+    {
+      name: 'check',
+      async run(context) {
+        const target = await extensionTarget(context);
+        await decide(context, target);
+        context.log(planSentence(context));
+      },
+    },
+    {
+      name: 'pull',
+      weight: 4,
+      run: (context) => withFiles(context, (bundle) => pullStep(context, bundle)),
+    },
+    {
+      name: 'stage',
+      weight: 4,
+      run: (context) => withFiles(context, (bundle) => stageStep(context, bundle, context.payload.name)),
+      undo: (context) => withFiles(context, (bundle) => unstage(context, bundle)),
+    },
+    {
+      name: 'rehearse',
+      weight: 3,
+      run: (context) => withFiles(context, (bundle) => rehearseStep(context, bundle)),
+    },
+    {
+      name: 'publish',
+      run: (context) => withFiles(context, (bundle) => publishStep(context, bundle)),
+      undo: (context) => withFiles(context, (bundle) => unpublish(context, bundle)),
+    },
+    {
+      name: 'create',
+      weight: 2,
+      run: create,
+      undo: takeBack,
+    },
+    { name: 'smoke', run: smoke },
+    { name: 'announce', run: announce },
+  ],
+  async dryRun(context) {
+    const target = await extensionTarget(context);
+    await decide(context, target);
+    const files = target.bundle !== undefined && context.state.plan === 'inject';
+    return [
+      planSentence(context),
+      ...(files ? [await plannedFiles(context, target.bundle, target.entry.name)] : []),
+    ];
+  },
+  result: ({ installed, plan, image, digest }) => ({
+    version: installed,
+    action: plan,
+    ...(plan === 'inject' ? { image, digest } : {}),
+  }),
+};
+
+/** Steps that bring files do nothing where the server has them. */
+async function withFiles(context: Context, work: (bundle: Bundle) => Promise<void>): Promise<void> {
+  if (context.state.plan !== 'inject') return;
+  const { bundle } = await extensionTarget(context);
+  if (bundle !== undefined) await work(bundle);
+}
+
+async function decide(context: Context, target: ExtensionTarget): Promise<void> {
+  const { state, payload } = context;
+  const { entry, server, tenant } = target;
+  const [installed, available] = await context.connect(server, async (client) => [
+    await installedExtensions(client),
+    (await availableExtensions(client, [entry.name]))[0],
+  ]);
+  state.before = Object.fromEntries(installed.map(({ name, version }) => [name, version]));
+  state.version = payload.version ?? null;
+  const current = state.before[entry.name];
+  const isThere =
+    available !== undefined &&
+    (payload.version === undefined || available.versions.includes(payload.version));
+  if (current !== undefined && (payload.version === undefined || payload.version === current))
+    state.plan = 'keep';
+  else if (current !== undefined && isThere) state.plan = 'update';
+  else if (isThere) state.plan = 'create';
+  else if (target.bundle !== undefined && tenant.placement_kind !== 'remote') {
+    phantomOf(context, `the files of '${entry.name}'`);
+    state.plan = 'inject';
+  } else throw notAvailable({ entry, tenant }, { available: available?.versions, asked: payload.version });
+}
+
+function notAvailable(
+  { entry, tenant }: Pick<ExtensionTarget, 'entry' | 'tenant'>,
+  { available, asked }: { available: readonly string[] | undefined; asked: string | undefined },
+): JobError {
+  const versions = available === undefined ? '' : `; it has ${available.join(', ')}`;
+  if (tenant.placement_kind === 'remote')
+    return new JobError(
+      `The server of '${tenant.id}' does not have the extension '${entry.name}'${asked === undefined ? '' : ` ${asked}`}${versions}`,
+      {
+        code: 'not_available',
+        hint: 'Files are brought into our own cluster only: whoever runs that server installs it there',
+      },
+    );
+  return new JobError(
+    `The server does not have the extension '${entry.name}'${asked === undefined ? '' : ` in version ${asked}`}${versions}`,
+    { code: 'not_available' },
+  );
+}
+
+function planSentence({ state, payload }: Context): string {
+  const { name } = payload;
+  const version = state.version === null ? 'its default version' : `version ${state.version}`;
+  switch (state.plan) {
+    case 'keep':
+      return `${name} ${state.before?.[name]} is there already`;
+    case 'create':
+      return `the server has the files of ${name}; it would be created in ${version}`;
+    case 'update':
+      return `${name} ${state.before?.[name]} would be updated to ${version}`;
+    case 'inject':
+      return `the files of ${name} would be brought into the server, and it would be created in ${version}`;
+    case 'undecided':
+      throw new Error('the step check has not run');
+    default:
+      return state.plan satisfies never;
+  }
+}
+
+async function create(context: Context): Promise<void> {
+  const { payload, state, services, jobId } = context;
+  const { name, tenantId } = payload;
+  const { server } = await extensionTarget(context);
+  // First: from here on nobody takes it away because nobody asks for it.
+  await context.connect(services.controlDatabaseUrl, (control) =>
+    claimExtension(control, { tenantId, name, jobId }),
+  );
+  await context.connect(server, async (client) => {
+    if (state.plan === 'update' || (state.plan === 'inject' && isUpdate(state, name)))
+      await updateExtension(client, { name, version: state.version ?? '' });
+    else if (state.plan !== 'keep')
+      await createExtension(client, { name, version: state.version ?? undefined });
+    const found = (await installedExtensions(client)).find((extension) => extension.name === name);
+    if (found === undefined)
+      throw new JobError(`The extension '${name}' was dropped while it was being created`);
+    state.installed = found.version;
+    context.log(`${name} ${found.version} in the schema ${found.schema}`);
+  });
+}
+
+function isUpdate({ before }: State, name: string): boolean {
+  return before?.[name] !== undefined;
+}
+
+/** An update has no way back; what was created goes, and what it required. */
+async function takeBack(context: Context): Promise<void> {
+  const { payload, state, services, jobId } = context;
+  await context.connect(services.controlDatabaseUrl, (control) => forgetClaimOfJob(control, jobId));
+  const { before } = state;
+  if (before === null || (state.plan !== 'create' && state.plan !== 'inject')) return;
+  const { server } = await extensionTarget(context);
+  await context.connect(server, async (client) => {
+    const isNew = (name: string) => before[name] === undefined;
+    const fresh = (await installedExtensions(client)).map(({ name }) => name).filter(isNew);
+    for (const name of [payload.name, ...fresh.filter((other) => other !== payload.name)]) {
+      if (!fresh.includes(name)) continue;
+      try {
+        await dropExtension(client, { name, isCascade: false });
+      } catch (error) {
+        if (!(error instanceof JobError)) throw error;
+        context.log(`${name} stays: ${error.details ?? error.message}`, 'warn');
+      }
+    }
+  });
+}
+
+/** In a session of its own: a new backend loads the library afresh. */
+async function smoke(context: Context): Promise<void> {
+  const { entry, server } = await extensionTarget(context);
+  await context.connect(server, async (client) => {
+    const found = (await installedExtensions(client)).find(({ name }) => name === entry.name);
+    await runSmoke(client, {
+      name: entry.name,
+      schema: found?.schema ?? EXTENSIONS_SCHEMA,
+      smoke: entry.smoke,
+    });
+    context.log(`it works: ${entry.smoke}`);
+  });
+}
+
+async function announce(context: Context): Promise<void> {
+  const { payload, services } = context;
+  const { server } = await extensionTarget(context);
+  // In the shared database this reaches the schema caches of all its tenants.
+  await context.connect(server, (client) => client.query(`NOTIFY pgrst, 'reload schema'`));
+  await context.connect(services.controlDatabaseUrl, (control) =>
+    announceSchemaChange(control, payload.tenantId),
+  );
+}

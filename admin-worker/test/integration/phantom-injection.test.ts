@@ -1,0 +1,220 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Secret } from '../../../gateway/registry/secrets.ts';
+import {
+  type DockerGround,
+  startDockerGround,
+  whyNoDockerGround,
+} from '../../../test/support/docker-ground.ts';
+import { type PhantomCore, startPhantomCore } from '../../../test/support/phantom-core.ts';
+import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
+import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
+import { type AdminHarness, type Json, startAdminHarness } from '../support/admin-harness.ts';
+
+/*
+ * The whole way on a real engine: images from a registry, the core of docker/postgres with its linker, jobs by the admin API.
+ */
+describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { timeout: 180_000 }, () => {
+  let ground: DockerGround;
+  let core: PhantomCore;
+  let admin: AdminHarness;
+  /** As in production, the runner never sees the socket. */
+  let proxy: Server;
+  let spoolDir: string;
+  /** What the operator has pinned; a test may pin something else. */
+  const images: Record<string, string> = {};
+
+  beforeAll(async () => {
+    ground = await startDockerGround();
+    core = await startPhantomCore(ground);
+    proxy = createEngineProxy({ socketPath: ground.socketPath, coreContainer: core.container });
+    spoolDir = await mkdtemp(join(tmpdir(), 'phantom-spool-'));
+    admin = await startAdminHarness({
+      serverUrl: core.url(),
+      phantom: {
+        engine: dockerodeEngine(`tcp://127.0.0.1:${await listen(proxy)}`),
+        coreContainer: core.container,
+        key: new Secret(core.key),
+        images,
+        spoolDir,
+      },
+    });
+  }, 180_000);
+  afterAll(async () => {
+    await admin?.stop();
+    proxy?.close();
+    proxy?.closeAllConnections();
+    await core?.remove();
+    await ground?.stop();
+    await rm(spoolDir, { recursive: true, force: true });
+  }, 60_000);
+  beforeEach(() => {
+    for (const name of ['postgis', 'pgvector', 'pgtap']) images[name] = ground.images[name]!;
+  });
+
+  async function aTenant(kind: 'shared' | 'database' = 'database'): Promise<string> {
+    const id = admin.tenantId();
+    const { status, text } = await admin.request('POST', '/v1/tenants', {
+      body: { id, hosts: [`${id}.localhost`], placement: { kind } },
+    });
+    expect(status, text).toBe(201);
+    return id;
+  }
+
+  async function job(method: string, path: string, body: object): Promise<Json> {
+    const answer = await admin.request(method, path, { body });
+    expect(answer.status, answer.text).toBe(202);
+    return admin.waitForJob(String(answer.body.job?.id));
+  }
+  const ask = (id: string, body: object) => job('POST', `/v1/tenants/${id}/extensions`, body);
+  const withdraw = (id: string, name: string) => job('DELETE', `/v1/tenants/${id}/extensions/${name}`, {});
+
+  async function logOf(one: Json): Promise<string> {
+    const causes = admin.observations.flatMap((seen) =>
+      'cause' in seen && seen.cause instanceof Error ? [seen.cause.stack ?? ''] : [],
+    );
+    return (
+      causes.slice(-1).join('\n') +
+      (await admin.request('GET', `/v1/jobs/${String(one.id)}/log`, { headers: { accept: 'text/plain' } }))
+        .text
+    );
+  }
+
+  /** Folders below a bundle, files in staging, our containers, files in the spool. */
+  async function leftOvers(bundle: string) {
+    const list = (path: string) => readdir(join(core.volumePath, path)).catch(() => []);
+    return {
+      payloads: (await list(`ext/${bundle}`)).length,
+      staging: await list('.staging'),
+      containers: await ground.docker('ps', '-aq', '--filter', 'label=io.cascata.edge.job'),
+      spool: await readdir(spoolDir),
+    };
+  }
+  const NOTHING = { payloads: 0, staging: [], containers: '', spool: [] };
+
+  const startOfServer = async () =>
+    String((await core.query('SELECT pg_postmaster_start_time()::text AS at'))[0]?.at);
+
+  test('vector is brought into a server that has never seen it, which goes on running', async () => {
+    const [id, startedAt] = [await aTenant(), await startOfServer()];
+    const done = await ask(id, { name: 'vector' });
+    expect(done, await logOf(done)).toMatchObject({
+      state: 'completed',
+      result: { action: 'inject', image: images.pgvector },
+    });
+    const [row] = await core.query(
+      `SELECT ('[1,2,2]'::extensions.vector OPERATOR(extensions.<->) '[1,2,3]')::text AS distance`,
+      `cascata_t_${id}`,
+    );
+    expect(row).toEqual({ distance: '1' });
+    expect(await startOfServer()).toBe(startedAt);
+    expect(await leftOvers('pgvector')).toEqual({ ...NOTHING, payloads: 1 });
+  });
+
+  test('the second tenant finds the files there, and nothing is pulled or staged for it', async () => {
+    const [one, two] = [await aTenant(), await aTenant()];
+    await ask(one, { name: 'vector' });
+    expect(await ask(two, { name: 'vector' })).toMatchObject({
+      state: 'completed',
+      result: { action: 'create' },
+    });
+  });
+
+  test('PostGIS comes with all of its libraries and data', async () => {
+    const [id, startedAt] = [await aTenant(), await startOfServer()];
+    const done = await ask(id, { name: 'postgis' });
+    expect(done, await logOf(done)).toMatchObject({ state: 'completed', result: { action: 'inject' } });
+    const [row] = await core
+      .query(
+        'SET search_path = extensions; SELECT extensions.postgis_full_version() AS version',
+        `cascata_t_${id}`,
+      )
+      .then((rows) => (Array.isArray(rows) ? rows : [rows]));
+    void row;
+    const [full] = await core.query('SELECT extensions.postgis_full_version() AS version', `cascata_t_${id}`);
+    expect(String(full?.version)).toContain('DATABASE_PATH=');
+    expect(await startOfServer()).toBe(startedAt);
+  });
+
+  test('SQL alone needs no library', async () => {
+    const id = await aTenant();
+    const done = await ask(id, { name: 'pgtap' });
+    expect(done, await logOf(done)).toMatchObject({ state: 'completed', result: { action: 'inject' } });
+    expect(await withdraw(id, 'pgtap')).toMatchObject({
+      state: 'completed',
+      result: { dropped: true, files_gone: true },
+    });
+    expect(await core.status('pgtap')).toBe('');
+    expect(await leftOvers('pgtap')).toEqual(NOTHING);
+  });
+
+  test.each([
+    ['wrong-major', 'major', 'vector.so is built for PostgreSQL 15, the server is 17'],
+    ['wrong-arch', 'machine', 'vector.so is for aarch64, the server is x86_64'],
+    ['truncated', 'broken', 'vector.so is truncated: needs'],
+  ])('the image %s is refused before anything touches the volume', async (image, code, message) => {
+    const holder = await aTenant();
+    // What is published stays published.
+    const before = await core.status('pgvector');
+    images.pgvector = ground.images[image]!;
+    const done = await ask(holder, { name: 'vector', version: '9.9' });
+    expect(done).toMatchObject({
+      state: 'failed',
+      error: { code, message: expect.stringContaining(message), hint: expect.any(String) },
+    });
+    expect(await core.status('pgvector')).toBe(before);
+    expect((await leftOvers('pgvector')).staging).toEqual([]);
+    expect((await leftOvers('pgvector')).containers).toBe('');
+  });
+
+  test('the proxy lets no call through that injections do not make', async () => {
+    const port = (proxy.address() as AddressInfo).port;
+    const call = async (method: string, path: string, body?: object) => {
+      const { status } = await fetch(`http://127.0.0.1:${port}${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return status;
+    };
+    const other = await ground.docker('create', ground.coreImage);
+    try {
+      expect(await call('GET', '/version')).toBe(200);
+      expect(await call('GET', `/containers/${core.container}/json`)).toBe(200);
+      for (const [method, path] of [
+        ['POST', `/containers/${core.container}/exec`],
+        ['POST', `/containers/${core.container}/stop`],
+        ['DELETE', `/containers/${core.container}`],
+        ['GET', `/containers/${core.container}/logs`],
+        ['PUT', `/containers/${core.container}/archive?path=/`],
+        ['GET', `/containers/${other}/json`],
+        ['GET', `/containers/${other}/archive?path=/etc/passwd`],
+        ['POST', `/containers/${other}/start`],
+        ['DELETE', `/v1.41/containers/${other}`],
+        ['POST', '/images/create?fromImage=evil&tag=latest'],
+        ['POST', '/volumes/create'],
+        ['GET', '/info'],
+        ['GET', '/secrets'],
+        ['POST', '/build'],
+      ] as const)
+        expect(await call(method, path), `${method} ${path}`).toBe(403);
+      const evil = {
+        Image: ground.coreImage,
+        Cmd: ['sh'],
+        HostConfig: { Binds: ['/:/host'], Privileged: true },
+      };
+      expect(await call('POST', '/containers/create', evil)).toBe(403);
+    } finally {
+      await ground.docker('rm', '-f', other);
+    }
+  });
+});
+
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}
