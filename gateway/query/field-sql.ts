@@ -51,8 +51,11 @@ export function aggregateSql(
 
 const AGGREGATES = { sum: 'sum', avg: 'avg', count: 'pg_catalog.count', max: 'max', min: 'min' } as const;
 
-/** Type names cannot be parameters nor, for `double precision`, quoted; their alphabet keeps them harmless. */
-const CAST_NAME = /^[\p{L}\p{N}_$ ]+$/u;
+/**
+ * Type names cannot be parameters nor, for `double precision`, quoted; their alphabet keeps them harmless. No word begins with `$`, which
+ * would open a string or be a parameter.
+ */
+const CAST_NAME = /^ *[\p{L}_][\p{L}\p{N}_$]*(?: +[\p{L}_][\p{L}\p{N}_$]*)* *$/u;
 
 function castSql(value: SqlFragment, type: string): SqlFragment {
   if (!CAST_NAME.test(type)) {

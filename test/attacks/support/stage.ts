@@ -38,10 +38,13 @@ export interface Stage {
   run(...statements: readonly string[]): Promise<Answer>;
   /** What the victim's next request finds in its session. */
   traces(): Promise<string>;
+  /** Changes what the gateway sends to PostgreSQL, where something is between the two. */
+  readonly mutateWire?: StageOptions['mutateWire'];
   stop(): Promise<void>;
 }
 
 export interface StageOptions {
+  readonly mutateWire?: ((part: string | undefined, instead: string) => void) | undefined;
   /** Superuser DSN; the shared server otherwise. */
   readonly serverUrl?: string | undefined;
   readonly config?: ConfigInput;
@@ -49,7 +52,12 @@ export interface StageOptions {
   readonly wrapUrl?: (url: string) => Promise<string>;
 }
 
-export async function openStage({ serverUrl, config = {}, wrapUrl }: StageOptions = {}): Promise<Stage> {
+export async function openStage({
+  serverUrl,
+  config = {},
+  wrapUrl,
+  mutateWire,
+}: StageOptions = {}): Promise<Stage> {
   const admin = await startAdminHarness({ serverUrl });
   const attacker = admin.tenantId('mallory');
   const victim = admin.tenantId('bob');
@@ -81,6 +89,7 @@ export async function openStage({ serverUrl, config = {}, wrapUrl }: StageOption
     });
   return {
     admin,
+    mutateWire,
     ...gateway,
     attacker,
     victim,

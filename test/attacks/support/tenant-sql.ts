@@ -16,6 +16,7 @@ export const VICTIM_SQL = `
   ALTER TABLE public.checked ENABLE ROW LEVEL SECURITY;
   CREATE POLICY own ON public.checked USING (text = 'policy ${MARKER}');
   CREATE SEQUENCE public.counter;
+  CREATE FUNCTION public.next() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('counter') $$;
   CREATE FUNCTION public.traces() RETURNS json LANGUAGE sql AS $$
     SELECT json_build_object(
       'role', current_user::text, 'session', session_user::text,
@@ -56,6 +57,14 @@ export const ATTACKER_SQL = `
     RETURN loot;
   END $$;
   CREATE FUNCTION @a.steal(int) RETURNS text LANGUAGE sql AS 'SELECT @a.steal()';
+  CREATE FUNCTION public.tell_user() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+  CREATE FUNCTION public.tell_loot() RETURNS text LANGUAGE plpgsql AS $$
+  DECLARE loot text;
+  BEGIN
+    PERFORM set_config('role', '@b_service_role', true);
+    SELECT text INTO loot FROM @b.secrets;
+    RAISE EXCEPTION 'loot: %', loot;
+  END $$;
   CREATE FUNCTION public.definer_steal() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT @a.steal()';
   CREATE VIEW public.v_steal AS SELECT @a.steal() AS loot;
   CREATE TABLE public.p_steal (id int);
