@@ -47,7 +47,7 @@ function whole(found: Relation) {
 }
 
 /** The same of a whole picture. */
-function wholePicture({ relations, relationships, sizeBytes, ...rest }: SchemaCache) {
+function wholePicture({ relations, relationships, sizeBytes, addWeight: _, ...rest }: SchemaCache) {
   return {
     ...rest,
     relations: new Map([...relations].map(([key, found]) => [key, whole(found)])),
