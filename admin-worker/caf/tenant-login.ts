@@ -3,6 +3,7 @@ import { loginUrl } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { withClient } from '../connections.ts';
+import { dumpRights } from '../provision/catalog-rights.sql.ts';
 import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
 import { MIGRATOR_ROLE } from '../provision/tenant-names.ts';
 
@@ -31,6 +32,7 @@ export async function withTenantLogin<T>(
     await admin.query(
       `ALTER ROLE ${quoteIdent(made.name)} CONNECTION LIMIT ${MAX_CONNECTIONS} ${seesAllRows ? 'BYPASSRLS' : ''}`,
     );
+    if (isShared && seesAllRows) await admin.query(dumpRights(made.name));
     return made;
   });
   try {

@@ -107,3 +107,27 @@ export const CATALOG_RIGHTS: string = `
       END IF;
     END LOOP;
   END $$;`;
+
+/**
+ * Gives a login that dumps one tenant the definitions that are closed to PUBLIC: `pg_dump` reads catalogs as a whole. They go with the login.
+ */
+export function dumpRights(login: string): string {
+  const relations = Object.keys(HIDDEN_COLUMNS).filter(
+    (name) => !/^pg_(?:prepared_statements|cursors)$/.test(name),
+  );
+  return `
+    GRANT SELECT ON ${relations.map((name) => `pg_catalog.${name}`).join(', ')} TO ${quoteIdent(login)};
+    DO $$
+    DECLARE
+      signature pg_catalog.text;
+    BEGIN
+      FOR signature IN
+        SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+          AND (p.proname LIKE 'pg\\_get\\_%' OR p.proname LIKE '%\\_description')
+          AND p.proname = ANY (${quoteLiteral(`{${CLOSED_FUNCTIONS.join(',')}}`)}::pg_catalog.name[])
+      LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %s', signature, ${quoteLiteral(quoteIdent(login))});
+      END LOOP;
+    END $$;`;
+}
