@@ -5,9 +5,9 @@ import type { Observe } from './platform/observation.ts';
 import type { StatementResult } from './platform/result-set.ts';
 import type { SqlStatement } from './platform/sql.ts';
 import { searchPath } from './query/build-transaction-request.ts';
-import { hookSignature, hookStatement } from './query/hook-sql.ts';
+import { hookPlace, hookStatement } from './query/hook-sql.ts';
 import type { PostgrestRecord, SettingProblem } from './registry/postgrest-settings.ts';
-import { type PostgrestSettings, physicalRole, type Tenant } from './registry/tenant.ts';
+import { type PostgrestSettings, physicalRole, physicalSchema, type Tenant } from './registry/tenant.ts';
 import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import type { Topology } from './routing/topology.ts';
 import { CATALOG_SETTINGS } from './schema-cache/catalog-settings.ts';
@@ -16,12 +16,12 @@ import {
   checkDatabaseSettings,
   databaseSettingsFromRows,
   PRE_CONFIG_NAMES,
-  preConfigFromRows,
+  preConfigFromRow,
   readsSameCatalog,
 } from './schema-cache/database-settings.ts';
 import { buildSchemaCache, catalogStatements, type LoadOptions } from './schema-cache/load-schema-cache.ts';
 import {
-  appSettingsQuery,
+  appSettingNamesQuery,
   currentSettingsQuery,
   databaseSettingsQuery,
 } from './schema-cache/queries/database-settings.sql.ts';
@@ -141,15 +141,21 @@ class Reading {
   /** A function that fails changes nothing: what it said when it last worked stays. */
   async #callPreConfig(name: string, settings: PostgrestSettings): Promise<PostgrestRecord> {
     const tenant = { ...this.#tenant, settings };
-    const statements = [
-      hookStatement(name, tenant.naming),
-      currentSettingsQuery(PRE_CONFIG_NAMES),
-      appSettingsQuery(hookSignature(name, tenant.naming)),
-    ];
+    const { schema, name: bare } = hookPlace(name, tenant.naming);
+    const searched = [settings.dbSchemas[0]!, ...settings.dbExtraSearchPath];
+    const schemas =
+      schema === undefined ? searched.map((logical) => physicalSchema(tenant.naming, logical)) : [schema];
     const path = searchPath(tenant, settings.dbSchemas[0]!);
     try {
+      const [named] = await this.#run(
+        [appSettingNamesQuery({ schemas, name: bare })],
+        CATALOG_ROLE,
+        PRE_CONFIG_TIMEOUT_MS,
+      );
+      const names = [...PRE_CONFIG_NAMES, ...named!.rows.map(([setting]) => setting ?? '')];
+      const statements = [hookStatement(name, tenant.naming), currentSettingsQuery(names)];
       const results = await this.#run(statements, preConfigRole(tenant), PRE_CONFIG_TIMEOUT_MS, path);
-      const { 'db-pre-config': _itself, ...record } = preConfigFromRows(results[1]!, results[2]!);
+      const { 'db-pre-config': _itself, ...record } = preConfigFromRow(names, results[1]!);
       return record;
     } catch (error) {
       if (!isDatabaseError(error)) throw error;

@@ -95,7 +95,7 @@ export const CATALOG_RIGHTS: string = `
     REVOKE SELECT ON pg_catalog.pg_prepared_statements, pg_catalog.pg_cursors FROM ${quoteIdent(LOGINS.sealed)};
     FOR routine IN
       SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text AS signature,
-        p.proname IN ('obj_description', 'col_description') AS is_read
+        p.proname IN ('obj_description', 'col_description', 'pg_get_functiondef') AS is_read
       FROM pg_catalog.pg_proc p
       WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
         AND (p.proname = ANY (${quoteLiteral(`{${CLOSED_FUNCTIONS.join(',')}}`)}::pg_catalog.name[])

@@ -3,12 +3,17 @@ import { physicalSchema, type TenantNaming } from '../registry/tenant.ts';
 
 /** Calls a function that a setting names (`db-pre-request`, `db-pre-config`): `function` or `schema.function`, logical. */
 export function hookStatement(name: string, naming: TenantNaming): SqlStatement {
-  return compileSql(sql`SELECT ${raw(hookSignature(name, naming))}`);
+  const { schema, name: bare } = hookPlace(name, naming);
+  const called = schema === undefined ? quoteIdent(bare) : quoteIdent(schema, bare);
+  return compileSql(sql`SELECT ${raw(called)}()`);
 }
 
-/** The function's physical name, quoted, with its parentheses: how it is called, and what `to_regprocedure` takes. */
-export function hookSignature(name: string, naming: TenantNaming): string {
+/** The function's name, and its schema, physical, where one is given. */
+export function hookPlace(
+  name: string,
+  naming: TenantNaming,
+): { readonly schema: string | undefined; readonly name: string } {
   const dot = name.indexOf('.');
-  if (dot === -1) return `${quoteIdent(name)}()`;
-  return `${quoteIdent(physicalSchema(naming, name.slice(0, dot)), name.slice(dot + 1))}()`;
+  if (dot === -1) return { schema: undefined, name };
+  return { schema: physicalSchema(naming, name.slice(0, dot)), name: name.slice(dot + 1) };
 }

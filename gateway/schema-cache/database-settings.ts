@@ -32,13 +32,12 @@ export function databaseSettingsFromRows({ rows }: StatementResult): PostgrestRe
 }
 
 /** What `db-pre-config` left set. A setting that was only ever set in an earlier transaction reads as empty. */
-export function preConfigFromRows(known: StatementResult, app: StatementResult): PostgrestRecord {
+export function preConfigFromRow(names: readonly string[], { rows }: StatementResult): PostgrestRecord {
   const record: Record<string, string> = {};
   const put = (name: string, value: string | null | undefined): void => {
     if (value !== null && value !== undefined && value !== '') record[settingName(name)] = value;
   };
-  for (const [index, name] of PRE_CONFIG_NAMES.entries()) put(name, known.rows[0]?.[index]);
-  for (const [name, value] of app.rows) put(name ?? '', value);
+  for (const [index, name] of names.entries()) put(name, rows[0]?.[index]);
   return record;
 }
 

@@ -98,8 +98,10 @@ export async function startAdminHarness({
   const controlPool = new pg.Pool({ connectionString: database.url, max: 2 });
   const sharedPool = new pg.Pool({ connectionString: databaseUrl(database.url, sharedDatabase), max: 2 });
   // Databases are dropped while connections are still closing.
-  for (const pool of [controlPool, sharedPool])
+  for (const pool of [controlPool, sharedPool]) {
+    pool.on('error', () => undefined);
     pool.on('connect', (client) => client.on('error', () => undefined));
+  }
   const baseUrl = `http://127.0.0.1:${server.port}`;
   let serial = 0;
   let version = 0;

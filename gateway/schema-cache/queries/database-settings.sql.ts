@@ -29,23 +29,27 @@ export function currentSettingsQuery(names: readonly string[]): SqlStatement {
 }
 
 /**
- * One row for each `pgrst.app.settings.*` that a function names: the name and its value in the current transaction, NULL where it was
- * never set. PostgreSQL lists no settings that it does not know itself, so their names are taken from the function's own text.
+ * One row for each `pgrst.app.settings.*` that a function without parameters names. PostgreSQL lists no settings that it does not know itself, so
+ * their names are taken from the function's own text. Not for a tenant's role: in the shared database such texts are closed to them.
  *
- * @param signature of the function, quoted: `"public"."config"()`
+ * @param place name of the function and the schemas that it may be in, physical
  */
-export function appSettingsQuery(signature: string): SqlStatement {
-  return { text: APP_SETTINGS_SQL, values: [signature] };
+export function appSettingNamesQuery(place: {
+  readonly schemas: readonly string[];
+  readonly name: string;
+}): SqlStatement {
+  return { text: APP_SETTING_NAMES_SQL, values: [JSON.stringify(place.schemas), place.name] };
 }
 
-const APP_SETTINGS_SQL = /* SQL */ `
-SELECT named.setting, pg_catalog.current_setting(named.setting, true)
-FROM (
-  SELECT DISTINCT found.match[1] AS setting
-  FROM pg_catalog.regexp_matches(
-    pg_catalog.pg_get_functiondef(pg_catalog.to_regprocedure($1)),
-    'pgrst\\.app\\.settings(?:\\.[A-Za-z_][A-Za-z0-9_$]*)+',
-    'g'
-  ) AS found (match)
-) named
+const APP_SETTING_NAMES_SQL = /* SQL */ `
+SELECT DISTINCT found.match[1]
+FROM pg_catalog.pg_namespace n
+JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid,
+LATERAL pg_catalog.regexp_matches(
+  pg_catalog.pg_get_functiondef(p.oid),
+  'pgrst\\.app\\.settings(?:\\.[A-Za-z_][A-Za-z0-9_$]*)+',
+  'g'
+) AS found (match)
+WHERE n.nspname IN (SELECT pg_catalog.json_array_elements_text($1::json))
+  AND p.proname = $2 AND p.pronargs = 0 AND p.prokind = 'f'
 `;
