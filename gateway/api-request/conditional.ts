@@ -1,4 +1,4 @@
-/** What `If-None-Match` names: anything at all, or representations by their tags. */
+/** What `If-None-Match` names: everything, or representations by their tags. */
 export type EntityTags = '*' | readonly string[];
 
 /** Conditions of a read whose answer carries a tag of its own. */

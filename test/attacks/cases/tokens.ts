@@ -74,7 +74,7 @@ const HS256 = { alg: 'HS256' };
 const HOUR = 3_600;
 const now = (): number => Math.floor(Date.now() / 1000);
 
-/** Issue 5 of the threat model: who a request is. */
+/** Who a request is. */
 export const TOKENS: AttackGroup = {
   title: 'Tokens and keys',
   attacks: [

@@ -19,7 +19,7 @@ function refusal(text: string, maxParts?: number): unknown {
   return 'accepted';
 }
 
-/** JSON as a client might have written it: any blanks, escapes where none are needed, numbers that JavaScript cannot hold. */
+/** JSON as a client might have written it, with blanks, escapes where none are needed, numbers that JavaScript cannot hold. */
 const blanks = fc.array(fc.constantFrom(' ', '\n', '\t', '\r'), { maxLength: 2 }).map((all) => all.join(''));
 const jsonText = fc.letrec<{ value: string; text: string }>((tie) => ({
   text: fc.oneof(
