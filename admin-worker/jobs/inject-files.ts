@@ -144,7 +144,7 @@ export async function unpublish(context: Context, bundle: Bundle): Promise<void>
   await waitForWithdrawn(services.shared, { bundle: bundle.name, signal });
 }
 
-/** Takes a bundle's files away once no database has any of its extensions. @returns whether they are gone */
+/** Takes a bundle's files away once no database has one of its extensions. @returns whether they are gone */
 export async function withdrawFiles(context: Context, bundle: Bundle): Promise<boolean> {
   const { signal, services } = context;
   if (services.phantom === undefined) return false;

@@ -15,7 +15,7 @@ export interface JobKind<Payload> {
   tenantOf?(payload: Payload): string | undefined;
   /**
    * Of all jobs with one key, of whatever kind, one is at work: from its first run to its end, also while it waits for another
-   * attempt. `tenant:acme`, `cluster`. `undefined`, and there is no bound.
+   * attempt. `tenant:acme`, `cluster`. Where it gives `undefined` there is no bound.
    */
   concurrencyKey?(payload: Payload): string | undefined;
   /** What becomes of a job whose key is taken: it waits in the queue (default), or asking for it is answered with 409. */
