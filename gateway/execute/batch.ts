@@ -101,6 +101,7 @@ export class Batch implements Submittable {
 
   handleError(error: Error, connection: PgConnection): void {
     this.#error ??= error;
+    this.#batch.sink?.failed();
     if (!(error instanceof DatabaseError) || !connection.stream.writable) {
       // The connection itself broke: there is no ReadyForQuery to wait for.
       this.#settle();

@@ -84,6 +84,12 @@ export class LineQueue implements RowSink {
     }
   }
 
+  /** What has not left yet waits for `finish`, which comes a moment later: with nothing sent, the error is an answer of its own. */
+  failed(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+  }
+
   /** No more rows. @param error why there are no more, when it is not the end of the result */
   finish(results: readonly StatementResult[], error?: unknown): void {
     this.#end = { error };

@@ -9,4 +9,7 @@ export interface RowSink {
 
   /** @param earlier results of the statements before */
   row(fields: Row, earlier: readonly StatementResult[]): void;
+
+  /** The server has told of an error; no more rows come. */
+  failed(): void;
 }

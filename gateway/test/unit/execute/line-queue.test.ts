@@ -119,3 +119,13 @@ test('what is discarded holds nobody up', async () => {
   queue.finish([], new Error('cancelled'));
   await expect(queue.read()).rejects.toThrow('cancelled');
 });
+
+test('an error that the server tells of before its rows have left is the answer, however long its end takes', async () => {
+  const { queue } = aQueue();
+  queue.row(['a'], []);
+  queue.failed();
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  queue.finish([], new Error('refused at the commit'));
+  await expect(queue.head).rejects.toThrow('refused at the commit');
+});
