@@ -2,7 +2,7 @@ import { readConfig } from '../../gateway/platform/config.ts';
 import { createLogger } from '../../gateway/platform/logger.ts';
 import type { Observe } from '../../gateway/platform/observation.ts';
 import { combineObservers } from '../../gateway/platform/observer.ts';
-import { watchParent } from '../../gateway/platform/parent-watch.ts';
+import { announceReady, watchParent } from '../../gateway/platform/parent-watch.ts';
 import { installShutdown } from '../../gateway/platform/shutdown.ts';
 import { openPhantom } from '../containers/open-phantom.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
@@ -52,6 +52,6 @@ export async function runRunnerProcess({
     ],
   });
   watchParent(() => void shutdown('the parent process has gone'));
-  process.send?.({ kind: 'ready' });
+  announceReady();
   observe({ kind: 'process-started', process: PROCESS, durationMs: performance.now() - startedAt });
 }

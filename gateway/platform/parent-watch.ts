@@ -33,8 +33,16 @@ export function watchParent(onGone: () => void): void {
 
 /** Tells the starter, when it listens, which port this process serves on. */
 export function announceListening(port: number): void {
+  tellStarter({ kind: 'listening', port } satisfies ListeningMessage);
+}
+
+/** The same for a process that works without a port: it is ready. */
+export function announceReady(): void {
+  tellStarter({ kind: 'ready' });
+}
+
+function tellStarter(message: object): void {
   if (process.send === undefined || !process.connected) return;
-  const message: ListeningMessage = { kind: 'listening', port };
   // A starter that goes away at this moment is noticed by `watchParent`.
   process.send(message, undefined, undefined, () => {});
 }
