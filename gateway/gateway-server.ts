@@ -8,7 +8,7 @@ import type { Services } from './services.ts';
 export function createGatewayServer(services: Services, observe: Observe): HttpServer {
   return createHttpServer({
     fetch: createApp(services).fetch,
-    direct: { prefix: REST_PREFIX, answer: (http) => answerRest(http, services) },
+    direct: { prefix: REST_PREFIX, answer: (http) => answerRest(http, services), writes: services.writes },
     settings: services.config.gateway,
     observe,
   });

@@ -9,6 +9,7 @@ import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { createNetworkPolicy } from './platform/network-policy.ts';
 import type { Observe } from './platform/observation.ts';
+import { TurnWrites } from './platform/turn-writes.ts';
 import { QueryTemplates } from './query/query-templates.ts';
 import type { LimitDefaults } from './registry/limit-defaults.ts';
 import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
@@ -30,6 +31,8 @@ export interface Services {
   readonly config: GatewayConfig;
   readonly observe: Observe;
   readonly metrics: Metrics;
+  /** Sends answers, and batches to PostgreSQL. */
+  readonly writes: TurnWrites;
   readonly resolveTenant: ResolveTenant;
   readonly rateLimit: RateLimit;
   readonly isTrustedProxy: IsTrustedProxy;
@@ -78,7 +81,8 @@ export function createServices(
     allowedNetworks: config.remotes.allowedNetworks,
     ownHosts: ownHosts(config),
   });
-  const pools = new PoolCache({ ...poolSettings, networkPolicy, observe });
+  const writes = new TurnWrites();
+  const pools = new PoolCache({ ...poolSettings, networkPolicy, observe, writes });
   const breaker = new CircuitBreaker({ observe });
   const topology = buildTopology(config);
   const monitor = new ReplicaMonitor({ pools, observe });
@@ -124,6 +128,7 @@ export function createServices(
     config,
     observe,
     metrics,
+    writes,
     resolveTenant: createTenantResolver({ cache: tenants, isTrustedProxy }),
     rateLimit: new RateLimit(),
     isTrustedProxy,

@@ -1,5 +1,6 @@
 import { DatabaseError, type Connection as PgConnection, type Submittable } from 'pg';
 import type { StatementResult } from '../platform/result-set.ts';
+import type { TurnWrites } from '../platform/turn-writes.ts';
 import type { PreparedStatement } from './prepared-statements.ts';
 import type { Row, RowSink } from './row-sink.ts';
 
@@ -11,6 +12,8 @@ export interface EncodedBatch {
   /** Statements whose Parse is in `bytes`, in order. */
   readonly parsed: readonly PreparedStatement[];
   readonly sink?: RowSink | undefined;
+  /** Sends the bytes; by default they are sent at once. */
+  readonly writes?: TurnWrites | undefined;
 }
 
 /**
@@ -65,7 +68,9 @@ export class Batch implements Submittable {
       };
       this.result.then(stop, stop);
     }
-    connection.stream.write(this.#batch.bytes);
+    const { bytes, writes } = this.#batch;
+    if (writes === undefined) connection.stream.write(bytes);
+    else writes.toServer(connection.stream, bytes);
   }
 
   handleRowDescription(): void {}

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
 import type { SqlStatement } from '../platform/sql.ts';
+import type { TurnWrites } from '../platform/turn-writes.ts';
 import { Batch } from './batch.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { sendCancelRequest } from './cancel-request.ts';
@@ -13,6 +14,8 @@ export interface ConnectionOptions {
   readonly maxPreparedStatements: number;
   /** Only used while a batch is being encoded, so that many connections may share it. */
   readonly writer: BatchWriter;
+  /** Sends what was encoded; by default it is sent at once. */
+  readonly writes?: TurnWrites | undefined;
 }
 
 /** What `Connection.submit` sends. */
@@ -40,6 +43,7 @@ export class Connection {
   owner = '';
   readonly #client: Client;
   readonly #writer: BatchWriter;
+  readonly #writes: TurnWrites | undefined;
   readonly #prepared: PreparedStatements;
   readonly #sessionPrepared: PreparedStatements;
   #isOpen = true;
@@ -61,6 +65,7 @@ export class Connection {
   private constructor(client: Client, options: ConnectionOptions) {
     this.#client = client;
     this.#writer = options.writer;
+    this.#writes = options.writes;
     this.#prepared = new PreparedStatements(options.maxPreparedStatements);
     this.#sessionPrepared = new PreparedStatements(options.maxPreparedStatements, unguessableNames);
     client.on('error', () => {
@@ -113,6 +118,7 @@ export class Connection {
         firstWanted: batch.firstWanted,
         parsed,
         sink,
+        writes: this.#writes,
       }),
     );
   }

@@ -3,6 +3,7 @@ import { connectOptions } from '../platform/connect-options.ts';
 import { LeasedLru } from '../platform/leased-lru.ts';
 import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
+import type { TurnWrites } from '../platform/turn-writes.ts';
 import type { ExecutorAccess, Upstream } from '../routing/upstream.ts';
 import type { Connection } from './connection.ts';
 import { type AcquireOptions, Pool, type PoolStats } from './pool.ts';
@@ -32,6 +33,8 @@ export interface PoolCacheOptions {
   readonly applicationName?: string | undefined;
   /** Where connection strings of tenants may lead. Default: to public addresses only. */
   readonly networkPolicy?: NetworkPolicy | undefined;
+  /** Sends what connections have to say; by default it is sent at once. */
+  readonly writes?: TurnWrites | undefined;
   readonly observe: Observe;
 }
 
@@ -184,6 +187,7 @@ export class PoolCache {
       idleTimeoutMs,
       maxLifetimeMs: maxLifetimeMs ?? DEFAULT_MAX_LIFETIME_MS,
       maxPreparedStatements: this.#options.preparedStatementsPerConnection,
+      writes: this.#options.writes,
     });
   }
 }

@@ -2,6 +2,7 @@ import type { ClientConfig } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { connectReason } from '../platform/connect-reason.ts';
 import { RefusedAddressError } from '../platform/network-policy.ts';
+import type { TurnWrites } from '../platform/turn-writes.ts';
 import type { Abortable } from './abortable.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
@@ -20,6 +21,8 @@ export interface PoolOptions {
   readonly maxLifetimeMs: number;
   /** 0: unnamed statements only. */
   readonly maxPreparedStatements: number;
+  /** Sends what connections have to say; by default it is sent at once. */
+  readonly writes?: TurnWrites | undefined;
 }
 
 export interface PoolStats {
@@ -205,6 +208,7 @@ export class Pool {
         Connection.open(this.#config, {
           maxPreparedStatements: this.#options.maxPreparedStatements,
           writer: this.#writer,
+          writes: this.#options.writes,
         }),
       );
       this.#opening--;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { HttpResponse } from '../errors/http-response.ts';
+import type { TurnWrites } from '../platform/turn-writes.ts';
 import { type HttpRequest, splitPath } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { NodeRequest } from './node-request.ts';
@@ -11,6 +12,8 @@ export interface DirectRoute {
   readonly prefix: string;
   /** Never rejects. */
   readonly answer: (http: HttpRequest) => Promise<HttpResponse>;
+  /** Sends the answers. */
+  readonly writes: TurnWrites;
 }
 
 /** Targets that normalising as a URL would not change, and hosts that cannot be malformed. */
@@ -32,7 +35,9 @@ export function isDirect({ url, headers: { host } }: IncomingMessage, prefix: st
 const SLASH = 47;
 const QUESTION_MARK = 63;
 
-export function answerDirectly({ answer }: DirectRoute, node: NodeBindings): void {
+export function answerDirectly({ answer, writes }: DirectRoute, node: NodeBindings): void {
   const http = new NodeRequest(node, splitPath(node.incoming.url ?? '/'));
-  void answer(http).then((response) => writeResponse(response, node.outgoing));
+  void answer(http).then((response) => {
+    writes.toClient(() => writeResponse(response, node.outgoing));
+  });
 }
