@@ -3,22 +3,24 @@ import { BatchWriter } from '../gateway/execute/batch-writer.ts';
 import { Connection } from '../gateway/execute/connection.ts';
 import { TrustedRoleSwitch } from '../gateway/execute/role-switch/trusted.ts';
 import { connectOptions } from '../gateway/platform/connect-options.ts';
+import { TurnWrites } from '../gateway/platform/turn-writes.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 import { BENCH_HOST, BENCH_TENANT, type FloorStatement } from './scenarios.ts';
 
 /**
- * The least that any gateway of this design can do: node:http in front, one batch with fixed SQL behind, nothing between. It has no
+ * The least that any gateway of this design can do: node:http in front, one batch with fixed SQL behind, writes at the end of the turn, nothing between. It has no
  * tenants, authentication, parsing, plan, limits or errors. What the gateway costs above it is what those cost.
  *
  * A process of its own: FLOOR_URL (DSN), FLOOR_STATEMENT (JSON of a `FloorStatement`), FLOOR_PORT, FLOOR_CONNECTIONS.
  */
 async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const writer = new BatchWriter();
+  const writes = new TurnWrites();
   const config = connectOptions(new Secret(env.FLOOR_URL ?? ''), {
     applicationName: 'floor',
     connectTimeoutMs: 5_000,
   });
-  const open = () => Connection.open(config, { writer, maxPreparedStatements: 10 });
+  const open = () => Connection.open(config, { writer, writes, maxPreparedStatements: 10 });
   const idle = await Promise.all(Array.from({ length: Number(env.FLOOR_CONNECTIONS) }, open));
   const waiting: ((connection: Connection) => void)[] = [];
   const { sql: text, values: kinds, accessMode }: FloorStatement = JSON.parse(env.FLOOR_STATEMENT ?? '');
@@ -55,12 +57,14 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     const number = /\d+/.exec(request.url ?? '')?.[0] ?? '1';
     run(kinds.map((kind) => (kind === 'body' ? body : number))).then(
       (text) => {
-        response.writeHead(text === '' ? 201 : 200, {
-          'Content-Type': 'application/json; charset=utf-8',
-          'Content-Range': '0-0/*',
-          'Content-Length': Buffer.byteLength(text),
+        writes.toClient(() => {
+          response.writeHead(text === '' ? 201 : 200, {
+            'Content-Type': 'application/json; charset=utf-8',
+            'Content-Range': '0-0/*',
+            'Content-Length': Buffer.byteLength(text),
+          });
+          response.end(text);
         });
-        response.end(text);
       },
       () => {
         response.statusCode = 500;
