@@ -12,6 +12,7 @@ export const HEADERS_NOT_COMPARED: Readonly<Record<string, string>> = {
   vary: 'since PostgREST 16',
   'proxy-status': 'since PostgREST 14',
   'x-request-id': 'ours only',
+  'x-content-type-options': 'ours only',
 };
 
 /** One request, both answers, and where they differ: `status`, `body`, `header content-range`. */
