@@ -239,6 +239,30 @@ describe.skipIf(missing !== undefined)(
       },
     );
 
+    it('PostgreSQL crashes behind PgBouncer under load: 200 or 503, no acknowledged write is lost, and all is well once it is back', async () => {
+      const load = startLoad(notes);
+      await sleep(300);
+      await crashBackend(await stack.databaseUrl('cascata_shared'));
+      await sleep(300);
+      await eventually(async () => (await readNote(notes, 1)).status === 200, {
+        what: 'reads are answered again',
+      });
+      const { reads, writes, wrong } = await load.stop();
+      expect(wrong).toEqual([]);
+      expect(reads.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+      expect(writes.filter(({ status }) => status !== 201 && status !== 503)).toEqual([]);
+      expect(await arrived(notes)).toEqual(
+        expect.arrayContaining(idsOf(writes.filter(({ status }) => status === 201))),
+      );
+      const after = startLoad(notes);
+      await sleep(200);
+      const answers = await after.stop();
+      expect([tally(answers.reads), tally(answers.writes)]).toEqual([
+        { 200: answers.reads.length },
+        { 201: answers.writes.length },
+      ]);
+    });
+
     /** Port numbers by which PgBouncer knows its clients, without the console's own. */
     async function clientPorts(): Promise<readonly number[]> {
       const rows = await adminConsole.show('clients');
@@ -323,6 +347,15 @@ function tally(answers: readonly Read[]): Record<number, number> {
   const counts: Record<number, number> = {};
   for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
   return counts;
+}
+
+/** `kill -9` of one session's process: PostgreSQL ends all others, recovers, and starts again. */
+async function crashBackend(url: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => undefined);
+  await client.connect();
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
 }
 
 /** Runs statements one by one; the rows of the last. */
