@@ -36,7 +36,7 @@ export interface BatchContext {
 
 /** Whether this is the batch endpoint of a tenant that has one; for all others the path is PostgREST's 404. */
 export function isBatch(path: string, settings: PostgrestSettings): boolean {
-  return settings.batchMaxRequests > 0 && path === BATCH_PATH;
+  return settings.cascataBatchMaxRequests > 0 && path === BATCH_PATH;
 }
 
 /**
@@ -56,7 +56,7 @@ export async function handleBatch(
   }
   const preferences = parsePreferences(http.headers.prefer, settings.dbTxEnd.endsWith('-allow-override'));
   checkPreferences(preferences);
-  const parts = parseBatch(body, settings.batchMaxRequests);
+  const parts = parseBatch(body, settings.cascataBatchMaxRequests);
   trace.lap('parse');
   const planned: PlannedPart[] = [];
   for (const [index, part] of parts.entries()) {

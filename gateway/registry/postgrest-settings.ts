@@ -65,7 +65,7 @@ const PARSERS: ReadonlyMap<string, Parse> = new Map<string, Parse>([
   ['server-timing-enabled', (v) => ({ serverTimingEnabled: parseBoolean(v) })],
   ['url-use-legacy-target-names', (v) => ({ urlUseLegacyTargetNames: parseBoolean(v) })],
   // The gateway's own, off unless asked for: PostgREST has nothing like them.
-  ['cascata-batch-max-requests', (v) => ({ batchMaxRequests: parseCount(v) ?? 0 })],
+  ['cascata-batch-max-requests', (v) => ({ cascataBatchMaxRequests: parseCount(v) ?? 0 })],
   ['cascata-etag-enabled', (v) => ({ cascataEtagEnabled: parseBoolean(v) })],
   ['cascata-keyset-enabled', (v) => ({ cascataKeysetEnabled: parseBoolean(v) })],
   ['cascata-method-override-enabled', (v) => ({ cascataMethodOverrideEnabled: parseBoolean(v) })],
@@ -195,7 +195,7 @@ function defaultSettings(): MutableSettings {
     serverTraceHeader: undefined,
     serverTimingEnabled: false,
     urlUseLegacyTargetNames: true,
-    batchMaxRequests: 0,
+    cascataBatchMaxRequests: 0,
     cascataEtagEnabled: false,
     cascataKeysetEnabled: false,
     cascataMethodOverrideEnabled: false,

@@ -122,7 +122,7 @@ export interface PostgrestSettings {
   readonly serverTimingEnabled: boolean;
   readonly urlUseLegacyTargetNames: boolean;
   /** `cascata-batch-max-requests`: requests that one batch may hold; 0 turns batches off. */
-  readonly batchMaxRequests: number;
+  readonly cascataBatchMaxRequests: number;
   /** `ETag` and `If-None-Match` on reads (docs/etag.md). */
   readonly cascataEtagEnabled: boolean;
   /** `cursor=after.…` on reads of relations (docs/keyset-pages.md). */

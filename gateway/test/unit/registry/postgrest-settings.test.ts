@@ -46,7 +46,7 @@ describe('parsePostgrestSettings', () => {
       serverTraceHeader: undefined,
       serverTimingEnabled: false,
       urlUseLegacyTargetNames: true,
-      batchMaxRequests: 0,
+      cascataBatchMaxRequests: 0,
       cascataEtagEnabled: false,
       cascataKeysetEnabled: false,
       cascataMethodOverrideEnabled: false,

@@ -32,7 +32,7 @@ const SETTINGS: PostgrestSettings = {
   serverTraceHeader: undefined,
   serverTimingEnabled: false,
   urlUseLegacyTargetNames: true,
-  batchMaxRequests: 0,
+  cascataBatchMaxRequests: 0,
   cascataEtagEnabled: false,
   cascataKeysetEnabled: false,
   cascataMethodOverrideEnabled: false,
