@@ -52,7 +52,7 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
   const range = resolveRange(method, limits, headers.range);
   const { columns } = params;
   const payload = parsePayload({ action, contentType: headers['content-type'], body: input.body, columns });
-  const { cookie, ...otherHeaders } = headers;
+  const { cookie } = headers;
   return {
     method,
     action,
@@ -68,9 +68,13 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
     payload,
     openApiVersion: version,
     conditional: settings.cascataEtagEnabled ? parseConditional(method, headers['if-none-match']) : undefined,
-    headers: cookie === undefined ? headers : otherHeaders,
+    headers: cookie === undefined ? headers : withoutCookie(headers),
     cookies: cookie === undefined ? NO_COOKIES : parseCookies(cookie),
   };
+}
+
+function withoutCookie({ cookie: _, ...others }: HttpInput['headers']): HttpInput['headers'] {
+  return others;
 }
 
 /** Whether the query string holds a function's arguments. OPTIONS needs them to find the function (R6). */

@@ -66,7 +66,7 @@ export function parseQuery(rawQuery: string, isCallByGet: boolean, takesCursor =
     hasRootLimit: isLimited(limits),
     columns,
     onConflict,
-    filterFields: [...new Set(given.filters.map(([name]) => name))],
+    filterFields: namesOf(given.filters),
     routineParams,
     // Every page has another cursor: they would only push the shapes of other reads out.
     shape: given.cursor === undefined && hasShape(rawQuery) ? headOfShape(given) + shape : undefined,
@@ -97,6 +97,13 @@ function parseFilters(
   return { filters, routineParams, shape };
 }
 
+/** Each name once. */
+function namesOf(pairs: readonly NamedValue[]): readonly string[] {
+  const names: string[] = [];
+  for (const [name] of pairs) if (!names.includes(name)) names.push(name);
+  return names;
+}
+
 function headOfShape(given: SortedPairs): string {
   const { select, columns, onConflict, order, logic, limits, offsets } = given;
   const named: NamedValue[] = [];
@@ -124,6 +131,12 @@ function paramsWithoutCursor(pairs: readonly QueryPair[]): string {
     .join('&');
 }
 
+/** Of some parameters the first counts, even when it has no value. */
+function firstOf(pairs: readonly QueryPair[], wanted: string): string | undefined {
+  for (const [name, value] of pairs) if (name === wanted) return value;
+  return undefined;
+}
+
 function sortPairs(pairs: readonly QueryPair[], takesCursor: boolean): SortedPairs {
   const order: NamedValue[] = [];
   const logic: NamedValue[] = [];
@@ -131,13 +144,8 @@ function sortPairs(pairs: readonly QueryPair[], takesCursor: boolean): SortedPai
   const offsets: NamedValue[] = [];
   const filters: NamedValue[] = [];
   let cursor: string | undefined;
-  // Of these the first counts, even when it has no value.
-  const first = new Map<string, string | undefined>();
   for (const [name, value] of pairs) {
-    if (name === 'select' || name === 'columns' || name === 'on_conflict') {
-      if (!first.has(name)) first.set(name, value);
-      continue;
-    }
+    if (name === 'select' || name === 'columns' || name === 'on_conflict') continue;
     if (value === undefined) continue;
     switch (name.slice(name.lastIndexOf('.') + 1)) {
       case 'order':
@@ -159,9 +167,9 @@ function sortPairs(pairs: readonly QueryPair[], takesCursor: boolean): SortedPai
     }
   }
   return {
-    select: first.get('select'),
-    columns: first.get('columns'),
-    onConflict: first.get('on_conflict'),
+    select: firstOf(pairs, 'select'),
+    columns: firstOf(pairs, 'columns'),
+    onConflict: firstOf(pairs, 'on_conflict'),
     order,
     logic,
     limits,

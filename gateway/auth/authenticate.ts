@@ -47,6 +47,7 @@ export class Authenticator {
   readonly #now: () => number;
   readonly #keys: TenantKeyCache;
   readonly #verified: LRUCache<string, VerifiedToken>;
+  readonly #anonymous = new WeakMap<Tenant, AuthResult>();
 
   constructor(options: AuthenticatorOptions) {
     this.#observe = options.observe;
@@ -77,7 +78,7 @@ export class Authenticator {
     const { decisive, apikey } = chooseCredential(credentials);
     if (decisive === undefined) {
       if (tenant.requireApiKey) throw noApiKey();
-      return anonymous(tenant);
+      return this.#asAnonymous(tenant);
     }
     const identity = this.#identify(decisive, tenant);
     if (apikey !== undefined && apikey !== decisive && (tenant.requireApiKey || isOpaqueKey(apikey))) {
@@ -85,6 +86,15 @@ export class Authenticator {
     }
     if (identity instanceof Promise) return identity.then((known) => admit(known, tenant, apikey));
     return admit(identity, tenant, apikey);
+  }
+
+  #asAnonymous(tenant: Tenant): AuthResult {
+    let result = this.#anonymous.get(tenant);
+    if (result === undefined) {
+      result = anonymous(tenant);
+      this.#anonymous.set(tenant, result);
+    }
+    return result;
   }
 
   /** A user's token decides, and the key sent beside it has to be good as well. */

@@ -50,16 +50,21 @@ export function isFramingHeader(name: string): boolean {
 }
 
 /**
- * The body to send beside these header values. Node writes a text and the headers before it as one UTF-8 string, which
+ * The body to send beside these headers. Node writes a text and the headers before it as one UTF-8 string, which
  * would encode the bytes of `headerText` a second time; given bytes, it writes the headers one byte a character.
  */
 export function bodyBesideHeaders(
   body: string | Uint8Array<ArrayBuffer>,
-  values: Iterable<string>,
+  headers: Readonly<ResponseHeaders>,
 ): string | Uint8Array<ArrayBuffer> {
   if (typeof body !== 'string') return body;
-  for (const value of values) if (!PLAIN_TEXT.test(value)) return new TextEncoder().encode(body);
+  // Runs for every response: lists of values and names would cost as much as all else here.
+  for (const name in headers) if (!isPlain(headers[name]!)) return new TextEncoder().encode(body);
   return body;
+}
+
+function isPlain(value: ResponseHeaders[string]): boolean {
+  return typeof value === 'string' ? PLAIN_TEXT.test(value) : value.every((one) => PLAIN_TEXT.test(one));
 }
 
 /** Puts `over` on top of `base`, names compared without case. */

@@ -73,19 +73,18 @@ export async function runTransaction(
   request: TransactionRequest,
   given: RunOptions = {},
 ): Promise<ResultSet> {
-  const options = { ...given, deadlineMs: given.deadlineMs ?? defaultDeadlineMs(request) };
-  if (request.accessMode !== 'read only' || given.isOnce === true) {
-    return await runOnce(pools, upstream, request, options);
-  }
+  const deadlineMs = given.deadlineMs ?? defaultDeadlineMs(request);
+  const once: Once = { pools, upstream, request, deadlineMs };
+  if (request.accessMode !== 'read only' || given.isOnce === true) return await runOnce(once, given);
   for (const pauseMs of REPEAT_PAUSES_MS) {
     try {
-      return await runOnce(pools, upstream, request, options);
+      return await runOnce(once, given);
     } catch (error) {
       if (!isConnectionLost(error)) throw error;
     }
     await sleep(pauseMs);
   }
-  return await runOnce(pools, upstream, request, options);
+  return await runOnce(once, given);
 }
 
 /** A server that keeps its `statement_timeout` answers before this; one that has gone silent keeps nobody longer than needed. */
@@ -105,13 +104,18 @@ function isConnectionLost(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'PGRST001';
 }
 
+interface Once {
+  readonly pools: PoolCache;
+  readonly upstream: Upstream;
+  readonly request: TransactionRequest;
+  readonly deadlineMs: number;
+}
+
 async function runOnce(
-  pools: PoolCache,
-  upstream: Upstream,
-  request: TransactionRequest,
-  options: RunOptions & { readonly deadlineMs: number },
+  { pools, upstream, request, deadlineMs }: Once,
+  options: RunOptions,
 ): Promise<ResultSet> {
-  const { signal, owner = '', deadlineMs } = options;
+  const { signal, owner = '' } = options;
   const lease = pools.lease(upstream);
   const { pool } = lease;
   try {

@@ -7,9 +7,8 @@ export function fetchResponse({ status, statusText, headers, body, stream }: Htt
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     (typeof value === 'string' ? [value] : value).map((one): [string, string] => [name, one]),
   );
-  const values = lines.map(([, value]) => value);
   const hasList = lines.length !== Object.keys(headers).length;
-  const given = stream === undefined ? body && bodyBesideHeaders(body, values) : streamBody(stream);
+  const given = stream === undefined ? body && bodyBesideHeaders(body, headers) : streamBody(stream);
   return new Response(given || null, {
     status,
     ...(statusText === undefined ? {} : { statusText }),

@@ -9,6 +9,7 @@ import { readNodeBody } from './read-body.ts';
 export class NodeRequest implements HttpRequest {
   readonly path: string;
   readonly rawQuery: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly #node: NodeBindings;
   #controller: AbortController | undefined;
 
@@ -17,17 +18,14 @@ export class NodeRequest implements HttpRequest {
     this.#node = node;
     this.path = path;
     this.rawQuery = rawQuery;
+    const { headers } = node.incoming;
+    // The one header that Node gives as a list; no client of an API sends it.
+    if (headers['set-cookie'] !== undefined) delete headers['set-cookie'];
+    this.headers = headers as Record<string, string>;
   }
 
   get method(): string {
     return this.#node.incoming.method ?? 'GET';
-  }
-
-  get headers(): Readonly<Record<string, string>> {
-    const { headers } = this.#node.incoming;
-    // The one header that Node gives as a list; no client of an API sends it.
-    if (headers['set-cookie'] !== undefined) delete headers['set-cookie'];
-    return headers as Record<string, string>;
   }
 
   get host(): string | undefined {

@@ -12,7 +12,7 @@ export function writeResponse(response: HttpResponse, outgoing: ServerResponse):
   }
   if (outgoing.destroyed) return;
   const { status, statusText, headers } = response;
-  const body = response.body && bodyBesideHeaders(response.body, Object.values(headers).flat());
+  const body = response.body && bodyBesideHeaders(response.body, headers);
   if (body) headers['Content-Length'] = String(Buffer.byteLength(body));
   if (statusText === undefined) outgoing.writeHead(status, headers);
   else outgoing.writeHead(status, statusText, headers);

@@ -29,7 +29,7 @@ export class CounterFamily {
 
   /** One series, to be kept by whoever counts on every request. @param values one per label, in order */
   series(...values: readonly string[]): CounterSeries {
-    const key = values.join('\0');
+    const key = seriesKey(values);
     let series = this.#series.get(key);
     if (series === undefined) {
       series = { labels: renderLabels(this.#labels, values), value: 0 };
@@ -91,7 +91,7 @@ export class HistogramFamily {
 
   /** One series, to be kept by whoever observes on every request. @param values one per label, in order */
   series(...values: readonly string[]): HistogramSeries {
-    const key = values.join('\0');
+    const key = seriesKey(values);
     let series = this.#series.get(key);
     if (series === undefined) {
       series = new HistogramSeries(renderLabels(this.#labels, values), this.#bounds);
@@ -113,6 +113,10 @@ export class HistogramFamily {
     }
     return text;
   }
+}
+
+function seriesKey(values: readonly string[]): string {
+  return values.length === 1 ? values[0]! : values.join('\0');
 }
 
 function renderLabels(names: readonly string[], values: readonly string[]): string {

@@ -79,9 +79,13 @@ function limitParameters({ statements }: MainQuery): void {
 /** The schema asked for, then `db-extra-search-path`, each once. */
 export function searchPath(tenant: Tenant, schema: string): string {
   const { naming, settings } = tenant;
-  const names = [schema, ...settings.dbExtraSearchPath].map((name) => physicalSchema(naming, name));
-  if (naming.rolePrefix !== undefined) names.push(EXTENSIONS_SCHEMA);
-  return [...new Set(names)].map((name) => quoteIdent(name)).join(', ');
+  const names = [physicalSchema(naming, schema)];
+  const add = (name: string): void => {
+    if (!names.includes(name)) names.push(name);
+  };
+  for (const extra of settings.dbExtraSearchPath) add(physicalSchema(naming, extra));
+  if (naming.rolePrefix !== undefined) add(EXTENSIONS_SCHEMA);
+  return names.map((name) => quoteIdent(name)).join(', ');
 }
 
 function smaller(a: number | undefined, b: number | undefined): number | undefined {

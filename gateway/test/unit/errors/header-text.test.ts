@@ -40,6 +40,6 @@ test('headers are replaced whatever the case of their names', () => {
 });
 
 test('a body goes as bytes beside headers beyond ASCII, else as the text it is', () => {
-  expect(bodyBesideHeaders('é', ['a', 'b'])).toBe('é');
-  expect(bodyBesideHeaders('é', ['a', 'Ã©'])).toEqual(new TextEncoder().encode('é'));
+  expect(bodyBesideHeaders('é', { A: 'a', B: ['b'] })).toBe('é');
+  expect(bodyBesideHeaders('é', { A: 'a', B: ['b', 'Ã©'] })).toEqual(new TextEncoder().encode('é'));
 });
