@@ -8,7 +8,12 @@ import type { Services } from './services.ts';
 export function createGatewayServer(services: Services, observe: Observe): HttpServer {
   return createHttpServer({
     fetch: createApp(services).fetch,
-    direct: { prefix: REST_PREFIX, answer: (http) => answerRest(http, services), writes: services.writes },
+    direct: {
+      prefix: REST_PREFIX,
+      answer: (http) => answerRest(http, services),
+      writes: services.writes,
+      onFault: (cause) => observe({ kind: 'request-failed', requestId: '', tenantId: undefined, cause }),
+    },
     settings: services.config.gateway,
     observe,
   });

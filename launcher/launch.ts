@@ -79,7 +79,7 @@ export class Launch {
       ...admin,
     });
     // The data plane does not get the admin token.
-    const { ADMIN_TOKEN: _, ...gatewayEnv } = env;
+    const { ADMIN_TOKEN: _, ADMIN_TOKEN_PREVIOUS: _previous, ...gatewayEnv } = env;
     const gatewayService = await this.#start({
       name: 'gateway',
       entry: '../gateway/main',

@@ -11,6 +11,8 @@ import { JobChanges } from './job-changes.ts';
 
 export interface ApiServerOptions extends Omit<OpenServicesOptions, 'process'> {
   readonly adminToken: Secret;
+  /** Is good as well, see `AuthenticateOptions`. */
+  readonly previousAdminToken?: Secret | undefined;
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
@@ -27,7 +29,7 @@ export interface ApiServer {
 
 /** Serves the admin API. @throws {Error} when the port cannot be had (`EADDRINUSE`) */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { adminToken, host, port, metrics, observe, failureDelayMs } = options;
+  const { adminToken, previousAdminToken, host, port, metrics, observe, failureDelayMs } = options;
   const opened = openAdminServices({ ...options, process: 'admin-api' });
   const boss = openSender(opened.control, (cause) => observe({ kind: 'registry-unreachable', cause }));
   const jobChanges = new JobChanges(options.controlDatabaseUrl);
@@ -37,6 +39,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     metrics,
     auth: {
       adminToken,
+      previousAdminToken,
       addressOf: (context) => getConnInfo(context).remote.address,
       ...(failureDelayMs === undefined ? {} : { failureDelayMs }),
     },

@@ -14,6 +14,8 @@ export interface DirectRoute {
   readonly answer: (http: HttpRequest) => Promise<HttpResponse>;
   /** Sends the answers. */
   readonly writes: TurnWrites;
+  /** Told of an answer that could not be written. */
+  readonly onFault?: (cause: unknown) => void;
 }
 
 /** Targets that normalising as a URL would not change, and hosts that cannot be malformed. */
@@ -35,9 +37,9 @@ export function isDirect({ url, headers: { host } }: IncomingMessage, prefix: st
 const SLASH = 47;
 const QUESTION_MARK = 63;
 
-export function answerDirectly({ answer, writes }: DirectRoute, node: NodeBindings): void {
+export function answerDirectly({ answer, writes, onFault }: DirectRoute, node: NodeBindings): void {
   const http = new NodeRequest(node, splitPath(node.incoming.url ?? '/'));
   void answer(http).then((response) => {
-    writes.toClient(() => writeResponse(response, node.outgoing));
+    writes.toClient(() => writeResponse(response, node.outgoing, onFault));
   });
 }

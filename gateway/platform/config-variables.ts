@@ -6,6 +6,7 @@ import { isCidr, LOG_LEVELS, type PartialSettings } from './config-schema.ts';
 export const SECRET_VARIABLE_NAMES = [
   'CASCATA_MASTER_KEY',
   'ADMIN_TOKEN',
+  'ADMIN_TOKEN_PREVIOUS',
   'CONTROL_DATABASE_URL',
   'PGBOUNCER_URL',
   'READ_REPLICA_URLS',
@@ -38,6 +39,7 @@ export interface Variables {
   readonly settings: PartialSettings;
   readonly masterKey: Secret | undefined;
   readonly adminToken: Secret | undefined;
+  readonly previousAdminToken: Secret | undefined;
   readonly controlDatabaseUrl: Secret | undefined;
   readonly pgbouncerUrl: Secret | undefined;
   /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
@@ -78,6 +80,7 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     settings,
     masterKey: readSecret(reader, 'CASCATA_MASTER_KEY', checkMasterKey),
     adminToken: readSecret(reader, 'ADMIN_TOKEN'),
+    previousAdminToken: readSecret(reader, 'ADMIN_TOKEN_PREVIOUS'),
     controlDatabaseUrl: readSecret(reader, 'CONTROL_DATABASE_URL', checkControlUrl),
     pgbouncerUrl: readSecret(reader, 'PGBOUNCER_URL', checkPostgresUrl),
     readReplicaUrls: splitUrls(readSecret(reader, 'READ_REPLICA_URLS', checkPostgresUrls)),

@@ -35,12 +35,15 @@ export interface GatewayConfig extends Settings {
 
 export interface Config extends GatewayConfig {
   readonly adminToken: Secret;
+  /** Is good as well, while it gives way to the other one. */
+  readonly previousAdminToken: Secret | undefined;
 }
 
 /** What `npm start` begins with: in development it makes what is missing itself. */
 export interface LauncherConfig extends Settings {
   readonly masterKey: Secret | undefined;
   readonly adminToken: Secret | undefined;
+  readonly previousAdminToken: Secret | undefined;
   readonly controlDatabaseUrl: Secret | undefined;
 }
 
@@ -162,7 +165,7 @@ function load<Needed extends SecretName>(
     variables.settings,
   ]);
   const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl, readReplicaUrls } = variables;
-  const { containerEngine, phantomKey } = variables;
+  const { containerEngine, phantomKey, previousAdminToken } = variables;
   const config: LauncherConfig = {
     ...settings,
     environment,
@@ -174,6 +177,7 @@ function load<Needed extends SecretName>(
     phantomKey,
     masterKey,
     adminToken,
+    previousAdminToken,
     controlDatabaseUrl,
   };
   assertHasSecrets(config, needed);

@@ -1,8 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { withAttackTable } from '../attacks/support/attack-table.ts';
+import { MUTATIONS } from '../attacks/mutations/all-mutations.ts';
+import { namedDefences, withAttackTable } from '../attacks/support/attack-table.ts';
+
+const FILE = new URL('../../docs/security.md', import.meta.url);
+
+test('docs/security.md names the defences that are switched off by tests, and no others', async () => {
+  const named = namedDefences(await readFile(FILE, 'utf8'));
+  expect(named).toEqual(MUTATIONS.map(({ defence }) => defence));
+  expect(new Set(named).size).toBe(named.length);
+});
 
 test('docs/security.md tells of every attack there is: node test/attacks/write-report.ts writes it', async () => {
-  const document = await readFile(new URL('../../docs/security.md', import.meta.url), 'utf8');
+  const document = await readFile(FILE, 'utf8');
   expect(withAttackTable(document)).toBe(document);
 });

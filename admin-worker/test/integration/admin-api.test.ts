@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
 
@@ -36,6 +37,29 @@ describe('who may call', () => {
     const refused = await admin.request('GET', '/v1/tenants', { token: 'wrong' });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await admin.request('GET', '/v1/tenants')).status).toBe(200);
+  });
+
+  test('while the token is changed the previous one is good as well, and the audit log tells them apart', async () => {
+    const id = admin.tenantId();
+    const created = await admin.request('POST', '/v1/tenants', {
+      body: { id, hosts: [`${id}.localhost`] },
+      token: admin.previousAdminToken,
+    });
+    expect(created.status).toBe(201);
+    await admin.request('POST', `/v1/tenants/${id}/keys/rotate`, { body: {} });
+    const rows = await admin.control<{ actor: string }>(
+      'SELECT actor FROM control.audit_log WHERE tenant_id = $1 ORDER BY id',
+      [id],
+    );
+    const fingerprint = (token: string) => createHash('sha256').update(token).digest('hex').slice(0, 12);
+    expect(rows.map(({ actor }) => actor)).toEqual([
+      fingerprint(admin.previousAdminToken),
+      fingerprint(admin.adminToken),
+    ]);
+    for (const token of [`${admin.previousAdminToken}x`, admin.previousAdminToken.slice(0, -1)]) {
+      expect((await admin.request('GET', '/v1/tenants', { token })).status).toBeGreaterThanOrEqual(401);
+    }
+    expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
   });
 });
 

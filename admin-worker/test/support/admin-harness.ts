@@ -32,6 +32,8 @@ export interface AdminHarness {
   readonly sharedDatabase: string;
   readonly masterKey: Secret;
   readonly adminToken: string;
+  /** The one before it, which is good as well. */
+  readonly previousAdminToken: string;
   readonly dataDir: string;
   readonly baseUrl: string;
   readonly observations: readonly Observation[];
@@ -76,6 +78,7 @@ export async function startAdminHarness({
   const sharedDatabase = `${database.name}_shared`;
   const masterKey = new Secret(randomBytes(32).toString('base64url'));
   const adminToken = randomBytes(24).toString('base64url');
+  const previousAdminToken = randomBytes(24).toString('base64url');
   const observations: Observation[] = [];
   const common = {
     controlDatabaseUrl: new Secret(database.url),
@@ -89,6 +92,7 @@ export async function startAdminHarness({
   const server = await startApiServer({
     ...common,
     adminToken: new Secret(adminToken),
+    previousAdminToken: new Secret(previousAdminToken),
     host: '127.0.0.1',
     port: 0,
     metrics: createMetrics({ withProcessMetrics: false }),
@@ -112,6 +116,7 @@ export async function startAdminHarness({
     sharedDatabase,
     masterKey,
     adminToken,
+    previousAdminToken,
     dataDir,
     baseUrl,
     observations,

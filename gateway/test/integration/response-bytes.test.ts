@@ -25,6 +25,7 @@ const RESPONSES: Readonly<Record<string, () => HttpResponse>> = {
     const responseHeaders = '[{"Set-Cookie":"a=1"},{"Set-Cookie":"b=é"}]';
     return finishResponse({ status: 201, headers: {}, body: '' }, { ...NO_WISHES, responseHeaders }, {});
   },
+  '/broken': () => ({ status: 200, headers: { 'X-A': '1\r\nX-B: 2' }, body: 'x' }),
   '/error': () => {
     const error = new GatewayError({ code: '1', status: 402, message: 'é', headers: { 'X-A': 'é' } });
     return errorResponse(error, { headersOnly: false, verbosity: 'minimal' });
@@ -92,4 +93,19 @@ describe.each(Object.entries(SERVERS))('%s', (_name, create) => {
       'HTTP/1.1 402 Payment Required\ncontent-length: 27\ncontent-type: application/json; charset=utf-8\nx-a: é\n\n{"code":"1","message":"é"}',
     );
   });
+});
+
+test('a header that cannot be written makes one answer a 500, and does not end the server', async () => {
+  const faults: unknown[] = [];
+  const server = createServer(({ url }, outgoing) =>
+    writeResponse(RESPONSES[url ?? '']!(), outgoing, (cause) => faults.push(cause)),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  expect(await onTheWire(port, 'GET', '/broken')).toBe(
+    'HTTP/1.1 500 Internal Server Error\ncontent-length: 70\ncontent-type: application/json; charset=utf-8\n\n{"code":"GW901","details":null,"hint":null,"message":"Internal error"}',
+  );
+  expect(await onTheWire(port, 'GET', '/created')).toMatch(/^HTTP\/1.1 201 /);
+  expect(faults).toEqual([expect.objectContaining({ code: 'ERR_INVALID_CHAR' })]);
+  await new Promise((resolve) => server.close(resolve));
 });

@@ -3,12 +3,8 @@ import { SignJWT } from 'jose';
 import { type AdminHarness, startAdminHarness } from '../../../admin-worker/test/support/admin-harness.ts';
 import { createGatewayServer } from '../../../gateway/gateway-server.ts';
 import { loadGatewayConfig } from '../../../gateway/platform/config.ts';
-import type { ConfigInput } from '../../../gateway/platform/config-schema.ts';
 import { createMetrics } from '../../../gateway/platform/metrics.ts';
-import type { Observation } from '../../../gateway/platform/observation.ts';
-import { combineObservers } from '../../../gateway/platform/observer.ts';
-import { Secret } from '../../../gateway/registry/secrets.ts';
-import { createServices, type Services } from '../../../gateway/services.ts';
+import { createServices } from '../../../gateway/services.ts';
 import { type Answer, openAgent, type Question, speak } from './speak.ts';
 import { ATTACKER_SQL, VICTIM_SQL } from './tenant-sql.ts';
 
@@ -21,8 +17,6 @@ export interface Keys {
 /** Two tenants on one connection of one gateway, so that whatever the attacker leaves meets the victim. */
 export interface Stage {
   readonly admin: AdminHarness;
-  readonly services: Services;
-  readonly observations: readonly Observation[];
   readonly port: number;
   readonly attacker: string;
   readonly victim: string;
@@ -38,27 +32,25 @@ export interface Stage {
   run(...statements: readonly string[]): Promise<Answer>;
   /** What the victim's next request finds in its session. */
   traces(): Promise<string>;
-  /** Changes what the gateway sends to PostgreSQL, where something is between the two. */
-  readonly mutateWire?: StageOptions['mutateWire'];
   stop(): Promise<void>;
 }
 
-export interface StageOptions {
-  readonly mutateWire?: ((part: string | undefined, instead: string) => void) | undefined;
-  /** Superuser DSN; the shared server otherwise. */
-  readonly serverUrl?: string | undefined;
-  readonly config?: ConfigInput;
-  /** Puts something between the gateway and PostgreSQL. */
-  readonly wrapUrl?: (url: string) => Promise<string>;
+/** A gateway of the stage's registry. Its port may change. */
+export interface StageGateway {
+  readonly port: number;
+  close(): Promise<void>;
 }
 
-export async function openStage({
-  serverUrl,
-  config = {},
-  wrapUrl,
-  mutateWire,
-}: StageOptions = {}): Promise<Stage> {
-  const admin = await startAdminHarness({ serverUrl });
+export interface StageOptions {
+  /** Superuser DSN; the shared server otherwise. */
+  readonly serverUrl?: string | undefined;
+  /** Runs the gateway, and the jobs, elsewhere. */
+  readonly openElsewhere?: (admin: AdminHarness) => Promise<StageGateway>;
+}
+
+export async function openStage({ serverUrl, openElsewhere }: StageOptions = {}): Promise<Stage> {
+  const admin = await startAdminHarness({ serverUrl, withRunner: openElsewhere === undefined });
+  const gateway = await (openElsewhere ?? openGateway)(admin);
   const attacker = admin.tenantId('mallory');
   const victim = admin.tenantId('bob');
   const keys = new Map<string, Keys>();
@@ -75,7 +67,6 @@ export async function openStage({
   const named = (text: string): string => text.replaceAll('@a', attacker).replaceAll('@b', victim);
   await migrate(admin, victim, VICTIM_SQL);
   await migrate(admin, attacker, named(ATTACKER_SQL));
-  const gateway = await openGateway(admin, config, wrapUrl);
   const agent = openAgent();
   const call: Stage['call'] = (id, target, { headers, ...question } = {}) =>
     speak({ port: gateway.port, agent }, `/rest/v1${target}`, {
@@ -89,8 +80,9 @@ export async function openStage({
     });
   return {
     admin,
-    mutateWire,
-    ...gateway,
+    get port() {
+      return gateway.port;
+    },
     attacker,
     victim,
     keys: (id) => keys.get(id)!,
@@ -115,11 +107,7 @@ export async function openStage({
   };
 }
 
-async function openGateway(
-  admin: AdminHarness,
-  input: ConfigInput,
-  wrapUrl: (url: string) => Promise<string> = async (url) => url,
-): Promise<Pick<Stage, 'services' | 'observations' | 'port'> & { close(): Promise<void> }> {
+async function openGateway(admin: AdminHarness): Promise<StageGateway> {
   const config = loadGatewayConfig(
     {
       CASCATA_ENV: 'test',
@@ -127,20 +115,13 @@ async function openGateway(
       CONTROL_DATABASE_URL: admin.controlUrl,
       GATEWAY_PORT: '0',
     },
-    { ...input, pools: { poolSize: 1, ...input.pools } },
+    { pools: { poolSize: 1 } },
   );
-  const observations: Observation[] = [];
   const metrics = createMetrics({ withProcessMetrics: false });
-  const observe = combineObservers(metrics.observe, (observation) => void observations.push(observation));
-  const controlDatabaseUrl = new Secret(await wrapUrl(admin.controlUrl));
-  const services = createServices(
-    { ...config, sharedDatabase: admin.sharedDatabase, controlDatabaseUrl },
-    { observe, metrics },
-  );
+  const { observe } = metrics;
+  const services = createServices({ ...config, sharedDatabase: admin.sharedDatabase }, { observe, metrics });
   const server = createGatewayServer(services, observe);
   return {
-    services,
-    observations,
     port: await server.listen(),
     async close() {
       await server.drain(AbortSignal.timeout(1_000));

@@ -15,6 +15,10 @@ export const VICTIM_SQL = `
   CREATE INDEX ON public.checked (id) WHERE text = 'index ${MARKER}';
   ALTER TABLE public.checked ENABLE ROW LEVEL SECURITY;
   CREATE POLICY own ON public.checked USING (text = 'policy ${MARKER}');
+  CREATE DOMAIN public.tagged AS text DEFAULT 'type ${MARKER}';
+  CREATE TRIGGER same BEFORE UPDATE ON public.checked FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger('trigger ${MARKER}');
+  CREATE TABLE public.parted (text text) PARTITION BY LIST (text);
+  CREATE TABLE public.part PARTITION OF public.parted FOR VALUES IN ('bound ${MARKER}');
   CREATE SEQUENCE public.counter;
   CREATE FUNCTION public.next() RETURNS bigint LANGUAGE sql AS $$ SELECT nextval('counter') $$;
   CREATE FUNCTION public.traces() RETURNS json LANGUAGE sql AS $$
@@ -47,6 +51,7 @@ export const ATTACKER_SQL = `
     END LOOP;
     RETURN result;
   END $$;
+  CREATE FUNCTION public.no_limit() RETURNS text LANGUAGE sql AS $$ SELECT set_config('statement_timeout', '0', false) $$;
   CREATE PROCEDURE public.commits() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;
   CREATE FUNCTION @a.steal() RETURNS text LANGUAGE plpgsql AS $$
   DECLARE loot text;

@@ -138,6 +138,17 @@ test('a secret given twice, a missing file and an empty file are problems', asyn
   ]);
 });
 
+test('a previous admin token may be given beside the token, also by a file', async () => {
+  expect(loadConfig(SECRETS, {}).previousAdminToken).toBe(undefined);
+  const file = join(directory, 'previous-token');
+  await writeFile(file, 'the-one-before\n');
+  const config = loadConfig({ ...SECRETS, ADMIN_TOKEN_PREVIOUS_FILE: file }, {});
+  expect([config.adminToken.reveal(), config.previousAdminToken?.reveal()]).toEqual([
+    SECRETS.ADMIN_TOKEN,
+    'the-one-before',
+  ]);
+});
+
 test('the gateway runs without ADMIN_TOKEN, the admin worker does not', () => {
   const { ADMIN_TOKEN: _, ...env } = SECRETS;
   expect(loadGatewayConfig(env, {}).controlDatabaseUrl.reveal()).toBe(SECRETS.CONTROL_DATABASE_URL);
