@@ -2,13 +2,11 @@ import { readFile } from 'node:fs/promises';
 import type { Bundle } from '../catalogue/catalogue-entry.ts';
 import { parseControlFile } from './control-file.ts';
 import type { Core } from './core-facts.ts';
-import type { ImageFiles } from './image-files.ts';
+import { AT_ONCE, type ImageFiles } from './image-files.ts';
+import { ImageLibraries } from './image-libraries.ts';
 import { limitConcurrency } from './limit-concurrency.ts';
 import type { CoreFacts, Payload, PayloadFile } from './payload.ts';
 import { resolveClosure } from './resolve-closure.ts';
-
-/** Requests for single files that the engine is given at once. */
-const AT_ONCE = 6;
 
 export interface CollectOptions {
   readonly bundle: Bundle;
@@ -29,6 +27,10 @@ export async function collectPayload({
   files,
 }: CollectOptions): Promise<{ readonly payload: Payload; readonly core: CoreFacts }> {
   const { pg, arch } = core.facts;
+  // Folders of data are what takes longest to come, and wait for nothing else.
+  const data = Promise.all((bundle.data ?? []).map((folder) => dataOf(files, folder)));
+  // Whoever fails first tells; the other failure is the same engine's.
+  data.catch(() => undefined);
   const shares = [`/usr/share/postgresql/${pg}/extension`, '/usr/local/share/postgresql/extension'];
   const moduleDirs = [`/usr/lib/postgresql/${pg}/lib`, '/usr/local/lib/postgresql'];
   const offered =
@@ -38,17 +40,9 @@ export async function collectPayload({
   const extensions = withRequired(offered, wanted, bundle.extensions);
   const scripts = offered.filter(({ name }) => scriptOf(name, extensions) !== undefined);
   const limit = limitConcurrency(AT_ONCE);
-  const firstOf = (dirs: readonly string[], as: { kind: 'module' | 'closure'; name: string }) =>
-    limit(async () => {
-      for (const dir of dirs) {
-        const file = await files.file(`${dir}/${as.name}`, as);
-        if (file !== undefined) return file;
-      }
-      return undefined;
-    });
   const named = [...(await modulesNamed(scripts))].filter((name) => !core.facts.modules.has(name));
   const modules = (
-    await Promise.all(named.map((name) => firstOf(moduleDirs, { kind: 'module', name })))
+    await Promise.all(named.map((name) => limit(() => files.firstFile(moduleDirs, { kind: 'module', name }))))
   ).filter((file) => file !== undefined);
   const libraryDirs = [
     `/lib/${arch}-linux-gnu`,
@@ -60,16 +54,20 @@ export async function collectPayload({
     `/usr/lib/${arch}-linux-gnu/blas`,
     `/usr/lib/${arch}-linux-gnu/lapack`,
   ];
+  const libraries = new ImageLibraries(files, {
+    dirs: libraryDirs,
+    ownedByCore: await core.libraryNames(),
+  });
   const closure = await resolveClosure(modules, {
     inCore: (library) => limit(() => core.library(library)),
-    inImage: (name) => firstOf(libraryDirs, { kind: 'closure', name }),
+    announce: (names) => libraries.announce(names),
+    inImage: (name) => libraries.find(name),
   });
-  const data = await Promise.all((bundle.data ?? []).map((folder) => dataOf(files, folder)));
   return {
     payload: {
       bundle: bundle.name,
       extensions,
-      files: [...modules, ...scripts, ...closure.files, ...data.flat()],
+      files: [...modules, ...scripts, ...closure.files, ...(await data).flat()],
       missing: closure.missing,
     },
     core: { ...core.facts, libraries: closure.core },

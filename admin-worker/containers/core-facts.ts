@@ -2,10 +2,10 @@ import type { ClientBase, Pool } from 'pg';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { JobError } from '../jobs/job.ts';
 import { type ContainerEngine, type EngineContainer, VOLUME_TARGET } from './container-engine.ts';
-import { ElfError, type ElfFile, readElf } from './elf-file.ts';
+import { CoreLibraries, tryElf } from './core-libraries.ts';
+import type { ElfFile } from './elf-file.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import type { CoreFacts } from './payload.ts';
-import { readOneFile } from './read-archive.ts';
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;
 
@@ -21,6 +21,8 @@ export interface Core {
   readonly manifests: ReadonlyMap<string, PublishedManifest>;
   /** A library on the server's own path; asked once for each name. */
   readonly library: (name: string) => Promise<ElfFile | undefined>;
+  /** Names of all files on that path. */
+  readonly libraryNames: () => Promise<ReadonlySet<string>>;
 }
 
 export interface PublishedManifest {
@@ -55,9 +57,9 @@ export async function readCore(options: {
       },
     );
   const { dirs, volume } = placesOf(container, coreContainer);
-  const postgres = await readLibrary(engine, container.id, [`${server.bindir}/postgres`]);
-  if (postgres?.libc === undefined)
-    throw new JobError('The server program could not be read, so its machine and C library are not known', {
+  const own = server.own === null ? undefined : tryElf(server.own);
+  if (own?.libc === undefined)
+    throw new JobError('The server could not be read, so its machine and C library are not known', {
       code: 'core',
     });
   const manifests = new Map(
@@ -69,8 +71,8 @@ export async function readCore(options: {
   const linked = new Set(
     [...manifests.values()].flatMap(({ manifest }) => manifest?.files.map(({ name }) => name) ?? []),
   );
-  const own = (names: readonly string[]) => new Set(names.filter((name) => !linked.has(name)));
-  const libraries = new Map<string, Promise<ElfFile | undefined>>();
+  const without = (names: readonly string[]) => new Set(names.filter((name) => !linked.has(name)));
+  const libraries = new CoreLibraries(db, dirs);
   return {
     container,
     volume,
@@ -78,23 +80,14 @@ export async function readCore(options: {
     facts: {
       image: container.imageId,
       pg: server.pg,
-      arch: postgres.machine,
-      libc: postgres.libc,
+      arch: own.machine,
+      libc: own.libc,
       preloaded: server.preloaded,
-      modules: own(server.modules),
-      scripts: own(server.scripts),
+      modules: without(server.modules),
+      scripts: without(server.scripts),
     },
-    library(name) {
-      const known = libraries.get(name);
-      if (known !== undefined) return known;
-      const asked = readLibrary(
-        engine,
-        container.id,
-        dirs.map((dir) => `${dir}/${name}`),
-      );
-      libraries.set(name, asked);
-      return asked;
-    },
+    library: (name) => libraries.find(name),
+    libraryNames: () => libraries.names(),
   };
 }
 
@@ -117,24 +110,6 @@ function placesOf(
   return { dirs: [...path.slice(0, -1), '/lib64'], volume };
 }
 
-async function readLibrary(
-  engine: ContainerEngine,
-  container: string,
-  paths: readonly string[],
-): Promise<ElfFile | undefined> {
-  for (const path of paths) {
-    const stat = await engine.stat(container, path);
-    if (stat === undefined || stat.isDirectory) continue;
-    try {
-      return readElf(await readOneFile(engine, container, stat.path));
-    } catch (error) {
-      // Linker scripts and the like are not what a loader takes either.
-      if (!(error instanceof ElfError)) throw error;
-    }
-  }
-  return undefined;
-}
-
 function tryParse(text: string, key: Secret): Manifest | undefined {
   try {
     return parseManifest(text, key);
@@ -151,6 +126,7 @@ async function askServer(db: Queryable) {
     preload: string;
     modules: string[];
     scripts: string[];
+    own: Buffer | null;
     manifests: { name: string; text: string }[];
   }>(SERVER, [`${VOLUME_TARGET}/manifests`]);
   const { preload, ...rest } = rows[0]!;
@@ -166,15 +142,16 @@ async function askServer(db: Queryable) {
 /** $1: folder of manifests */
 const SERVER = `
   WITH config AS (
-    SELECT max(setting) FILTER (WHERE name = 'PKGLIBDIR') AS pkglibdir, max(setting) FILTER (WHERE name = 'SHAREDIR') AS sharedir,
-      max(setting) FILTER (WHERE name = 'BINDIR') AS bindir
+    SELECT max(setting) FILTER (WHERE name = 'PKGLIBDIR') AS pkglibdir, max(setting) FILTER (WHERE name = 'SHAREDIR') AS sharedir
     FROM pg_config
   )
-  SELECT current_setting('server_version_num')::int / 10000 AS pg, bindir,
+  SELECT current_setting('server_version_num')::int / 10000 AS pg,
     COALESCE(pg_read_file('/etc/hostname', 0, 256, true), '') AS hostname,
     current_setting('shared_preload_libraries') AS preload,
     ARRAY(SELECT pg_ls_dir(pkglibdir)) AS modules,
     ARRAY(SELECT pg_ls_dir(sharedir || '/extension')) AS scripts,
+    -- The one module that every server has: what it is built for the server is built for.
+    pg_read_binary_file(pkglibdir || '/plpgsql.so', 0, 16000000, true) AS own,
     COALESCE((
       SELECT json_agg(json_build_object('name', f.name, 'text', pg_read_file($1 || '/' || f.name, 0, 4000000, true)))
       FROM pg_ls_dir($1, true, false) AS f(name) WHERE f.name ~ '^[a-z][a-z0-9_-]*[.]manifest$'

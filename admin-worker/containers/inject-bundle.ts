@@ -21,6 +21,8 @@ export interface InjectionContext {
   readonly jobId: string;
   readonly signal: AbortSignal;
   log(line: string): void;
+  /** Does a part of it and keeps its seconds. */
+  measure<T>(part: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** The image an operator has pinned for a bundle, or that the catalogue has. @throws {JobError} */
@@ -56,9 +58,9 @@ export async function pullImage(
   log(`${image} pulled`);
 }
 
-export function openCore({ phantom, db }: InjectionContext): Promise<Core> {
+export function openCore({ phantom, db, measure }: InjectionContext): Promise<Core> {
   const { engine, coreContainer, key } = phantom;
-  return readCore({ engine, coreContainer, db, key });
+  return measure('facts', () => readCore({ engine, coreContainer, db, key }));
 }
 
 export function volumeOptions({ phantom, jobId, signal }: InjectionContext, core: Core): VolumeOptions {
@@ -87,17 +89,15 @@ export async function withCollected<T>(
   { bundle, wanted, image, core, mayBeTrusted }: CollectRequest,
   work: (collected: CollectedBundle) => Promise<T>,
 ): Promise<T> {
-  const { phantom, jobId, signal, log } = context;
+  const { phantom, jobId, signal, log, measure } = context;
   const { engine } = phantom;
   const spoolDir = join(phantom.spoolDir, jobId);
   await rm(spoolDir, { recursive: true, force: true });
   await mkdir(spoolDir, { recursive: true, mode: 0o700 });
   try {
     // Made and never started: nothing of the image runs, and it needs no shell.
-    const { payload, core: facts } = await withContainer(
-      engine,
-      { image, jobId, purpose: 'collect' },
-      (container) =>
+    const { payload, core: facts } = await measure('collect', () =>
+      withContainer(engine, { image, jobId, purpose: 'collect' }, (container) =>
         collectPayload({
           bundle,
           // What is published stays: databases may have it.
@@ -105,13 +105,14 @@ export async function withCollected<T>(
           core,
           files: new ImageFiles({ engine, container, spoolDir, signal }),
         }),
+      ),
     );
     const bytes = payload.files.reduce((sum, file) => sum + file.bytes, 0);
     log(`${payload.files.length} files, ${(bytes / 1e6).toFixed(1)} MB: ${payload.extensions.join(', ')}`);
     const others = [...core.manifests].flatMap(([name, { manifest }]) =>
       name === bundle.name || manifest === undefined ? [] : [{ bundle: name, files: manifest.files }],
     );
-    refuse(judgePayload({ payload, core: facts, others, mayBeTrusted }));
+    await measure('judge', async () => refuse(judgePayload({ payload, core: facts, others, mayBeTrusted })));
     return await work({ payload, facts, digest: payloadDigest(payload.files), schemas: schemasOf(payload) });
   } finally {
     await rm(spoolDir, { recursive: true, force: true });
@@ -133,7 +134,9 @@ export async function stageBundle(
 ): Promise<InjectedBundle> {
   const { bundle, image, core } = request;
   return withCollected(context, request, async ({ payload, facts, digest, schemas }) => {
-    await stagePayload(volumeOptions(context, core), { bundle: bundle.name, digest, files: payload.files });
+    await context.measure('upload', () =>
+      stagePayload(volumeOptions(context, core), { bundle: bundle.name, digest, files: payload.files }),
+    );
     const manifest = renderManifest(
       {
         pg: facts.pg,

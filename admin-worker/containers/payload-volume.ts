@@ -56,8 +56,8 @@ export async function stagePayload(
       if [ -d "$target" ] && (cd "$target" && sha256sum -c "$staging/sums" >/dev/null 2>&1); then exit 0; fi
       # What is there and is not this was damaged: sessions that have it loaded keep what they have.
       if [ -d "$target" ]; then mv "$target" "$staging/damaged"; fi
-      mv "$staging/payload" "$target"
-      sync`,
+      # The rename is on disk before a manifest names it: publishing begins with that.
+      mv "$staging/payload" "$target"`,
   });
 }
 

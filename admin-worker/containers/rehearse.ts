@@ -1,5 +1,5 @@
 import { JobError } from '../jobs/job.ts';
-import { VOLUME_TARGET, withContainer } from './container-engine.ts';
+import { withContainer } from './container-engine.ts';
 import { tarOf, type VolumeOptions } from './payload-volume.ts';
 
 const PLACE = 'rehearsal';
@@ -48,7 +48,7 @@ export async function rehearse(options: VolumeOptions, rehearsal: Rehearsal): Pr
     env: {
       BUNDLE: rehearsal.bundle,
       PRELOAD: rehearsal.preloaded.join(','),
-      PHANTOM_VOLUME: '/tmp/volume',
+      PHANTOM_MANIFESTS: `/${PLACE}/manifests`,
       PHANTOM_KEY_FILE: `/${PLACE}/key`,
     },
     script: SCRIPT,
@@ -77,21 +77,18 @@ function creationSql({ extensions }: Rehearsal): string {
 const SCRIPT = `
 set -u
 fail() { echo "${VERDICT}$1"; exit 1; }
-cd /tmp
-# A volume of its own, with the candidate among its manifests; the linker takes no links for folders.
-for manifest in /${PLACE}/manifests/*.manifest; do
-  bundle=\${manifest##*/}
-  bundle=\${bundle%.manifest}
-  digest=$(sed -n 's/^digest //p' "$manifest")
-  mkdir -p "/tmp/volume/ext/$bundle" /tmp/volume/manifests
-  cp -r "${VOLUME_TARGET}/ext/$bundle/$digest" "/tmp/volume/ext/$bundle/" && cp "$manifest" /tmp/volume/manifests/ || fail 'the payload could not be read'
-done
+# The server takes a while to be made and to start, and needs nothing of the payload before CREATE EXTENSION.
+{
+  initdb -D /tmp/data -U postgres -A trust -E UTF8 --locale=C --no-sync --no-instructions >/tmp/initdb.log 2>&1 ||
+    { echo "initdb: $(tail -n 3 /tmp/initdb.log)" >/tmp/no-server; exit 1; }
+  pg_ctl -D /tmp/data -s -w -t 60 -l /tmp/server.log -o "-c listen_addresses= -c unix_socket_directories=/tmp -c fsync=off -c shared_preload_libraries='$PRELOAD'" start ||
+    { echo "the server does not start: $(tail -n 5 /tmp/server.log)" >/tmp/no-server; exit 1; }
+} &
+server=$!
 /usr/local/bin/phantom-linker once >&2
 status=$(cat "/var/lib/phantom/state/$BUNDLE.status" 2>/dev/null) || fail 'the linker has said nothing'
 case $status in linked*) ;; *) fail "the linker: $status" ;; esac
-initdb -D /tmp/data -U postgres -A trust -E UTF8 --locale=C --no-sync >/tmp/initdb.log 2>&1 || fail "initdb: $(tail -n 3 /tmp/initdb.log)"
-pg_ctl -D /tmp/data -s -w -t 60 -l /tmp/server.log -o "-c listen_addresses= -c unix_socket_directories=/tmp -c fsync=off -c shared_preload_libraries='$PRELOAD'" start ||
-  fail "the server does not start: $(tail -n 5 /tmp/server.log)"
+wait "$server" || fail "$(cat /tmp/no-server)"
 sql() { psql -h /tmp -U postgres -d postgres -X -A -t -q -v ON_ERROR_STOP=1 -f "$1" 2>&1; }
 answer=$(sql /${PLACE}/create.sql) || fail "$answer$(grep -E 'terminated by signal' /tmp/server.log)"
 for smoke in /${PLACE}/smoke-*.sql; do
@@ -99,5 +96,4 @@ for smoke in /${PLACE}/smoke-*.sql; do
   answer=$(sql "$smoke") || fail "$(tail -n 1 "$smoke"): $answer$(grep -E 'terminated by signal' /tmp/server.log)"
   [ "$answer" = t ] || fail "$(tail -n 1 "$smoke") is not true but $answer"
 done
-pg_ctl -D /tmp/data -s -m immediate stop
 exit 0`;

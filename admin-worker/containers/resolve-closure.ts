@@ -12,6 +12,8 @@ export interface Closure {
 export interface ClosureSources {
   /** What the server has of a name, on its own library path. */
   readonly inCore: (library: string) => Promise<ElfFile | undefined>;
+  /** Hears of what will be asked of the image next, all at once. */
+  readonly announce?: (libraries: readonly string[]) => Promise<void>;
   /** Fetches a library from the image. */
   readonly inImage: (library: string) => Promise<PayloadFile | undefined>;
 }
@@ -24,7 +26,7 @@ const MAX_LIBRARIES = 1_000;
  */
 export async function resolveClosure(
   modules: readonly PayloadFile[],
-  { inCore, inImage }: ClosureSources,
+  { inCore, announce, inImage }: ClosureSources,
 ): Promise<Closure> {
   const files = new Map<string, PayloadFile>();
   const core = new Map<string, ElfFile>();
@@ -40,11 +42,15 @@ export async function resolveClosure(
         if (!isKnown) asked.set(library, file.name);
       }
     }
+    const looked = await Promise.all(
+      [...asked].map(async ([library, user]) => ({ library, user, own: await inCore(library) })),
+    );
+    await announce?.(looked.flatMap(({ library, own }) => (own === undefined ? [library] : [])));
     const found = await Promise.all(
-      [...asked].map(async ([library, user]) => {
-        const own = await inCore(library);
-        return { library, user, own, file: own === undefined ? await inImage(library) : undefined };
-      }),
+      looked.map(async (one) => ({
+        ...one,
+        file: one.own === undefined ? await inImage(one.library) : undefined,
+      })),
     );
     for (const { library, user, own, file } of found) {
       if (own !== undefined) core.set(library, own);

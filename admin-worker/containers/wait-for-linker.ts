@@ -7,7 +7,7 @@ type Queryable = Pick<ClientBase | Pool, 'query'>;
 const STATE = '/var/lib/phantom/state';
 const TIMEOUT_MS = 20_000;
 const POLL_MS = 100;
-/** A linker looks every second. */
+/** A linker looks twice a second. */
 const SILENT_AFTER_SECONDS = 10;
 
 /**

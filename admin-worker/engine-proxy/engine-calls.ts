@@ -13,8 +13,10 @@ const CONTAINER = /^\/containers\/([A-Za-z0-9][A-Za-z0-9_.-]{0,127})(?:\/([a-z]+
 const IMAGE = /^\/images\/[a-z0-9][A-Za-z0-9:._/@%-]{0,299}\/json$/;
 const DIGEST = /@sha256:[0-9a-f]{64}$/;
 
-const LOOKS: ReadonlySet<string> = new Set(['GET json', 'HEAD archive', 'GET archive']);
-const OWN: ReadonlySet<string> = new Set(['PUT archive', 'POST start', 'POST wait', 'GET logs', 'DELETE ']);
+const LOOKS: ReadonlySet<string> = new Set(['GET json']);
+const OWN: ReadonlySet<string> = new Set(
+  'HEAD archive,GET archive,PUT archive,POST start,POST wait,GET logs,DELETE '.split(','),
+);
 
 /** What a request asks for; everything that is not listed here is refused. @param target as it was sent, with its query */
 export function classifyCall(method: string, target: string): EngineCall {

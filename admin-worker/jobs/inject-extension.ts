@@ -24,6 +24,7 @@ import {
   unstage,
 } from './inject-files.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
+import { measured } from './measured.ts';
 import { announceSchemaChange } from './tenant-migrations.ts';
 
 const State = InjectionState.extend({
@@ -74,10 +75,10 @@ export const injectExtension: JobDefinition<InjectExtensionPayload, State> = {
     {
       name: 'create',
       weight: 2,
-      run: create,
+      run: (context) => measured(context, 'create', () => create(context)),
       undo: takeBack,
     },
-    { name: 'smoke', run: smoke },
+    { name: 'smoke', run: (context) => measured(context, 'smoke', () => smoke(context)) },
     { name: 'announce', run: announce },
   ],
   async dryRun(context) {
@@ -89,10 +90,11 @@ export const injectExtension: JobDefinition<InjectExtensionPayload, State> = {
       ...(files ? [await plannedFiles(context, target.bundle, target.entry.name)] : []),
     ];
   },
-  result: ({ installed, plan, image, digest }) => ({
+  result: ({ installed, plan, image, digest, seconds }) => ({
     version: installed,
     action: plan,
     ...(plan === 'inject' ? { image, digest } : {}),
+    seconds,
   }),
 };
 

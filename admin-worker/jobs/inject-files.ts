@@ -16,6 +16,7 @@ import { rehearse } from '../containers/rehearse.ts';
 import { waitForLinked, waitForWithdrawn } from '../containers/wait-for-linker.ts';
 import { databasesWith } from '../extensions/extension-users.ts';
 import { type JobContext, JobError } from './job.ts';
+import { measured } from './measured.ts';
 
 /** What steps that bring files hand on; beside it a job has its own. */
 export const InjectionState = z.object({
@@ -25,6 +26,8 @@ export const InjectionState = z.object({
   schemas: z.record(z.string(), z.string().nullable()).default({}),
   /** The manifest that was there before; `null`: none. `undefined`: nobody has looked. */
   previous: z.string().nullable().optional(),
+  /** How long each part took, by name. */
+  seconds: z.record(z.string(), z.number()).default({}),
 });
 export type InjectionState = z.output<typeof InjectionState>;
 
@@ -42,7 +45,14 @@ export function phantomOf({ services }: Pick<Context, 'services'>, what: string)
 function injectionOf(context: Context, bundle: Bundle): InjectionContext {
   const { services, jobId, signal } = context;
   const phantom = phantomOf(context, `the files of '${bundle.name}'`);
-  return { phantom, db: services.shared, jobId, signal, log: (line) => context.log(line) };
+  return {
+    phantom,
+    db: services.shared,
+    jobId,
+    signal,
+    log: (line) => context.log(line),
+    measure: (part, work) => measured(context, part, work),
+  };
 }
 
 function mayBeTrusted(): ReadonlySet<string> {
@@ -59,10 +69,12 @@ export async function pullStep(context: Context, bundle: Bundle): Promise<void> 
   await removeContainersOf(injection);
   const image = pinnedImage(injection.phantom, bundle);
   context.state.image = image;
-  await pullImage(
-    injection,
-    image,
-    (fraction) => void context.progress(fraction, `pulling ${image}`).catch(() => undefined),
+  await measured(context, 'pull', () =>
+    pullImage(
+      injection,
+      image,
+      (fraction) => void context.progress(fraction, `pulling ${image}`).catch(() => undefined),
+    ),
   );
 }
 
@@ -96,14 +108,16 @@ export async function rehearseStep(context: Context, bundle: Bundle): Promise<vo
   const manifests = new Map([...core.manifests].map(([name, { text }]) => [name, text]));
   manifests.set(bundle.name, state.manifest ?? '');
   const entries = catalogue().filter(({ name }) => name in state.schemas);
-  await rehearse(volumeOptions(injection, core), {
-    bundle: bundle.name,
-    manifests,
-    key: injection.phantom.key.reveal(),
-    preloaded: core.facts.preloaded,
-    extensions: state.schemas,
-    smokes: [...(bundle.smoke === undefined ? [] : [bundle.smoke]), ...entries.map(({ smoke }) => smoke)],
-  });
+  await measured(context, 'rehearse', () =>
+    rehearse(volumeOptions(injection, core), {
+      bundle: bundle.name,
+      manifests,
+      key: injection.phantom.key.reveal(),
+      preloaded: core.facts.preloaded,
+      extensions: state.schemas,
+      smokes: [...(bundle.smoke === undefined ? [] : [bundle.smoke]), ...entries.map(({ smoke }) => smoke)],
+    }),
+  );
   context.log(`created and tried in a server that was thrown away: ${Object.keys(state.schemas).join(', ')}`);
 }
 
@@ -118,11 +132,12 @@ export async function publishStep(context: Context, bundle: Bundle): Promise<voi
   }
   await context.assertLease();
   if (current !== state.manifest)
-    await publishManifest(volumeOptions(injection, core), {
-      bundle: bundle.name,
-      text: state.manifest ?? '',
-    });
-  await waitForLinked(services.shared, { bundle: bundle.name, digest: state.digest ?? '', signal });
+    await measured(context, 'publish', () =>
+      publishManifest(volumeOptions(injection, core), { bundle: bundle.name, text: state.manifest ?? '' }),
+    );
+  await measured(context, 'link', () =>
+    waitForLinked(services.shared, { bundle: bundle.name, digest: state.digest ?? '', signal }),
+  );
   context.log(`linked ${state.digest}`);
 }
 

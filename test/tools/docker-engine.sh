@@ -5,7 +5,8 @@
 #   docker-engine.sh stop PID     PID wants them no more; with the last one they end
 #   docker-engine.sh env          prints where they are, as shell variables
 # For root on Debian 12, amd64. Everything is below $CASCATA_DOCKER_GROUND (/var/cache/cascata-edge/docker) and $run; the engine is a second one
-# beside any that the machine has: its own data, its own socket, its own bridge, and it leaves the machine's packet filter alone.
+# beside any that the machine has: its own data, its own socket, its own bridge, and it leaves the machine's packet filter alone. Working copies whose
+# images differ need a ground each: CASCATA_DOCKER_GROUND, _RUN, _BRIDGE and _ADDRESS, and CASCATA_REGISTRY_PORT.
 set -eu
 
 root=${CASCATA_DOCKER_GROUND:-/var/cache/cascata-edge/docker}
@@ -13,7 +14,8 @@ run=${CASCATA_DOCKER_RUN:-/run/cascata-edge-docker}
 port=${CASCATA_REGISTRY_PORT:-5497}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-bridge=cascata0
+bridge=${CASCATA_DOCKER_BRIDGE:-cascata0}
+address=${CASCATA_DOCKER_ADDRESS:-172.31.250.1/24}
 socket=$run/docker.sock
 registry=localhost:$port/cascata
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -74,7 +76,7 @@ start_daemons() {
   if ! answers; then
     if ! ip link show "$bridge" >/dev/null 2>&1; then
       ip link add "$bridge" type bridge
-      ip addr add 172.31.250.1/24 dev "$bridge"
+      ip addr add "$address" dev "$bridge"
       ip link set "$bridge" up
     fi
     rm -f "$run/docker.pid"

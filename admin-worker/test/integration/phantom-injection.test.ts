@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
@@ -14,6 +14,9 @@ import { type PhantomCore, startPhantomCore } from '../../../test/support/phanto
 import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
 import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
 import { type AdminHarness, type Json, startAdminHarness } from '../support/admin-harness.ts';
+
+/** What an injection's seconds go into, in its order. */
+const PARTS = 'pull facts collect judge upload rehearse publish link create smoke'.split(' ');
 
 /*
  * The whole way on a real engine: images from a registry, the core of docker/postgres with its linker, jobs by the admin API.
@@ -94,6 +97,20 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
       spool: await readdir(spoolDir),
     };
   }
+
+  /** For whoever reads the output: what each part took, and how busy the machine was. */
+  function tellSeconds(name: string, { result }: Json): void {
+    const seconds = result?.seconds as unknown as Readonly<Record<string, number>>;
+    const parts = PARTS.map((part) => `${part} ${seconds[part]?.toFixed(2)}`);
+    const sum = PARTS.reduce((all, part) => (part === 'pull' ? all : all + (seconds[part] ?? 0)), 0);
+    // Every part is told, and none that is not shown here.
+    expect(Object.keys(seconds).toSorted()).toEqual(PARTS.toSorted());
+    const load = loadavg()[0]?.toFixed(1);
+    process.stderr.write(
+      `\nseconds for ${name}: ${parts.join(', ')}; beyond the pull ${sum.toFixed(2)}, load ${load}\n`,
+    );
+  }
+
   const NOTHING = { payloads: 0, staging: [], containers: '', spool: [] };
 
   const startOfServer = async () =>
@@ -106,6 +123,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
       state: 'completed',
       result: { action: 'inject', image: images.pgvector },
     });
+    tellSeconds('vector', done);
     const [row] = await core.query(
       `SELECT ('[1,2,2]'::extensions.vector OPERATOR(extensions.<->) '[1,2,3]')::text AS distance`,
       `cascata_t_${id}`,
@@ -128,13 +146,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
     const [id, startedAt] = [await aTenant(), await startOfServer()];
     const done = await ask(id, { name: 'postgis' });
     expect(done, await logOf(done)).toMatchObject({ state: 'completed', result: { action: 'inject' } });
-    const [row] = await core
-      .query(
-        'SET search_path = extensions; SELECT extensions.postgis_full_version() AS version',
-        `cascata_t_${id}`,
-      )
-      .then((rows) => (Array.isArray(rows) ? rows : [rows]));
-    void row;
+    tellSeconds('postgis', done);
     const [full] = await core.query('SELECT extensions.postgis_full_version() AS version', `cascata_t_${id}`);
     expect(String(full?.version)).toContain('DATABASE_PATH=');
     expect(await startOfServer()).toBe(startedAt);
@@ -144,6 +156,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
     const id = await aTenant();
     const done = await ask(id, { name: 'pgtap' });
     expect(done, await logOf(done)).toMatchObject({ state: 'completed', result: { action: 'inject' } });
+    tellSeconds('pgtap', done);
     expect(await withdraw(id, 'pgtap')).toMatchObject({
       state: 'completed',
       result: { dropped: true, files_gone: true },
@@ -190,6 +203,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
         ['DELETE', `/containers/${core.container}`],
         ['GET', `/containers/${core.container}/logs`],
         ['PUT', `/containers/${core.container}/archive?path=/`],
+        ['GET', `/containers/${core.container}/archive?path=/run/secrets`],
         ['GET', `/containers/${other}/json`],
         ['GET', `/containers/${other}/archive?path=/etc/passwd`],
         ['POST', `/containers/${other}/start`],
