@@ -13,11 +13,31 @@ export interface TableContents {
 
 export type VerifyBy = 'contents' | 'counts';
 
+type Queryable = Pick<ClientBase, 'query'>;
+
 /** Texts of rows must not depend on the settings of the server, the database or the role. */
-const CANONICAL = `
-  SET LOCAL search_path = ''; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC';
-  SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL lc_monetary = 'C'; SET LOCAL xmloption = 'content';
-  SET LOCAL row_security = off; SET LOCAL statement_timeout = 0;`;
+const CANONICAL = [
+  `search_path = ''`,
+  `DateStyle = 'ISO, YMD'`,
+  `IntervalStyle = 'postgres'`,
+  `TimeZone = 'UTC'`,
+  `bytea_output = 'hex'`,
+  'extra_float_digits = 1',
+  `lc_monetary = 'C'`,
+  `xmloption = 'content'`,
+  'row_security = off',
+  'statement_timeout = 0',
+];
+
+/** Has every statement of the session read rows as `readTableContents` does. Rows that are looked for by their keys are found by an index. */
+export async function readCanonically(client: Queryable): Promise<void> {
+  const settings = [...CANONICAL, 'enable_hashjoin = off', 'enable_mergejoin = off'];
+  await client.query(settings.map((setting) => `SET ${setting}`).join(';'));
+}
+
+export function quotedTable({ schema, name }: Pick<TenantTable, 'schema' | 'name'>): string {
+  return `${quoteIdent(schema)}.${quoteIdent(name)}`;
+}
 
 /**
  * Reads all rows of the tables that hold any, in one snapshot.
@@ -26,19 +46,15 @@ const CANONICAL = `
  * @param options.by `counts` is quicker and finds missing rows only
  */
 export async function readTableContents(
-  client: ClientBase,
+  client: Queryable,
   { tables, by }: { readonly tables: readonly TenantTable[]; readonly by: VerifyBy },
 ): Promise<readonly TableContents[]> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
-    await client.query(CANONICAL);
+    await client.query(CANONICAL.map((setting) => `SET LOCAL ${setting}`).join(';'));
     const contents: TableContents[] = [];
-    for (const { schema, name } of tables.filter(({ isPartitioned }) => !isPartitioned)) {
-      const table = `${quoteIdent(schema)}.${quoteIdent(name)}`;
-      const { rows } = await client.query<{ rows: string; hash: string | null }>(
-        `SELECT count(*)::text AS rows, ${by === 'contents' ? HASH : 'NULL'} AS hash FROM ONLY ${table} AS t`,
-      );
-      contents.push({ table, rows: rows[0]!.rows, hash: rows[0]!.hash ?? undefined });
+    for (const table of tables.filter(({ isPartitioned }) => !isPartitioned)) {
+      contents.push(await readTable(client, table, by));
     }
     return contents;
   } finally {
@@ -46,11 +62,70 @@ export async function readTableContents(
   }
 }
 
-/** Both halves of each row's MD5, summed. A sum finds a row that is there twice, which XOR would not. */
-const HASH = `
-  concat(
-    COALESCE(sum(('x' || left(md5(t::text), 16))::bit(64)::bigint::numeric), 0), '/',
-    COALESCE(sum(('x' || right(md5(t::text), 16))::bit(64)::bigint::numeric), 0))`;
+/** Reads all rows of one table, in the session and the snapshot that the caller has made ready. */
+export async function readTable(
+  client: Queryable,
+  table: Pick<TenantTable, 'schema' | 'name'>,
+  by: VerifyBy,
+): Promise<TableContents> {
+  const name = quotedTable(table);
+  const { rows } = await client.query<{ rows: string; hash: string | null }>(
+    by === 'counts'
+      ? `SELECT count(*)::text AS rows, NULL AS hash FROM ONLY ${name}`
+      : // OFFSET keeps the row from being hashed twice.
+        `SELECT count(*)::text AS rows, concat(COALESCE(sum(${FIRST_HALF}), 0), '/', COALESCE(sum(${SECOND_HALF}), 0)) AS hash
+         FROM (SELECT md5(t::text) AS h FROM ONLY ${name} AS t OFFSET 0) AS hashed`,
+  );
+  return { table: name, rows: rows[0]!.rows, hash: rows[0]!.hash ?? undefined };
+}
+
+/** A sum finds a row that is there twice, which XOR would not. */
+const FIRST_HALF = `('x' || left(h, 16))::bit(64)::bigint`;
+const SECOND_HALF = `('x' || right(h, 16))::bit(64)::bigint`;
+
+/** A column of a key, with its type's name as SQL has it whatever the search path. */
+export interface KeyColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** What is found of one row: its parts of the table's sum. `counts`: only that it is there. */
+export type RowHash = readonly [bigint, bigint];
+
+/**
+ * Looks up rows by their keys.
+ *
+ * @param client after `readCanonically`
+ * @returns by the key's place in `keys`; rows that are not there are absent
+ */
+export async function readRows(
+  client: Queryable,
+  {
+    table,
+    columns,
+    keys,
+    by,
+  }: {
+    readonly table: Pick<TenantTable, 'schema' | 'name'>;
+    readonly columns: readonly KeyColumn[];
+    readonly keys: readonly (readonly string[])[];
+    readonly by: VerifyBy;
+  },
+): Promise<ReadonlyMap<number, RowHash>> {
+  if (keys.length === 0) return new Map();
+  const given = columns.map((_, index) => `k${index}`);
+  const { rows } = await client.query<{ i: string; a: string; b: string }>(
+    `SELECT i::text, ${by === 'counts' ? `'0' AS a, '0' AS b` : `${FIRST_HALF}::text AS a, ${SECOND_HALF}::text AS b`}
+     FROM (
+       SELECT u.i, ${by === 'counts' ? 'NULL' : 'md5(t::text)'} AS h
+       FROM unnest(${given.map((_, index) => `$${index + 1}::text[]`).join(', ')}) WITH ORDINALITY AS u(${given.join(', ')}, i)
+       JOIN ONLY ${quotedTable(table)} AS t
+         ON ${columns.map(({ name, type }, index) => `t.${quoteIdent(name)} = u.k${index}::${type}`).join(' AND ')}
+       OFFSET 0) AS hashed`,
+    columns.map((_, index) => keys.map((key) => key[index])),
+  );
+  return new Map(rows.map(({ i, a, b }) => [Number(i) - 1, [BigInt(a), BigInt(b)]]));
+}
 
 /** One sentence for each table whose contents differ. */
 export function differences(
@@ -58,10 +133,15 @@ export function differences(
   after: readonly TableContents[],
 ): readonly string[] {
   const found = new Map(after.map((contents) => [contents.table, contents]));
-  return before.flatMap(({ table, rows, hash }) => {
-    const other = found.get(table);
-    if (other === undefined) return [`${table} is missing`];
-    if (other.rows !== rows) return [`${table} has ${other.rows} rows instead of ${rows}`];
-    return other.hash === hash ? [] : [`${table} has the same number of rows, but not the same ones`];
-  });
+  return before.flatMap((contents) => difference(contents, found.get(contents.table)));
+}
+
+/** @param other what should be the same */
+export function difference(
+  { table, rows, hash }: TableContents,
+  other: TableContents | undefined,
+): readonly string[] {
+  if (other === undefined) return [`${table} is missing`];
+  if (other.rows !== rows) return [`${table} has ${other.rows} rows instead of ${rows}`];
+  return other.hash === hash ? [] : [`${table} has the same number of rows, but not the same ones`];
 }

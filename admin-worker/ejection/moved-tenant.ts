@@ -8,13 +8,13 @@ const Row = z.object({
 });
 
 /** How a tenant was moved away, and where its old copy is. */
-export type Move = z.infer<typeof Row>;
+export type PastMove = z.infer<typeof Row>;
 
 /** `undefined` for a tenant that was not moved away by a job, or was moved back. */
 export async function findMove(
   db: Pick<ClientBase | Pool, 'query'>,
   tenantId: string,
-): Promise<Move | undefined> {
+): Promise<PastMove | undefined> {
   const { rows } = await db.query(
     'SELECT from_kind, from_database, sealed_target FROM control.ejections WHERE tenant_id = $1',
     [tenantId],

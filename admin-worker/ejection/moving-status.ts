@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { placementColumns } from '../tenants/placement-columns.ts';
-import type { EjectionMode } from './ejection.ts';
+import type { MoveMode } from './move.ts';
 
 type Queryable = Pick<ClientBase, 'query'>;
 
@@ -36,7 +36,7 @@ export interface Flip {
   /** Kept for flipping back, and for migrations. */
   readonly record: {
     readonly jobId: string;
-    readonly mode: EjectionMode;
+    readonly mode: MoveMode;
     readonly fromKind: 'shared' | 'database';
     readonly fromDatabase: string | null;
     readonly sealedTarget: string;

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
-import type { Ejection } from './ejection.ts';
 import { type Finding, finding } from './finding.ts';
+import type { Move } from './move.ts';
 import type { TenantContents, TenantObject } from './moving-tenant.ts';
 import { ALWAYS_TRIGGERS, EXTENSIONS_IN_USE, FOREIGN_OWNERS, OUTSIDE_REFERENCES } from './preflight.sql.ts';
 
@@ -24,6 +24,9 @@ export interface ExtensionInUse {
   readonly isNeeded: boolean;
 }
 
+/** For following, and for knowing which rows change. First copies of tables take what is left. */
+const NEEDED_SLOTS = 2;
+
 interface Server {
   readonly major: number;
   readonly encoding: string;
@@ -37,10 +40,10 @@ interface Server {
 /** What a tenant has that not every way of moving can carry. */
 export async function inspectSource(
   client: ClientBase,
-  { ejection, contents }: { readonly ejection: Ejection; readonly contents: TenantContents },
+  { move, contents }: { readonly move: Move; readonly contents: TenantContents },
 ): Promise<Omit<SourceFacts, 'contents'>> {
   const { schemas } = contents;
-  const { roles, mode } = ejection;
+  const { roles, mode } = move;
   const own = Object.values(roles);
   const server = (await client.query<Server>(SERVER)).rows[0]!;
   const extensions = await client.query<{
@@ -140,12 +143,12 @@ function inspectForReplication(
             todo: 'ALTER SYSTEM SET wal_level = logical and restart PostgreSQL, or use mode "offline"',
           }),
         ]),
-    ...(free_slots > 0
+    ...(free_slots >= NEEDED_SLOTS
       ? []
       : [
           finding('error', 'replication_slots', {
             object: 'source',
-            text: 'All replication slots are taken',
+            text: `${free_slots} replication slots are free, ${NEEDED_SLOTS} are needed`,
             todo: 'Raise max_replication_slots and max_wal_senders, or drop slots that nobody uses',
           }),
         ]),

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import { tenantLogin } from '../../gateway/platform/derived-logins.ts';
-import type { Ejection } from './ejection.ts';
 import { type Finding, finding } from './finding.ts';
+import type { Move } from './move.ts';
 import type { SourceFacts } from './preflight-source.ts';
 import { migratorLogin } from './target-place.ts';
 
@@ -27,7 +27,7 @@ const WANTED_CONNECTIONS = 15;
 /** What the new place allows, and what is there already. */
 export async function inspectTarget(
   client: ClientBase,
-  { ejection, facts }: { readonly ejection: Ejection; readonly facts: SourceFacts },
+  { move, facts }: { readonly move: Move; readonly facts: SourceFacts },
 ): Promise<readonly Finding[]> {
   const { rows } = await client.query<Target>(TARGET);
   const target = rows[0]!;
@@ -83,12 +83,12 @@ export async function inspectTarget(
     });
   } else if (!target.can_bypass) {
     add('error', 'no_bypassrls', {
-      object: ejection.roles.serviceRole,
+      object: move.roles.serviceRole,
       text: `${target.login} may not make a role that row-level security leaves alone, as service_role is`,
       todo: 'Give a superuser; from PostgreSQL 16 on a login with CREATEROLE and BYPASSRLS will do',
     });
   }
-  await findClashes(client, { ejection, facts, add });
+  await findClashes(client, { move, facts, add });
   await findExtensions(client, { facts, add });
   if (target.free_connections < WANTED_CONNECTIONS) {
     add('warning', 'connections', {
@@ -96,7 +96,7 @@ export async function inspectTarget(
       todo: 'Raise max_connections, or lower pools.leasedPoolSize',
     });
   }
-  if (ejection.mode === 'online' && !target.can_subscribe) {
+  if (move.mode === 'online' && !target.can_subscribe) {
     add('error', 'subscription_rights', {
       text: `${target.login} may not create subscriptions`,
       todo:
@@ -116,13 +116,9 @@ type Add = (
 
 async function findClashes(
   client: ClientBase,
-  { ejection, facts, add }: { readonly ejection: Ejection; readonly facts: SourceFacts; readonly add: Add },
+  { move, facts, add }: { readonly move: Move; readonly facts: SourceFacts; readonly add: Add },
 ): Promise<void> {
-  const names = [
-    ...Object.values(ejection.roles),
-    tenantLogin(ejection.tenant.id),
-    migratorLogin(ejection.tenant.id),
-  ];
+  const names = [...Object.values(move.roles), tenantLogin(move.tenant.id), migratorLogin(move.tenant.id)];
   const roles = await client.query<{ name: string }>(
     'SELECT rolname AS name FROM pg_roles WHERE rolname = ANY ($1::text[]) ORDER BY 1',
     [names],

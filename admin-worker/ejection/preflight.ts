@@ -2,8 +2,8 @@ import type pg from 'pg';
 import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import { type TenantServer, withClient } from '../connections.ts';
 import { findPostgresTools, missingTools } from '../postgres-tools/find-tools.ts';
-import type { Ejection } from './ejection.ts';
 import { type Finding, finding } from './finding.ts';
+import type { Move } from './move.ts';
 import { readContents } from './moving-tenant.ts';
 import { inspectSource, type SourceFacts } from './preflight-source.ts';
 import { inspectTarget } from './preflight-target.ts';
@@ -15,14 +15,14 @@ const STATEMENT_TIMEOUT_MS = 15_000;
  *
  * @throws {Error} when our own cluster cannot be asked; a target that cannot be reached is a finding
  */
-export async function preflight(ejection: Ejection): Promise<readonly Finding[]> {
-  const { source, target, roles } = ejection;
+export async function preflight(move: Move): Promise<readonly Finding[]> {
+  const { source, target, roles } = move;
   const facts = await asking(source, async (client): Promise<SourceFacts> => {
     const contents = await readContents(client, roles);
-    return { contents, ...(await inspectSource(client, { ejection, contents })) };
+    return { contents, ...(await inspectSource(client, { move, contents })) };
   });
   const tools = await findPostgresTools(facts.major);
-  const atTarget = await asking(target, (client) => inspectTarget(client, { ejection, facts })).catch(
+  const atTarget = await asking(target, (client) => inspectTarget(client, { move, facts })).catch(
     (error: unknown): readonly Finding[] => {
       if (!isUnreachable(error)) throw error;
       return [

@@ -3,8 +3,10 @@ import type { ClientBase } from 'pg';
 import { loginPassword } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent, quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { TenantServer } from '../connections.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { createRole } from '../provision/shared-database.sql.ts';
+import { flushLog, keysPublication, publishKeysSql, withKeys } from './change-feed.ts';
 import type { TenantContents } from './moving-tenant.ts';
 
 /** Name of the publication, the subscription, the slot and the login of one move. */
@@ -16,7 +18,7 @@ export function replicationPassword(masterKey: Secret, jobId: string): Secret {
   return loginPassword(masterKey, replicationName(jobId));
 }
 
-/** Superuser at the old place, and the given login at the new one. */
+/** Connections of those that may publish at the old place and subscribe at the new one. */
 export interface BothEnds {
   readonly source: ClientBase;
   readonly target: ClientBase;
@@ -33,22 +35,40 @@ export async function publish(
     .filter(({ isPartitioned }) => !isPartitioned)
     .map((table) => `${quoteIdent(table.schema)}.${quoteIdent(table.name)}`);
   const database = quoteIdent((await source.query('SELECT current_database() AS name')).rows[0].name);
+  const { rows } = await source.query<{ major: number; is_super: boolean }>(
+    `SELECT current_setting('server_version_num')::int / 10000 AS major, rolsuper AS is_super FROM pg_roles WHERE rolname = current_user`,
+  );
+  const { major = 0, is_super: isSuper = false } = rows[0] ?? {};
   // BYPASSRLS: the first copy reads the tables as this login, and has to see all rows.
   await source.query(`
     ${createRole(name, 'LOGIN')}
-    ALTER ROLE ${login} LOGIN REPLICATION BYPASSRLS NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD ${quoteLiteral(password.reveal())};
+    ALTER ROLE ${login} LOGIN REPLICATION BYPASSRLS ${isSuper ? 'NOSUPERUSER NOCREATEDB NOCREATEROLE' : ''} PASSWORD ${quoteLiteral(password.reveal())};
+    ${isSuper ? '' : `GRANT ${login} TO CURRENT_USER;`}
     GRANT CONNECT ON DATABASE ${database} TO ${login};
     GRANT USAGE ON SCHEMA ${schemas} TO ${login};
     GRANT SELECT ON ALL TABLES IN SCHEMA ${schemas} TO ${login};
-    CREATE PUBLICATION ${login} ${tables.length === 0 ? '' : `FOR TABLE ${tables.join(', ')}`}`);
+    CREATE PUBLICATION ${login} ${tables.length === 0 ? '' : `FOR TABLE ${tables.join(', ')}`};
+    ${publishKeysSql(name, await withKeys(source, contents.tables), major)}`);
 }
 
-/** Has the new place copy all rows and then follow. @param connection libpq's words for the old place as the new one reaches it */
-export async function subscribe(target: ClientBase, name: string, connection: string): Promise<void> {
+/**
+ * Has the new place copy all rows and then follow. The old place says which tables there are: before anything comes they have to be the tenant's own.
+ *
+ * @param options.connection libpq's words for the old place as the new one reaches it
+ */
+export async function subscribe(
+  target: ClientBase,
+  {
+    name,
+    connection,
+    schemas,
+  }: { readonly name: string; readonly connection: string; readonly schemas: readonly string[] },
+): Promise<void> {
+  const subscription = quoteIdent(name);
   try {
     await target.query(
-      `CREATE SUBSCRIPTION ${quoteIdent(name)} CONNECTION ${quoteLiteral(connection)} PUBLICATION ${quoteIdent(name)}
-       WITH (copy_data = true, create_slot = true, slot_name = ${quoteLiteral(name)})`,
+      `CREATE SUBSCRIPTION ${subscription} CONNECTION ${quoteLiteral(connection)} PUBLICATION ${subscription}
+       WITH (copy_data = true, create_slot = true, slot_name = ${quoteLiteral(name)}, enabled = false)`,
     );
   } catch (error) {
     throw new JobError('The new database cannot follow the old one', {
@@ -58,17 +78,36 @@ export async function subscribe(target: ClientBase, name: string, connection: st
       cause: error,
     });
   }
+  const { rows } = await target.query<{ table: string }>(
+    `SELECT r.srrelid::regclass::text AS table FROM pg_subscription_rel r
+     JOIN pg_subscription s ON s.oid = r.srsubid JOIN pg_class c ON c.oid = r.srrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE s.subname = $1 AND n.nspname <> ALL ($2::text[])`,
+    [name, schemas],
+  );
+  if (rows.length > 0) {
+    throw new JobError(
+      `The old database publishes tables that are not the tenant's: ${rows.map(({ table }) => table).join(', ')}`,
+    );
+  }
+  await target.query(`ALTER SUBSCRIPTION ${subscription} ENABLE`);
 }
 
-/** The words of `source_connection_string` for libpq, with the login of the move. */
-export function subscriptionConnection(
-  source: Secret,
+/**
+ * The old place in libpq's words, with the login of the move. A tenant's server is looked up and checked here, and libpq gets the address.
+ *
+ * @throws {RefusedAddressError} for an address that the policy does not allow
+ */
+export async function subscriptionConnection(
+  { url: secret, foreign }: TenantServer,
   { name, password }: { readonly name: string; readonly password: Secret },
   database: string,
-): string {
-  const url = new URL(source.reveal());
+): Promise<string> {
+  const url = new URL(secret.reveal());
+  const host = url.searchParams.get('host') ?? url.hostname.replace(/^\[|\]$/g, '');
+  const address = foreign === undefined ? undefined : (await foreign.policy.resolve(host))[0]?.address;
   const words: Record<string, string> = {
-    host: url.searchParams.get('host') ?? url.hostname.replace(/^\[|\]$/g, ''),
+    host,
+    ...(address === undefined ? {} : { hostaddr: address }),
     port: url.port === '' ? '5432' : url.port,
     dbname: database,
     user: name,
@@ -134,31 +173,60 @@ async function throwIfFailing(target: ClientBase, name: string): Promise<void> {
   });
 }
 
-const DRAIN_POLL_MS = 10;
+const DRAIN_POLL_MS = 5;
+
+interface Wait {
+  readonly name: string;
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Waits until the new place has all that was committed at the old one. Nobody writes to the tenant's tables any more.
+ * Waits until the new place has all that was committed at the old one so far, as it reports it itself: up to half a second late, since it reports what is on its disk.
  *
  * @throws {JobError} when it takes longer than `waitMs`
  */
-export async function drain(
-  { source }: Pick<BothEnds, 'source'>,
-  { name, waitMs, signal }: { readonly name: string; readonly waitMs: number; readonly signal: AbortSignal },
-): Promise<void> {
-  const deadline = performance.now() + waitMs;
-  // A commit that is waited for takes all before it to the disk; only from there it is sent.
-  await source.query('BEGIN');
-  await source.query('SET LOCAL synchronous_commit = on');
-  await source.query(`SELECT pg_logical_emit_message(true, 'cascata', '')`);
-  await source.query('COMMIT');
+export async function drain({ source }: Pick<BothEnds, 'source'>, wait: Wait): Promise<void> {
+  await flushLog(source);
   const { rows } = await source.query<{ lsn: string }>('SELECT pg_current_wal_flush_lsn()::text AS lsn');
-  const { lsn } = rows[0]!;
-  for (;;) {
+  const values = [wait.name, rows[0]!.lsn];
+  await until(wait, async () => {
     const { rowCount } = await source.query(
       'SELECT FROM pg_stat_replication WHERE application_name = $1 AND replay_lsn >= $2::pg_lsn',
-      [name, lsn],
+      values,
     );
-    if (rowCount !== 0) return;
+    return rowCount !== 0;
+  });
+}
+
+/** Whether `drainTo` can be used: where an origin stands is for superusers to see, unless they let others. */
+export async function seesOrigin(target: ClientBase): Promise<boolean> {
+  const { rows } = await target.query<{ yes: boolean }>(
+    `SELECT has_table_privilege('pg_catalog.pg_replication_origin_status', 'SELECT')
+       AND has_function_privilege('pg_catalog.pg_show_replication_origin_status()', 'EXECUTE') AS yes`,
+  );
+  return rows[0]?.yes === true;
+}
+
+/** Waits until a transaction of the old place has been applied at the new one, by what is in the new server's memory. @throws {JobError} */
+export async function drainTo(
+  { target }: Pick<BothEnds, 'target'>,
+  { lsn, ...wait }: Wait & { readonly lsn: string | undefined },
+): Promise<void> {
+  if (lsn === undefined) return;
+  await until(wait, async () => {
+    const { rowCount } = await target.query(
+      `SELECT FROM pg_replication_origin_status o JOIN pg_subscription s ON o.external_id = 'pg_' || s.oid
+       WHERE s.subname = $1 AND o.remote_lsn >= $2::pg_lsn`,
+      [wait.name, lsn],
+    );
+    return rowCount !== 0;
+  });
+}
+
+async function until({ waitMs, signal }: Wait, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + waitMs;
+  while (!(await isSo())) {
     if (performance.now() > deadline) {
       throw new JobError(`The new database did not catch up within ${Math.round(waitMs / 1000)} s`, {
         code: 'replication_late',
@@ -169,25 +237,28 @@ export async function drain(
   }
 }
 
-/** Sets every sequence at the new place to where it stands at the old one. @param owner of the sequences */
+/** Sets every sequence at the new place to where it stands at the old one, and has all that was taken over on the disk. @param owner of the sequences */
 export async function copySequences(
   { source, target }: BothEnds,
   { contents, owner }: { readonly contents: TenantContents; readonly owner: string },
 ): Promise<void> {
-  if (contents.sequences.length === 0) return;
   const names = contents.sequences.map(({ schema, name }) => `${quoteIdent(schema)}.${quoteIdent(name)}`);
-  const { rows } = await source.query<{ name: string; value: string; called: boolean }>(
-    names
-      .map(
-        (name) =>
-          `SELECT ${quoteLiteral(name)} AS name, last_value::text AS value, is_called AS called FROM ${name}`,
-      )
-      .join(' UNION ALL '),
-  );
-  const sets = rows.map(
-    ({ name, value, called }) => `setval(${quoteLiteral(name)}::regclass, ${value}, ${called})`,
-  );
-  // Waited for: with this commit all that was taken over is on the disk.
+  const { rows } =
+    names.length === 0
+      ? { rows: [] }
+      : await source.query<{ name: string; value: string; called: boolean }>(
+          names
+            .map(
+              (name) =>
+                `SELECT ${quoteLiteral(name)} AS name, last_value::text AS value, is_called AS called FROM ${name}`,
+            )
+            .join(' UNION ALL '),
+        );
+  const sets = [
+    // Something has to be written for the commit to be waited for.
+    `pg_logical_emit_message(true, 'cascata', '')`,
+    ...rows.map(({ name, value, called }) => `setval(${quoteLiteral(name)}::regclass, ${value}, ${called})`),
+  ];
   await target.query(
     `BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL ROLE ${quoteIdent(owner)}; SELECT ${sets.join(', ')}; COMMIT`,
   );
@@ -220,6 +291,8 @@ export async function unpublish(source: ClientBase, name: string): Promise<void>
     'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1',
     [name],
   );
-  await source.query(`DROP PUBLICATION IF EXISTS ${quoteIdent(name)}`);
+  await source.query(
+    `DROP PUBLICATION IF EXISTS ${quoteIdent(name)}; DROP PUBLICATION IF EXISTS ${quoteIdent(keysPublication(name))}`,
+  );
   if (rowCount === 1) await source.query(`DROP OWNED BY ${quoteIdent(name)}; DROP ROLE ${quoteIdent(name)}`);
 }

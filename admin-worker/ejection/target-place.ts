@@ -5,7 +5,7 @@ import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantServer } from '../connections.ts';
 import { AUTH_HELPERS, createRole } from '../provision/shared-database.sql.ts';
 import { requestRolesText, tenantRolesSql } from '../provision/tenant-objects.sql.ts';
-import { asLogin, type Ejection } from './ejection.ts';
+import { asLogin, type Move } from './move.ts';
 import type { ExtensionInUse } from './preflight-source.ts';
 
 /** The login that runs as the tenant's owner at the new place: the copy, and migrations afterwards. */
@@ -22,7 +22,7 @@ export interface TargetLogins {
 
 /** Passwords follow from the master key and the job, so a step that is run again knows them. */
 export function targetLogins(
-  { tenant, target }: Pick<Ejection, 'tenant' | 'target'>,
+  { tenant, target }: Pick<Move, 'tenant' | 'target'>,
   { masterKey, jobId }: { readonly masterKey: Secret; readonly jobId: string },
 ): TargetLogins {
   const as = (login: string) => asLogin(target, login, loginPassword(masterKey, `${login}/${jobId}`));
@@ -31,7 +31,7 @@ export function targetLogins(
 
 /** What the tenant finds at the new place before its own objects come. */
 export interface PlaceSpec {
-  readonly ejection: Ejection;
+  readonly move: Move;
   readonly schemas: readonly string[];
   readonly extensions: readonly ExtensionInUse[];
   readonly logins: TargetLogins;
@@ -44,8 +44,8 @@ export interface PlaceSpec {
  * @param client the login that was given, not in a transaction
  */
 export async function makeTargetPlace(client: ClientBase, spec: PlaceSpec): Promise<void> {
-  const { ejection, schemas, extensions, logins } = spec;
-  const { roles, tenant } = ejection;
+  const { move, schemas, extensions, logins } = spec;
+  const { roles, tenant } = move;
   const database = quoteIdent((await client.query('SELECT current_database() AS name')).rows[0].name);
   const request = quoteIdent(tenantLogin(tenant.id));
   const migrator = quoteIdent(migratorLogin(tenant.id));
@@ -70,7 +70,7 @@ export async function makeTargetPlace(client: ClientBase, spec: PlaceSpec): Prom
 /** Takes all of it back, and the tenant's objects with it. `auth` and extensions stay: others may use them by now, and they hold nothing. */
 export async function dropTargetPlace(
   client: ClientBase,
-  { ejection: { roles, tenant }, schemas }: Pick<PlaceSpec, 'ejection' | 'schemas'>,
+  { move: { roles, tenant }, schemas }: Pick<PlaceSpec, 'move' | 'schemas'>,
 ): Promise<void> {
   await client.query(
     schemas

@@ -1,36 +1,38 @@
-import { copySchemas } from '../ejection/copy-schemas.ts';
-import { type Ejection, unsealFor } from '../ejection/ejection.ts';
-import { canEject } from '../ejection/finding.ts';
-import { readContents } from '../ejection/moving-tenant.ts';
+import { type Move, sealFor, unsealFor } from '../ejection/move.ts';
+import { flipToRemote } from '../ejection/moving-status.ts';
 import { preflight } from '../ejection/preflight.ts';
 import { dropTargetPlace, makeTargetPlace, targetLogins } from '../ejection/target-place.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { type EjectTenantPayload, ejectTenantKind } from './eject-tenant-kind.ts';
-import { copyOnline, stopCopying } from './eject-tenant-online.ts';
-import { type EjectContext, EjectState, findEjection, isSwitched } from './eject-tenant-state.ts';
-import { flip, hold, release } from './eject-tenant-switch.ts';
+import { type EjectContext, EjectState, findEjection } from './eject-tenant-state.ts';
 import { type JobDefinition, JobError } from './job.ts';
+import type { MoveRoute, Switch } from './move-state.ts';
+import { moveSteps } from './move-steps.ts';
+import { reportFindings, throwIfRefused } from './report-findings.ts';
+
+const route: MoveRoute<EjectContext> = {
+  find: findEjection,
+  async isSwitched({ services, payload, jobId }) {
+    const { rowCount } = await services.control.query(
+      'SELECT FROM control.ejections WHERE tenant_id = $1 AND job_id = $2',
+      [payload.tenantId, jobId],
+    );
+    return rowCount === 1;
+  },
+  makePlace,
+  dropPlace: ({ connect, state }, move) =>
+    connect(move.target, (client) => dropTargetPlace(client, { move, schemas: state.schemas })),
+  ownerAtTarget: (context, move) => loginsOf(context, move).migrator,
+  prepareSwitch,
+};
 
 /** Moves a tenant from our cluster to a database of its own, while its API stays up. docs/ejection.md tells the steps. */
 export const ejectTenant: JobDefinition<EjectTenantPayload, EjectState> = {
   kind: ejectTenantKind,
   state: EjectState,
-  steps: [
-    { name: 'check', run: check },
-    { name: 'prepare', run: prepare, undo: dropTarget },
-    {
-      name: 'hold',
-      // Online they are held for the switch only.
-      run: (context) => (context.payload.mode === 'offline' ? hold(context) : Promise.resolve()),
-      undo: release,
-    },
-    { name: 'copy', weight: 10, run: copy, undo: (context) => stopCopying(context) },
-    { name: 'switch', weight: 2, run: flip, undo: release, isPointOfNoReturn: true },
-    { name: 'clean-up', run: cleanUp },
-  ],
+  steps: moveSteps(route, { check, cleanUp: async () => undefined }),
   async dryRun(context) {
-    const { ejection } = await findEjection(context);
-    const findings = await preflight(ejection);
+    const findings = await preflight(await findEjection(context));
     throwIfRefused(findings);
     return findings.map(({ severity, object, text }) => `${severity}: ${object}: ${text}`);
   },
@@ -38,7 +40,7 @@ export const ejectTenant: JobDefinition<EjectTenantPayload, EjectState> = {
 };
 
 async function check(context: EjectContext): Promise<void> {
-  const { state, services, payload, log } = context;
+  const { state, services, payload } = context;
   const tenant = await findTenant(services.control, payload.tenantId);
   if (tenant === undefined) throw new JobError(`There is no tenant '${payload.tenantId}'`);
   if (tenant.placement_kind === 'remote' || tenant.role_prefix === null) {
@@ -51,105 +53,54 @@ async function check(context: EjectContext): Promise<void> {
   state.status = tenant.status;
   state.fromKind = tenant.placement_kind;
   state.fromDatabase = tenant.database_name;
-  const { ejection } = await findEjection(context);
-  const findings = await preflight(ejection);
-  for (const { severity, object, text } of findings) {
-    log(`${severity}: ${object}: ${text}`, severity === 'error' ? 'error' : 'info');
-  }
-  throwIfRefused(findings);
+  reportFindings(context, await preflight(await findEjection(context)));
 }
 
-function throwIfRefused(findings: Awaited<ReturnType<typeof preflight>>): void {
-  if (canEject(findings)) return;
-  const errors = findings.filter(({ severity }) => severity === 'error');
-  throw new JobError('The tenant cannot be moved as things stand', {
-    code: 'preflight',
-    details: errors.map(({ object, text }) => `${object}: ${text}`).join('\n'),
-    hint: errors.map(({ what_to_do: todo }) => todo).find((todo) => todo !== null) ?? undefined,
-  });
-}
-
-/** The schemas are kept before anything is made: what is to be taken back has to be known by then. */
-async function prepare(context: EjectContext): Promise<void> {
-  const { connect, state, checkpoint } = context;
-  const { ejection } = await findEjection(context);
-  const { schemas } = await connect(ejection.source, (client) => readContents(client, ejection.roles));
-  state.schemas = [...schemas];
-  await checkpoint();
-  await makePlace(context, ejection);
-}
-
-async function makePlace(context: EjectContext, ejection: Ejection): Promise<void> {
+async function makePlace(context: EjectContext, move: Move): Promise<void> {
   const { connect, state } = context;
-  const extensions = await connect(ejection.source, extensionsOf);
-  await connect(ejection.target, (client) =>
-    makeTargetPlace(client, {
-      ejection,
-      schemas: state.schemas,
-      extensions,
-      logins: loginsOf(context, ejection),
-    }),
-  );
-}
-
-async function extensionsOf(client: Parameters<typeof readContents>[0]) {
-  const { rows } = await client.query<{ name: string; version: string; schema: string }>(
-    `SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema
-     FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql' ORDER BY 1`,
-  );
-  return rows.map((row) => ({ ...row, isNeeded: false }));
-}
-
-function loginsOf({ services, jobId }: EjectContext, ejection: Ejection) {
-  return targetLogins(ejection, { masterKey: services.masterKey, jobId });
-}
-
-/** What is there after the switch is the tenant, not a copy: it stays, although the run that switched was killed before it could say so. */
-async function dropTarget(context: EjectContext): Promise<void> {
-  if (await isSwitched(context)) {
-    context.log('the tenant had been moved already; it stays at its new place', 'warn');
-    return;
-  }
-  const { ejection } = await findEjection(context);
-  await context.connect(ejection.target, (client) =>
-    dropTargetPlace(client, { ejection, schemas: context.state.schemas }),
-  );
-}
-
-async function copy(context: EjectContext): Promise<void> {
-  const { payload, state, services, connect } = context;
-  const { ejection } = await findEjection(context);
-  const { source, roles } = ejection;
-  const logins = loginsOf(context, ejection);
-  const sourceMajor = await connect(source, async (client) => {
-    const { rows } = await client.query<{ version: string }>(
-      "SELECT current_setting('server_version_num') AS version",
+  const extensions = await connect(move.source, async (client) => {
+    const { rows } = await client.query<{ name: string; version: string; schema: string }>(
+      `SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema
+       FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname <> 'plpgsql' ORDER BY 1`,
     );
-    return Math.floor(Number(rows[0]?.version) / 10_000);
+    return rows.map((row) => ({ ...row, isNeeded: false }));
   });
-  // A run before this one may have come some way.
-  await stopCopying(context);
-  await makePlace(context, ejection);
-  const what = payload.mode === 'offline' ? 'all' : 'schema';
-  const { schemas } = state;
-  await copySchemas(context, {
-    source,
-    target: logins.migrator,
-    owner: roles.owner,
-    schemas,
-    what,
-    sourceMajor,
-  });
-  if (payload.mode === 'offline') await connect(logins.migrator, (client) => client.query('ANALYZE'));
-  else {
-    const given = payload.sealedSource;
-    const seen =
-      given === null ? source.url : unsealFor(services, payload.tenantId, { field: 'source', sealed: given });
-    await copyOnline(context, { ejection, seenFromTarget: seen, migrator: logins.migrator });
-  }
+  await connect(move.target, (client) =>
+    makeTargetPlace(client, { move, schemas: state.schemas, extensions, logins: loginsOf(context, move) }),
+  );
 }
 
-async function cleanUp(context: EjectContext): Promise<void> {
-  await stopCopying(context);
-  await context.services.pgbouncer?.sync();
+function loginsOf({ services, jobId }: EjectContext, move: Move) {
+  return targetLogins(move, { masterKey: services.masterKey, jobId });
+}
+
+async function prepareSwitch(context: EjectContext, move: Move): Promise<Switch> {
+  const { payload, state, services, jobId } = context;
+  const { tenantId, sealedReplica } = payload;
+  const logins = loginsOf(context, move);
+  const replica =
+    sealedReplica === null
+      ? undefined
+      : unsealFor(services, tenantId, { field: 'replica', sealed: sealedReplica });
+  return (control) =>
+    flipToRemote(control, services, {
+      tenantId,
+      epoch: state.epoch,
+      status: state.status,
+      remoteConnectionString: logins.requests.url.reveal(),
+      readReplicaUrl: replica?.reveal(),
+      caCertificate: payload.caCertificate ?? undefined,
+      record: {
+        jobId,
+        mode: payload.mode,
+        fromKind: state.fromKind,
+        fromDatabase: state.fromDatabase,
+        sealedTarget: payload.sealedTarget,
+        sealedMigrator: sealFor(services, tenantId, {
+          field: 'migrator',
+          plain: logins.migrator.url.reveal(),
+        }),
+        keepDays: payload.keepDays,
+      },
+    });
 }

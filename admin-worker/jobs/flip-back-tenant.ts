@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { z } from 'zod';
 import { differences, readTableContents } from '../ejection/content-hash.ts';
-import { type Ejection, ejectionOf, unsealFor } from '../ejection/ejection.ts';
 import { lowerFence, raiseFence } from '../ejection/fence.ts';
+import { ejectionOf, type Move, unsealFor } from '../ejection/move.ts';
 import { findMove, flipHome } from '../ejection/moved-tenant.ts';
 import { holdWrites, releaseWrites } from '../ejection/moving-status.ts';
 import { readContents } from '../ejection/moving-tenant.ts';
@@ -58,7 +58,7 @@ interface Places {
 }
 
 /** The move that is to be taken back; `undefined` once it has been. */
-async function bothPlaces({ services, payload }: Context): Promise<Ejection | undefined> {
+async function bothPlaces({ services, payload }: Context): Promise<Move | undefined> {
   const { tenantId } = payload;
   const tenant = await findTenant(services.control, tenantId);
   const move = await findMove(services.control, tenantId);
@@ -74,7 +74,7 @@ async function bothPlaces({ services, payload }: Context): Promise<Ejection | un
 
 function withBoth<T>(
   { connect, services }: Context,
-  { source, target }: Ejection,
+  { source, target }: Move,
   work: (places: Places) => Promise<T>,
 ): Promise<T> {
   return connect(source, (home) =>
@@ -125,7 +125,7 @@ async function stay(context: Context): Promise<void> {
   });
 }
 
-async function compare({ home, remote }: Places, { roles }: Ejection): Promise<readonly string[]> {
+async function compare({ home, remote }: Places, { roles }: Move): Promise<readonly string[]> {
   const [here, there] = await Promise.all(
     [home, remote].map(async (client) => {
       const { tables } = await readContents(client, roles);

@@ -4,7 +4,7 @@ import { unsealText } from '../../gateway/registry/sealing.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { type TenantServer, withClient, withDatabase, withPooled } from '../connections.ts';
-import { unsealFor } from '../ejection/ejection.ts';
+import { unsealFor } from '../ejection/move.ts';
 import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
 import type { MigrationTarget } from '../provision/run-migrations.ts';
 import { MIGRATOR_ROLE, tenantRoles } from '../provision/tenant-names.ts';

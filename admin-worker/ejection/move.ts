@@ -6,16 +6,16 @@ import { type TenantRoles, tenantRoles } from '../provision/tenant-names.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 
-export type EjectionMode = 'offline' | 'online';
+export type MoveMode = 'offline' | 'online';
 
-/** A tenant on our cluster, and where it is to go. */
-export interface Ejection {
+/** A tenant, where it is and where it is to go. At our cluster we are superuser, elsewhere we are the login that was given. */
+export interface Move {
   readonly tenant: TenantRecord;
   readonly roles: TenantRoles;
-  readonly mode: EjectionMode;
-  /** Superuser's way to where the tenant is. */
+  readonly mode: MoveMode;
+  /** The way to where the tenant is. */
   readonly source: TenantServer;
-  /** The way to where it shall be, with the login that was given. */
+  /** The way to where it shall be. */
   readonly target: TenantServer;
 }
 
@@ -27,16 +27,17 @@ export function homeServer(
   return { url: database === null ? sharedDatabaseUrl : withDatabase(sharedDatabaseUrl, database) };
 }
 
+/** From our cluster to elsewhere. */
 export function ejectionOf(
   services: Pick<AdminServices, 'sharedDatabaseUrl' | 'networkPolicy'>,
   wanted: {
     readonly tenant: TenantRecord;
     readonly sourceDatabase: string | null;
-    readonly mode: EjectionMode;
+    readonly mode: MoveMode;
     readonly target: Secret;
     readonly caCertificate: string | undefined;
   },
-): Ejection {
+): Move {
   const { tenant, mode, target, caCertificate } = wanted;
   return {
     tenant,
