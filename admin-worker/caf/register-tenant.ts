@@ -13,6 +13,7 @@ import { conflictOf } from '../tenants/conflicts.ts';
 import { CREATE_LOCK, refuseShadowing } from '../tenants/create-tenant.ts';
 import { apiKeySealContext } from '../tenants/tenant-keys.ts';
 import type { TenantArchive } from './tenant-archive.ts';
+import { limitsOf } from './tenant-document.ts';
 
 export interface Registration {
   readonly archive: TenantArchive;
@@ -91,9 +92,7 @@ export async function registerTenant(client: ClientBase, registration: Registrat
     jwks_url: document.jwks_url,
     keys_issued_at: document.keys_issued_at,
     require_api_key: document.require_api_key,
-    max_in_flight: document.max_in_flight,
-    statement_timeout_ms: document.statement_timeout_ms,
-    max_body_bytes: document.max_body_bytes,
+    ...limitsOf(document),
     postgrest: secrets.postgrest,
     ...backendColumns(registration.backends, { tenantId, masterKey }),
   };
