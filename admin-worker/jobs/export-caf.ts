@@ -17,7 +17,15 @@ import { type JobContext, type JobDefinition, JobError } from './job.ts';
 import { databaseOf } from './tenant-connection.ts';
 
 const ExportCafState = z.object({
-  archive: z.object({ id: z.string(), size: z.number(), sha256: z.string(), tables: z.number() }).optional(),
+  archive: z
+    .object({
+      id: z.string(),
+      size: z.number(),
+      sha256: z.string(),
+      tables: z.number(),
+      signed_by: z.string().nullable().default(null),
+    })
+    .optional(),
   /** On the vector server, to be deleted there. */
   snapshots: z.array(z.object({ collection: z.string(), name: z.string() })).default([]),
 });
@@ -111,6 +119,7 @@ async function write(context: Context): Promise<void> {
       passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
       createdAt: new Date(),
       producer: 'cascata-edge',
+      signer: services.archives.signer,
     });
     const document = await tenantDocument(control, tenant);
     await writer.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
@@ -127,7 +136,8 @@ async function write(context: Context): Promise<void> {
     const content: TenantContent = { kind: 'tenant', ...database, ...files, ...vectors };
     const digest = await writer.finish(content);
     await file.sync();
-    state.archive = { ...digest, tables: database.tables.length };
+    const signed_by = services.archives.signer?.publicKey ?? null;
+    state.archive = { ...digest, tables: database.tables.length, signed_by };
     context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
   } finally {
     await file.close();

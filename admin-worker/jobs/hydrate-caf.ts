@@ -59,7 +59,12 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
 function withUpload<T>(context: Context, use: (archive: TenantArchive) => Promise<T>): Promise<T> {
   const { services, payload, signal } = context;
   const passphrase = openPassphrase(payload.sealedPassphrase, services.masterKey);
-  return withTenantArchive(uploadPath(services.dataDir, payload.uploadId), { passphrase, signal }, use);
+  const { trustedKeys } = services.archives;
+  return withTenantArchive(
+    uploadPath(services.dataDir, payload.uploadId),
+    { passphrase, signal, trustedKeys },
+    use,
+  );
 }
 
 function hostsOf({ payload }: Context, document: { readonly hosts: readonly string[] }): readonly string[] {

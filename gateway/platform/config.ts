@@ -162,7 +162,7 @@ function load<Needed extends SecretName>(
     variables.settings,
   ]);
   const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl, readReplicaUrls } = variables;
-  const { containerEngine, phantomKey } = variables;
+  const { containerEngine, phantomKey, archiveSigningKey } = variables;
   const config: LauncherConfig = {
     ...settings,
     environment,
@@ -172,6 +172,7 @@ function load<Needed extends SecretName>(
     readReplicaUrls,
     containerEngine,
     phantomKey,
+    archiveSigningKey,
     masterKey,
     adminToken,
     controlDatabaseUrl,

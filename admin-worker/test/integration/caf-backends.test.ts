@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ import { withTenantArchive } from '../../caf/tenant-archive.ts';
 import type { JobContext } from '../../jobs/job.ts';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
 import { exportTenant, hydrate, PASSPHRASE } from '../support/archive-client.ts';
+import { END, membersOf } from '../support/archives.ts';
 import { type ObjectStore, startObjectStore } from '../support/object-store.ts';
 import { startVectorServer, type VectorServer } from '../support/vector-server.ts';
 
@@ -36,7 +37,7 @@ let otherVectors: VectorServer;
 beforeAll(async () => {
   postgres = await startTestPostgres({ binaries: await systemPostgresBinaries() });
   [admin, store, vectors, otherVectors] = await Promise.all([
-    startAdminHarness({ serverUrl: postgres.url }),
+    startAdminHarness({ serverUrl: postgres.url, archiveSigningKey: aSigningKey() }),
     startObjectStore(),
     startVectorServer(),
     startVectorServer(),
@@ -46,6 +47,11 @@ afterAll(async () => {
   await admin?.stop();
   await Promise.all([store?.stop(), vectors?.stop(), otherVectors?.stop(), postgres?.stop()]);
 });
+
+function aSigningKey(): Secret {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return new Secret(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
+}
 
 function qdrant({ url, apiKey }: VectorServer, selection: object = {}) {
   return { kind: 'qdrant', url, api_key: apiKey, ...selection };
@@ -222,6 +228,10 @@ test('what fails half-way takes objects and collections with it; what is taken o
     { name: 'half_two', digest: null },
   ]);
   expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
+
+  const members = membersOf(archive).filter(({ name }) => name !== 'signature.json');
+  const unsigned = Buffer.concat([...members.map(({ raw }) => raw), END]);
+  expect(await hydrate(admin, unsigned)).toMatchObject({ state: 'failed', error: { code: 'not-signed' } });
 
   const target = `${origin.slice(0, -1)}-target/`;
   const collections = new Set(otherVectors.collections.keys());
