@@ -49,7 +49,13 @@ async function main(): Promise<void> {
     name: 'admin-api',
     modulePath: siblingModule('./api/main'),
     // Only the runner reaches the container engine.
-    without: ['CONTAINER_ENGINE', 'PHANTOM_KEY', 'PHANTOM_KEY_FILE'],
+    without: [
+      'CONTAINER_ENGINE',
+      'PHANTOM_KEY',
+      'PHANTOM_KEY_FILE',
+      'ARCHIVE_SIGNING_KEY',
+      'ARCHIVE_SIGNING_KEY_FILE',
+    ],
     onExit: onExit('admin-api'),
     onListening: (port) => {
       announceListening(port);

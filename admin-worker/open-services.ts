@@ -4,6 +4,7 @@ import { createNetworkPolicy } from '../gateway/platform/network-policy.ts';
 import type { Observe } from '../gateway/platform/observation.ts';
 import type { Settings } from '../gateway/platform/settings.ts';
 import type { Secret } from '../gateway/registry/secrets.ts';
+import { archiveSigner } from './archive/archive-signature.ts';
 import { openPool, withDatabase } from './connections.ts';
 import type { PhantomServices } from './containers/phantom-services.ts';
 import { PgBouncerConfig } from './pgbouncer/pgbouncer-config.ts';
@@ -17,6 +18,10 @@ export interface OpenServicesOptions {
   /** `admin-api`, `admin-runner`: how the process shows up in `pg_stat_activity`. */
   readonly process: string;
   readonly sharedDatabase?: string | undefined;
+  /** Default: archives are hydrated whoever signed them. */
+  readonly archives?: Settings['archives'];
+  /** Runners that have it sign the archives they make. */
+  readonly archiveSigningKey?: Secret | undefined;
   /** Default: connection strings may lead to public addresses only. */
   readonly remotes?: Settings['remotes'];
   /** Default: PgBouncer is not configured by us. */
@@ -33,6 +38,7 @@ const POOL_SIZE = 8;
 /** Opens what `api` and `runner` both need. Nothing is connected before it is used. */
 export function openAdminServices(options: OpenServicesOptions): AdminServices & { close(): Promise<void> } {
   const { controlDatabaseUrl, masterKey, observe, sharedDatabase = SHARED_DATABASE, pgbouncerUrl } = options;
+  const { archiveSigningKey } = options;
   const dataDir = options.dataDir ?? resolve('.data');
   const sharedDatabaseUrl = withDatabase(controlDatabaseUrl, sharedDatabase);
   const common = { max: POOL_SIZE, applicationName: `cascata-${options.process}` };
@@ -61,6 +67,10 @@ export function openAdminServices(options: OpenServicesOptions): AdminServices &
     dataDir,
     observe,
     phantom: options.phantom,
+    archives: {
+      signer: archiveSigningKey === undefined ? undefined : archiveSigner(archiveSigningKey),
+      trustedKeys: options.archives?.trustedKeys ?? [],
+    },
     async close() {
       await pgbouncer?.close();
       await Promise.all([control.end(), shared.end()]);

@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { Passphrase, passphraseMark, sealPassphrase } from '../caf/passphrase.ts';
+import { Passphrase, sealPassphrase, secretMark } from '../caf/passphrase.ts';
 import { archivePath } from '../caf/places.ts';
 import { exportCafKind } from '../jobs/export-caf-kind.ts';
 import { findJob } from '../jobs/job-store.ts';
@@ -30,7 +30,7 @@ export function exportRoutes(services: ApiServices): Hono<AdminEnv> {
     return acceptJob(c, services, {
       kind: exportCafKind,
       payload: { tenantId: id, sealedPassphrase: sealPassphrase(passphrase, masterKey) },
-      identity: { tenantId: id, passphrase: passphraseMark(passphrase, masterKey) },
+      identity: { tenantId: id, passphrase: secretMark(passphrase, masterKey) },
       options,
       audit: { action: 'tenant.export', after: {} },
       async prepare(client) {

@@ -4,7 +4,11 @@ import { z } from 'zod';
 import { ArchiveError } from '../archive/archive-error.ts';
 import type { ArchiveHeader } from '../archive/format.ts';
 import { readArchiveHeader } from '../archive/scan-archive.ts';
-import { Passphrase, passphraseMark, sealPassphrase } from '../caf/passphrase.ts';
+import { BackendsInput } from '../backends/backend-input.ts';
+import { givenBackends } from '../backends/backends.ts';
+import { refuseTakenPlaces, tryBackends } from '../backends/check-backends.ts';
+import { LEAVABLE } from '../caf/leavable.ts';
+import { Passphrase, sealBackends, sealPassphrase, secretMark } from '../caf/passphrase.ts';
 import { uploadPath } from '../caf/places.ts';
 import { hydrateCafKind } from '../jobs/hydrate-caf-kind.ts';
 import { problemOfTenantId } from '../provision/tenant-names.ts';
@@ -26,6 +30,14 @@ export const HydrateInput = z.strictObject({
     .max(100)
     .default([])
     .describe('Extensions that are not trusted and may be made all the same'),
+  backends: BackendsInput.default({}).describe(
+    'Where files and vectors go; absent: files into DATA_DIR/storage/<tenant>',
+  ),
+  leave_out: z
+    .array(z.enum(LEAVABLE))
+    .max(LEAVABLE.length)
+    .default([])
+    .describe('Parts of the archive that the new tenant does without'),
   ...JobOptions,
 });
 
@@ -33,7 +45,10 @@ export const HydrateInput = z.strictObject({
 export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/', async (c) => {
-    const { upload, passphrase, as, hosts, extensions, ...options } = await readBody(c, HydrateInput);
+    const { upload, passphrase, as, hosts, extensions, backends, leave_out, ...options } = await readBody(
+      c,
+      HydrateInput,
+    );
     const { masterKey, dataDir } = services;
     await sizeOf(dataDir, upload);
     const header = await headerOf(uploadPath(dataDir, upload));
@@ -44,16 +59,32 @@ export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
         details: [{ path: 'as', message: problem }],
       });
     }
-    const payload = { tenantId, uploadId: upload, hosts: hosts ?? null, extensions };
+    await tryBackends(services, givenBackends(backends));
+    const hasBackends = Object.keys(backends).length > 0;
+    const payload = {
+      tenantId,
+      uploadId: upload,
+      hosts: hosts ?? null,
+      extensions,
+      leaveOut: [...new Set(leave_out)],
+    };
     return acceptJob(c, services, {
       kind: hydrateCafKind,
-      payload: { ...payload, sealedPassphrase: sealPassphrase(passphrase, masterKey) },
-      identity: { ...payload, passphrase: passphraseMark(passphrase, masterKey) },
+      payload: {
+        ...payload,
+        sealedPassphrase: sealPassphrase(passphrase, masterKey),
+        sealedBackends: hasBackends ? sealBackends(backends, masterKey) : null,
+      },
+      identity: {
+        ...payload,
+        passphrase: secretMark(passphrase, masterKey),
+        backends: secretMark(JSON.stringify(backends), masterKey),
+      },
       options,
       audit: { action: 'tenant.hydrate', after: { archive: header.id, origin: header.tenant } },
       async prepare(client) {
         const { rowCount } = await client.query('SELECT FROM control.tenants WHERE id = $1', [tenantId]);
-        if (rowCount === 0) return;
+        if (rowCount === 0) return refuseTakenPlaces(client, { tenantId, backends: givenBackends(backends) });
         throw new AdminError('conflict', `There is a tenant '${tenantId}' already`, {
           hint: 'Give the new one another id with "as"',
         });

@@ -15,6 +15,9 @@ export const ARCHIVE_PROBLEMS = [
   'wrong-passphrase',
   'not-authentic',
   'not-in-manifest',
+  'wrong-signature',
+  'not-signed',
+  'untrusted-key',
 ] as const;
 
 export type ArchiveProblem = (typeof ARCHIVE_PROBLEMS)[number];

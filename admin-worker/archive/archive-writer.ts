@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { type ArchiveKeys, manifestHmac, newArchiveKeys, sealEntry } from './archive-keys.ts';
+import type { ArchiveSigner } from './archive-signature.ts';
 import {
   type ArchiveEntry,
   type ArchiveHeader,
@@ -15,6 +16,7 @@ import {
   MANIFEST_MEMBER,
   MAX_MANIFEST_BYTES,
   SEAL_MEMBER,
+  SIGNATURE_MEMBER,
 } from './format.ts';
 import { inChunks } from './in-chunks.ts';
 import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-block.ts';
@@ -28,6 +30,8 @@ export interface NewArchive {
   readonly passphrase: Secret;
   readonly createdAt: Date;
   readonly producer: string;
+  /** Absent: the archive is not signed. */
+  readonly signer?: ArchiveSigner | undefined;
   /** See `newArchiveKeys`. */
   readonly cost?: number;
 }
@@ -54,16 +58,21 @@ export class ArchiveWriter {
   readonly header: ArchiveHeader;
   readonly #keys: ArchiveKeys;
   readonly #sink: Sink;
+  readonly #signer: ArchiveSigner | undefined;
   readonly #digest = createHash('sha256');
   readonly #blobs = new Set<string>();
   readonly #entries: ArchiveEntry[] = [];
   #headerDigest = '';
   #size = 0;
 
-  private constructor(header: ArchiveHeader, keys: ArchiveKeys, sink: Sink) {
+  private constructor(
+    header: ArchiveHeader,
+    options: { keys: ArchiveKeys; sink: Sink; signer: ArchiveSigner | undefined },
+  ) {
     this.header = header;
-    this.#keys = keys;
-    this.#sink = sink;
+    this.#keys = options.keys;
+    this.#sink = options.sink;
+    this.#signer = options.signer;
   }
 
   static async begin(sink: Sink, archive: NewArchive): Promise<ArchiveWriter> {
@@ -77,7 +86,7 @@ export class ArchiveWriter {
       tenant: archive.tenant,
       kdf,
     };
-    const writer = new ArchiveWriter(header, keys, sink);
+    const writer = new ArchiveWriter(header, { keys, sink, signer: archive.signer });
     const bytes = encodeJson(header);
     writer.#headerDigest = sha256(bytes);
     await writer.#member(HEADER_MEMBER, bytes);
@@ -111,6 +120,8 @@ export class ArchiveWriter {
     await this.#member(MANIFEST_MEMBER, manifest);
     const seal = { manifest: sha256(manifest), hmac: manifestHmac(manifest, this.#keys) };
     await this.#member(SEAL_MEMBER, encodeJson(seal));
+    const signature = this.#signer?.sign(seal.manifest);
+    if (signature !== undefined) await this.#member(SIGNATURE_MEMBER, encodeJson(signature));
     await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
     return { id: this.header.id, size: this.#size, sha256: this.#digest.digest('hex') };
   }

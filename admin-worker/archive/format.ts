@@ -10,6 +10,8 @@ export const CAF_VERSION = 1;
 export const HEADER_MEMBER = 'caf.json';
 export const MANIFEST_MEMBER = 'manifest.json';
 export const SEAL_MEMBER = 'seal.json';
+/** Optional. */
+export const SIGNATURE_MEMBER = 'signature.json';
 export const BLOB_PREFIX = 'blobs/sha256/';
 
 /** Bytes of content in one blob at most. Writer and reader hold a few of them, whatever the size of an archive. */
@@ -20,6 +22,7 @@ export const MAX_HEADER_BYTES: number = 64 * 1024;
 /** Room for about 300,000 chunks, or 120,000 small entries. */
 export const MAX_MANIFEST_BYTES: number = 32 * 1024 * 1024;
 export const MAX_SEAL_BYTES = 4 * 1024;
+export const MAX_SIGNATURE_BYTES = 1024;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const Size = z.int().min(0);
@@ -83,6 +86,14 @@ export type Manifest = z.output<typeof Manifest>;
 const Seal = z.strictObject({ manifest: Sha256, hmac: Sha256 });
 export type Seal = z.output<typeof Seal>;
 
+const Signature = z.strictObject({
+  /** 32 bytes in base64. */
+  key: z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/),
+  /** 64 bytes in base64. */
+  signature: z.string().regex(/^[A-Za-z0-9+/]{86}==$/),
+});
+export type Signature = z.output<typeof Signature>;
+
 /** @throws {ArchiveError} `not-an-archive`, `unknown-version` */
 export function parseHeader(bytes: Buffer): ArchiveHeader {
   const json = parseJson(bytes, HEADER_MEMBER);
@@ -110,6 +121,19 @@ export function parseSeal(bytes: Buffer): Seal {
     throw new ArchiveError('damaged', `${SEAL_MEMBER} is not written as it has to be`);
   }
   return seal;
+}
+
+/** @throws {ArchiveError} `damaged` */
+export function parseSignature(bytes: Buffer): Signature {
+  const { key, signature } = parsed(Signature, parseJson(bytes, SIGNATURE_MEMBER), SIGNATURE_MEMBER);
+  const [kind = '', raw = ''] = key.split(':');
+  const again = (base64: string) => Buffer.from(base64, 'base64').toString('base64');
+  // The last character of base64 has bits that stand for nothing.
+  const plain = { key: `${kind}:${again(raw)}`, signature: again(signature) };
+  if (!encodeJson(plain).equals(bytes)) {
+    throw new ArchiveError('damaged', `${SIGNATURE_MEMBER} is not written as it has to be`);
+  }
+  return plain;
 }
 
 export function encodeJson(value: object): Buffer {

@@ -7,7 +7,9 @@ import {
   MAX_HEADER_BYTES,
   MAX_MANIFEST_BYTES,
   MAX_SEAL_BYTES,
+  MAX_SIGNATURE_BYTES,
   SEAL_MEMBER,
+  SIGNATURE_MEMBER,
 } from './format.ts';
 import { BLOCK_BYTES, decodeTarHeader, paddingOf } from './tar-block.ts';
 
@@ -64,6 +66,7 @@ const MAX_BYTES: Readonly<Record<string, number>> = {
   [HEADER_MEMBER]: MAX_HEADER_BYTES,
   [MANIFEST_MEMBER]: MAX_MANIFEST_BYTES,
   [SEAL_MEMBER]: MAX_SEAL_BYTES,
+  [SIGNATURE_MEMBER]: MAX_SIGNATURE_BYTES,
 };
 
 function isZero(bytes: Buffer): boolean {

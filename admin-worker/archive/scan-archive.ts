@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { ArchiveError } from './archive-error.ts';
 import { type ArchiveKeys, manifestHmac, openArchiveKeys } from './archive-keys.ts';
+import { verifySignature } from './archive-signature.ts';
 import {
   type ArchiveHeader,
   BLOB_PREFIX,
@@ -11,7 +12,9 @@ import {
   parseHeader,
   parseManifest,
   parseSeal,
+  parseSignature,
   SEAL_MEMBER,
+  SIGNATURE_MEMBER,
 } from './format.ts';
 import { type Member, readMembers } from './read-members.ts';
 
@@ -22,6 +25,8 @@ export interface ScannedArchive {
   readonly keys: ArchiveKeys;
   /** Where the blobs are, by their digests. */
   readonly blobs: ReadonlyMap<string, BlobPlace>;
+  /** Public key of the installation that signed it. */
+  readonly signedBy: string | undefined;
 }
 
 export interface BlobPlace {
@@ -39,6 +44,8 @@ export interface ScanOptions {
   readonly limits: ScanLimits;
   /** Default: by scrypt, which takes a while on purpose. */
   readonly openKeys?: typeof openArchiveKeys;
+  /** Public keys, one of which has to have signed; absent or empty: nobody has to. */
+  readonly trustedKeys?: readonly string[] | undefined;
 }
 
 /**
@@ -49,7 +56,7 @@ export interface ScanOptions {
  */
 export async function scanArchive(
   source: AsyncIterable<Uint8Array>,
-  { passphrase, limits, openKeys = openArchiveKeys }: ScanOptions,
+  { passphrase, limits, openKeys = openArchiveKeys, trustedKeys = [] }: ScanOptions,
 ): Promise<ScannedArchive> {
   const members = readMembers(source);
   try {
@@ -61,7 +68,9 @@ export async function scanArchive(
     for (; member.name.startsWith(BLOB_PREFIX); member = await next(members)) addBlob(blobs, member);
     if (member.name !== MANIFEST_MEMBER) throw unexpected(member);
     const seal = parseSeal((await next(members, SEAL_MEMBER)).bytes);
-    const end = await members.next();
+    let end = await members.next();
+    const signature = end.value?.name === SIGNATURE_MEMBER ? parseSignature(end.value.bytes) : undefined;
+    if (signature !== undefined) end = await members.next();
     if (end.done !== true) throw unexpected(end.value);
 
     const { bytes } = member;
@@ -76,10 +85,27 @@ export async function scanArchive(
       throw new ArchiveError('wrong-digest', `${HEADER_MEMBER} is not the one that the manifest names`);
     }
     compare(manifest, blobs, limits);
-    return { header, manifest, keys, blobs };
+    if (signature !== undefined) verifySignature(signature, seal.manifest);
+    refuseUntrusted(signature?.key, trustedKeys);
+    return { header, manifest, keys, blobs, signedBy: signature?.key };
   } finally {
     await members.return(undefined);
   }
+}
+
+function refuseUntrusted(key: string | undefined, trustedKeys: readonly string[]): void {
+  if (trustedKeys.length === 0) return;
+  if (key === undefined) {
+    throw new ArchiveError(
+      'not-signed',
+      'The archive has no signature, and this installation takes none without',
+    );
+  }
+  if (trustedKeys.includes(key)) return;
+  throw new ArchiveError(
+    'untrusted-key',
+    `The archive was signed by ${key}, which is not among the trusted keys`,
+  );
 }
 
 /** The header alone, from the first bytes of an archive. @throws {ArchiveError} */

@@ -7,6 +7,18 @@ export const TENANT_ENTRY = 'tenant';
 export const SECRETS_ENTRY = 'secrets';
 export const LARGE_OBJECT_PREFIX = 'large-objects/';
 export const STORAGE_PREFIX = 'storage/';
+export const VECTORS_PREFIX = 'vectors/';
+
+const Count = z.int().min(0);
+const SetDigest = z.string().regex(/^-?\d{1,40}:-?\d{1,40}$/);
+
+const Collection = z.strictObject({
+  name: z.string().min(1).max(255),
+  points: Count,
+  /** Of ids, payloads and vectors; `null` for a collection that changed while it was read. */
+  digest: SetDigest.nullable(),
+});
+export type CollectionContent = z.output<typeof Collection>;
 
 /** `content` of the manifest of a tenant's archive: what has to be the same at the other end. */
 export const TenantContent = z.strictObject({
@@ -19,5 +31,8 @@ export const TenantContent = z.strictObject({
   /** What the tenant has besides its database; `none` is said, not left out. */
   storage: z.enum(['none', 'included']),
   vectors: z.enum(['none', 'included']),
+  /** Of all files: the digest is one of keys, bytes and headers, in whatever order. */
+  files: z.strictObject({ count: Count, bytes: Count, digest: SetDigest }).optional(),
+  collections: z.array(Collection).readonly().default([]),
 });
 export type TenantContent = z.output<typeof TenantContent>;

@@ -4,17 +4,22 @@ import { seal } from '../../gateway/registry/sealing.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { AdminError } from '../api/admin-error.ts';
+import type { BackendsInput } from '../backends/backend-input.ts';
+import { backendColumns, givenBackends } from '../backends/backends.ts';
+import { refuseTakenPlaces } from '../backends/check-backends.ts';
 import { JobError } from '../jobs/job.ts';
 import { tenantDatabaseName } from '../provision/database-tenant.ts';
 import { conflictOf } from '../tenants/conflicts.ts';
 import { CREATE_LOCK, refuseShadowing } from '../tenants/create-tenant.ts';
 import { apiKeySealContext } from '../tenants/tenant-keys.ts';
 import type { TenantArchive } from './tenant-archive.ts';
+import { limitsOf } from './tenant-document.ts';
 
 export interface Registration {
   readonly archive: TenantArchive;
   readonly tenantId: string;
   readonly hosts: readonly string[];
+  readonly backends: BackendsInput;
   readonly jobId: string;
   readonly masterKey: Secret;
 }
@@ -26,7 +31,7 @@ export interface Registration {
  */
 export async function refuseConflicts(
   client: ClientBase,
-  { archive, tenantId, hosts, jobId }: Omit<Registration, 'masterKey'>,
+  { archive, tenantId, hosts, backends, jobId }: Omit<Registration, 'masterKey'>,
 ): Promise<void> {
   const prefix = archive.document.role_prefix;
   const { rows } = await client.query<{ problem: string }>(
@@ -47,6 +52,7 @@ export async function refuseConflicts(
   }
   try {
     for (const name of new Set([tenantId, prefix])) await refuseShadowing(client, name, tenantId);
+    await refuseTakenPlaces(client, { tenantId, backends: givenBackends(backends) });
   } catch (error) {
     if (error instanceof AdminError) throw asJobError(error);
     throw error;
@@ -86,10 +92,9 @@ export async function registerTenant(client: ClientBase, registration: Registrat
     jwks_url: document.jwks_url,
     keys_issued_at: document.keys_issued_at,
     require_api_key: document.require_api_key,
-    max_in_flight: document.max_in_flight,
-    statement_timeout_ms: document.statement_timeout_ms,
-    max_body_bytes: document.max_body_bytes,
+    ...limitsOf(document),
     postgrest: secrets.postgrest,
+    ...backendColumns(registration.backends, { tenantId, masterKey }),
   };
   const columns = Object.keys(row).join(', ');
   const keys = secrets.api_keys.map(({ kind, role, key }) => ({

@@ -26,13 +26,17 @@ export interface TenantArchive {
  */
 export async function withTenantArchive<T>(
   path: string,
-  { passphrase, signal }: { readonly passphrase: Secret; readonly signal: AbortSignal },
+  options: {
+    readonly passphrase: Secret;
+    readonly signal: AbortSignal;
+    /** See `ScanOptions`. */
+    readonly trustedKeys?: readonly string[];
+  },
   use: (archive: TenantArchive) => Promise<T>,
 ): Promise<T> {
   try {
     const file = await ArchiveFile.open(path, {
-      passphrase,
-      signal,
+      ...options,
       limits: { maxContentBytes: MAX_CONTENT_BYTES },
     });
     try {

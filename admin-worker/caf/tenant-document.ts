@@ -2,11 +2,17 @@ import type { ClientBase } from 'pg';
 import { z } from 'zod';
 import { unseal, unsealText } from '../../gateway/registry/sealing.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import { LIMIT_COLUMNS, type LimitColumn } from '../../gateway/registry/tenant.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { API_KEY_KINDS, type ApiKeyKind, apiKeySealContext } from '../tenants/tenant-keys.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 
-const Limit = z.int().positive().nullable();
+const LIMIT_NAMES = Object.values(LIMIT_COLUMNS);
+const Limit = z.int().min(0).nullable().default(null);
+const LIMITS = Object.fromEntries(LIMIT_NAMES.map((name) => [name, Limit])) as Record<
+  LimitColumn,
+  typeof Limit
+>;
 
 /** The entry `tenant`: what the registry says of a tenant, but for what is secret. */
 export const TenantDocument = z.strictObject({
@@ -22,9 +28,7 @@ export const TenantDocument = z.strictObject({
   /** Tokens are made from it: the same time gives the same tokens. */
   keys_issued_at: z.iso.datetime(),
   require_api_key: z.boolean(),
-  max_in_flight: Limit,
-  statement_timeout_ms: Limit,
-  max_body_bytes: Limit,
+  ...LIMITS,
   migrations: z.array(
     z.strictObject({
       name: z.string(),
@@ -65,11 +69,19 @@ export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promi
     jwks_url: tenant.jwks_url,
     keys_issued_at: tenant.keys_issued_at.toISOString(),
     require_api_key: tenant.require_api_key,
-    max_in_flight: tenant.max_in_flight,
-    statement_timeout_ms: tenant.statement_timeout_ms,
-    max_body_bytes: tenant.max_body_bytes,
+    ...limitsOf(tenant),
     migrations: rows.map((row) => ({ ...row, applied_at: row.applied_at?.toISOString() ?? null })),
   });
+}
+
+/** The columns of `control.tenants` that hold limits. */
+export function limitsOf(
+  from: Readonly<Record<LimitColumn, number | null>>,
+): Record<LimitColumn, number | null> {
+  return Object.fromEntries(LIMIT_NAMES.map((name) => [name, from[name]])) as Record<
+    LimitColumn,
+    number | null
+  >;
 }
 
 type Queryable = Pick<ClientBase, 'query'>;

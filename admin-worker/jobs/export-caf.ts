@@ -1,21 +1,33 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { ArchiveWriter } from '../archive/archive-writer.ts';
+import { openBackends } from '../backends/backends.ts';
 import { SECRETS_ENTRY, TENANT_ENTRY, type TenantContent } from '../caf/content.ts';
 import { serverMajor } from '../caf/database-facts.ts';
-import { writeFiles } from '../caf/local-files.ts';
+import { writeFiles } from '../caf/files.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
 import { findPgTools } from '../caf/pg-tools.ts';
 import { archivePath, makeRoomFor } from '../caf/places.ts';
 import { secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
 import { writeDatabase } from '../caf/write-database.ts';
+import { type MadeSnapshots, undoSnapshots, writeVectors } from '../caf/write-vectors.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
 import { databaseOf } from './tenant-connection.ts';
 
 const ExportCafState = z.object({
-  archive: z.object({ id: z.string(), size: z.number(), sha256: z.string(), tables: z.number() }).optional(),
+  archive: z
+    .object({
+      id: z.string(),
+      size: z.number(),
+      sha256: z.string(),
+      tables: z.number(),
+      signed_by: z.string().nullable().default(null),
+    })
+    .optional(),
+  /** On the vector server, to be deleted there. */
+  snapshots: z.array(z.object({ collection: z.string(), name: z.string() })).default([]),
 });
 type ExportCafState = z.output<typeof ExportCafState>;
 type Context = JobContext<ExportCafPayload, ExportCafState>;
@@ -29,7 +41,7 @@ export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
       name: 'write',
       weight: 20,
       run: write,
-      undo: ({ services, jobId }) => rm(partialPath(services.dataDir, jobId), { force: true }),
+      undo: takeBack,
     },
     {
       name: 'publish',
@@ -72,6 +84,28 @@ async function exportable({ services, payload }: Context): Promise<TenantRecord>
   return tenant;
 }
 
+function snapshotsOf(context: Context): MadeSnapshots {
+  const { state } = context;
+  return {
+    get list() {
+      return state.snapshots;
+    },
+    async keep(list) {
+      state.snapshots = [...list];
+      await context.checkpoint();
+    },
+  };
+}
+
+async function takeBack(context: Context): Promise<void> {
+  const { services, payload, jobId } = context;
+  await rm(partialPath(services.dataDir, jobId), { force: true });
+  const tenant = await findTenant(services.control, payload.tenantId);
+  if (tenant === undefined) return;
+  const { vectors } = openBackends(tenant, { tenantId: tenant.id, masterKey: services.masterKey });
+  await undoSnapshots(context, { place: vectors, snapshots: snapshotsOf(context) });
+}
+
 async function write(context: Context): Promise<void> {
   const { services, payload, jobId, state } = context;
   const { control, masterKey, dataDir } = services;
@@ -85,18 +119,25 @@ async function write(context: Context): Promise<void> {
       passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
       createdAt: new Date(),
       producer: 'cascata-edge',
+      signer: services.archives.signer,
     });
     const document = await tenantDocument(control, tenant);
     await writer.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
     const secrets = await secretsDocument(control, tenant, masterKey);
     await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(secrets)));
     const database = await writeDatabase(context, { tenant, writer });
-    const hasFiles = await writeFiles(context, { tenantId: tenant.id, writer });
-    const storage = hasFiles ? 'included' : 'none';
-    const content: TenantContent = { kind: 'tenant', ...database, storage, vectors: 'none' };
+    const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
+    const files = await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
+    const vectors = await writeVectors(context, {
+      place: backends.vectors,
+      writer,
+      snapshots: snapshotsOf(context),
+    });
+    const content: TenantContent = { kind: 'tenant', ...database, ...files, ...vectors };
     const digest = await writer.finish(content);
     await file.sync();
-    state.archive = { ...digest, tables: database.tables.length };
+    const signed_by = services.archives.signer?.publicKey ?? null;
+    state.archive = { ...digest, tables: database.tables.length, signed_by };
     context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
   } finally {
     await file.close();

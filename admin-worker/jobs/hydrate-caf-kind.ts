@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LEAVABLE } from '../caf/leavable.ts';
 import type { JobKind } from './job-kind.ts';
 
 const HydrateCafPayload = z.strictObject({
@@ -10,6 +11,9 @@ const HydrateCafPayload = z.strictObject({
   hosts: z.array(z.string()).nullable(),
   /** Extensions beyond the trusted ones that may be made in the tenant's own database. */
   extensions: z.array(z.string()),
+  /** Where files and vectors go; holds keys. */
+  sealedBackends: z.string().nullable().default(null),
+  leaveOut: z.array(z.enum(LEAVABLE)).default([]),
 });
 export type HydrateCafPayload = z.output<typeof HydrateCafPayload>;
 

@@ -1,11 +1,13 @@
 import { rm, stat, statfs } from 'node:fs/promises';
 import { z } from 'zod';
+import type { BackendsInput } from '../backends/backend-input.ts';
+import { givenBackends } from '../backends/backends.ts';
 import { compareDatabase } from '../caf/compare-database.ts';
 import { DUMP_ENTRY } from '../caf/content.ts';
-import { dropFiles, refuseTakenFiles, restoreFiles } from '../caf/local-files.ts';
-import { openPassphrase } from '../caf/passphrase.ts';
+import { openPassphrase, openSealedBackends } from '../caf/passphrase.ts';
 import { uploadPath, workDir } from '../caf/places.ts';
 import { refuseConflicts, registerTenant } from '../caf/register-tenant.ts';
+import { checkContents, dropContents, dropJournal, restoreContents } from '../caf/restore-contents.ts';
 import { dumpTools, restoreDatabase } from '../caf/restore-database.ts';
 import { type TenantArchive, withTenantArchive } from '../caf/tenant-archive.ts';
 import { withPooled } from '../connections.ts';
@@ -18,8 +20,10 @@ const HydrateCafState = z.object({
   /** Something of the tenant's names may have been made in the cluster, by this job. */
   isHomeBegun: z.boolean().default(false),
   tables: z.number().default(0),
-  /** The tenant's directory of files is, or is about to be, this job's. */
+  /** The tenant's files, in its directory or store, are this job's, or are about to be. */
   hasFiles: z.boolean().default(false),
+  /** Collections of the vector server that are this job's, or are about to be. */
+  collections: z.array(z.string()).default([]),
   /** What the tenant's status was at its origin. */
   status: z.enum(['active', 'suspended']).default('suspended'),
 });
@@ -36,7 +40,10 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
     { name: 'open', run: openTenant, isPointOfNoReturn: true },
     {
       name: 'clean up',
-      run: ({ services, payload }) => rm(uploadPath(services.dataDir, payload.uploadId), { force: true }),
+      async run(context) {
+        await dropJournal(context);
+        await rm(uploadPath(context.services.dataDir, context.payload.uploadId), { force: true });
+      },
     },
   ],
   async dryRun(context) {
@@ -52,11 +59,26 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
 function withUpload<T>(context: Context, use: (archive: TenantArchive) => Promise<T>): Promise<T> {
   const { services, payload, signal } = context;
   const passphrase = openPassphrase(payload.sealedPassphrase, services.masterKey);
-  return withTenantArchive(uploadPath(services.dataDir, payload.uploadId), { passphrase, signal }, use);
+  const { trustedKeys } = services.archives;
+  return withTenantArchive(
+    uploadPath(services.dataDir, payload.uploadId),
+    { passphrase, signal, trustedKeys },
+    use,
+  );
 }
 
 function hostsOf({ payload }: Context, document: { readonly hosts: readonly string[] }): readonly string[] {
   return payload.hosts ?? document.hosts;
+}
+
+/** As the request gave them. */
+function backendsOf({ payload, services }: Context): BackendsInput {
+  return openSealedBackends(payload.sealedBackends, services.masterKey);
+}
+
+function contentsOf(context: Context, archive: TenantArchive) {
+  const { tenantId, leaveOut } = context.payload;
+  return { tenantId, archive, backends: givenBackends(backendsOf(context)), leaveOut };
 }
 
 function registrationOf(context: Context, archive: TenantArchive) {
@@ -65,6 +87,7 @@ function registrationOf(context: Context, archive: TenantArchive) {
     archive,
     tenantId: payload.tenantId,
     hosts: hostsOf(context, archive.document),
+    backends: backendsOf(context),
     jobId,
     masterKey: services.masterKey,
   };
@@ -86,7 +109,7 @@ async function verify(context: Context): Promise<void> {
     });
     await refuseFullDisk(services.dataDir, file.entry(DUMP_ENTRY).size);
     await dumpTools(context, content.postgres);
-    if (content.storage === 'included') await refuseTakenFiles(services.dataDir, payload.tenantId);
+    await checkContents(context, contentsOf(context, archive));
     await withPooled(services.control, (client) => refuseConflicts(client, registrationOf(context, archive)));
     const { size } = await stat(path);
     log(
@@ -135,13 +158,7 @@ async function restore(context: Context): Promise<void> {
       },
     });
     state.tables = await compareDatabase(context, { tenant, archive });
-    if (archive.content.storage === 'included') {
-      // By an earlier run of this very job: nothing of the id was there when it was verified.
-      if (state.hasFiles) await dropFiles(context, { tenantId: tenant.id, isPublished: true });
-      state.hasFiles = true;
-      await context.checkpoint();
-      await restoreFiles(context, { tenantId: tenant.id, archive: archive.file });
-    }
+    await restoreContents(context, { ...contentsOf(context, archive), begun: state });
     state.status = archive.document.status;
   });
 }
@@ -162,7 +179,8 @@ async function takeBack(context: Context): Promise<void> {
   await rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
   const tenant = await ownTenant(context);
   if (tenant === undefined) return;
-  await dropFiles(context, { tenantId: tenant.id, isPublished: state.hasFiles });
+  const backends = givenBackends(backendsOf(context));
+  await dropContents(context, { tenantId: tenant.id, backends, begun: state });
   if (state.isHomeBegun) await dropHome(services, { id: tenant.id, naming: namingOf(tenant) });
   await services.control.query('DELETE FROM control.tenants WHERE id = $1 AND hydrated_by = $2', [
     payload.tenantId,

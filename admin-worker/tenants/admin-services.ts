@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import type { Observe } from '../../gateway/platform/observation.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { ArchiveSigner } from '../archive/archive-signature.ts';
 import type { PhantomServices } from '../containers/phantom-services.ts';
 import type { PgBouncerConfig } from '../pgbouncer/pgbouncer-config.ts';
 
@@ -23,6 +24,12 @@ export interface AdminServices {
   /** Archives, uploads, files of tenants: API and runner have to see the same directory. */
   readonly dataDir: string;
   readonly observe: Observe;
+  /** Who signs archives made here, and whose are hydrated. */
+  readonly archives: {
+    readonly signer: ArchiveSigner | undefined;
+    /** Empty: anybody's. */
+    readonly trustedKeys: readonly string[];
+  };
   /** Runners with a container engine have this; nothing else does. */
   readonly phantom?: PhantomServices | undefined;
 }

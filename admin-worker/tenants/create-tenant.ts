@@ -1,6 +1,8 @@
 import type { ClientBase } from 'pg';
 import type { Isolation, TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError } from '../api/admin-error.ts';
+import { backendColumns, givenBackends } from '../backends/backends.ts';
+import { refuseTakenPlaces, tryBackends } from '../backends/check-backends.ts';
 import { inTransaction } from '../connections.ts';
 import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
@@ -32,6 +34,7 @@ export async function createTenant(
   const { control, masterKey, pgbouncer } = services;
   const isolation = isolationFor(input.placement.kind, input.isolation);
   await tryConnections(services, input.placement);
+  await tryBackends(services, givenBackends(input.backends));
   const naming = namingFor(input.placement.kind, input.id);
   const logicalSchemas = exposedSchemas(input.postgrest, naming);
   let isProvisioned = false;
@@ -39,6 +42,7 @@ export async function createTenant(
     const created = await inTransaction(control, async (client) => {
       await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
       await refuseShadowing(client, input.id, input.id);
+      await refuseTakenPlaces(client, { tenantId: input.id, backends: givenBackends(input.backends) });
       await insertTenant(client, { input, naming, isolation, masterKey });
       await replaceApiKeys(client, { tenantId: input.id, kinds: ['publishable', 'secret'], masterKey });
       const tenant = (await findTenant(client, input.id))!;
@@ -102,6 +106,7 @@ async function insertTenant(
     require_api_key: input.require_api_key,
     ...input.limits,
     postgrest: input.postgrest,
+    ...backendColumns(input.backends, { tenantId: input.id, masterKey }),
   };
   const columns = Object.keys(row).join(', ');
   await client.query(

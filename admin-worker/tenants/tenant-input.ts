@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PostgrestSettingsError, parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import type { LimitColumn } from '../../gateway/registry/tenant.ts';
+import { BackendsInput } from '../backends/backend-input.ts';
 import { problemOfHost, problemOfTenantId, TENANT_ID } from '../provision/tenant-names.ts';
 import { problemOfCertificates, problemOfDsn, usesTls } from './dsn.ts';
 import { JwtInput } from './jwt-input.ts';
@@ -127,10 +128,11 @@ export const CreateTenantInput = z.strictObject({
   require_api_key: z.boolean().default(false),
   limits: Limits.default({}),
   postgrest: Postgrest.default({}),
+  backends: BackendsInput.default({}),
 });
 export type CreateTenantInput = z.output<typeof CreateTenantInput>;
 
-/** Body of `PATCH /v1/tenants/:id`: what is absent stays. `postgrest` and `limits` are merged name by name. */
+/** Body of `PATCH /v1/tenants/:id`: what is absent stays. `postgrest`, `limits` and `backends` are merged name by name. */
 export const UpdateTenantInput = z
   .strictObject({
     hosts: Hosts,
@@ -141,6 +143,7 @@ export const UpdateTenantInput = z
     require_api_key: z.boolean(),
     limits: Limits,
     postgrest: Postgrest,
+    backends: BackendsInput,
   })
   .partial();
 export type UpdateTenantInput = z.output<typeof UpdateTenantInput>;

@@ -1,6 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import { z } from 'zod';
 import { LIMIT_COLUMNS, type LimitColumn, type TenantNaming } from '../../gateway/registry/tenant.ts';
+import { StoredBackends } from '../backends/backend-input.ts';
 
 const Place = z.object({ host: z.string(), port: z.number(), database: z.string() });
 
@@ -37,6 +38,8 @@ const Row = z.object({
   require_api_key: z.boolean(),
   ...LIMITS,
   postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  backends: StoredBackends,
+  sealed_backends: z.string().nullable(),
   created_at: z.date(),
   updated_at: z.date(),
   hosts: z.array(z.string()),
@@ -48,7 +51,7 @@ export type TenantRecord = z.infer<typeof Row>;
 const COLUMNS = `
   t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.ca_certificate, t.placement_display, t.isolation, t.epoch, t.schema_prefix, t.role_prefix,
   t.jwt_kind, t.sealed_jwt, t.jwks_url, t.keys_issued_at, t.require_api_key,
-  ${LIMIT_NAMES.map((name) => `t.${name}`).join(', ')}, t.postgrest, t.created_at, t.updated_at,
+  ${LIMIT_NAMES.map((name) => `t.${name}`).join(', ')}, t.postgrest, t.backends, t.sealed_backends, t.created_at, t.updated_at,
   ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts`;
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;

@@ -1,4 +1,5 @@
 import { LIMIT_COLUMNS, type LimitColumn } from '../../gateway/registry/tenant.ts';
+import type { StoredBackends } from '../backends/backend-input.ts';
 import type { DisplayedPlace, TenantRecord } from './tenant-record.ts';
 
 /** A tenant as the admin API shows it: no DSN, no secret. */
@@ -14,6 +15,8 @@ export interface TenantView {
   /** `null`: the gateway's default. */
   readonly limits: Readonly<Record<LimitColumn, number | null>>;
   readonly postgrest: Readonly<Record<string, string | number | boolean | null>>;
+  /** Absent: files in the local directory, no vectors. */
+  readonly backends: StoredBackends;
   readonly created_at: string;
   readonly updated_at: string;
 }
@@ -59,6 +62,7 @@ export function tenantView(record: TenantRecord): TenantView {
         SECRET_SETTING.test(name) ? '[redacted]' : value,
       ]),
     ),
+    backends: record.backends,
     created_at: record.created_at.toISOString(),
     updated_at: record.updated_at.toISOString(),
   };

@@ -2,6 +2,8 @@ import type { ClientBase } from 'pg';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError } from '../api/admin-error.ts';
+import { changedBackendColumns, givenBackends } from '../backends/backends.ts';
+import { refuseTakenPlaces, tryBackends } from '../backends/check-backends.ts';
 import { inTransaction } from '../connections.ts';
 import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
@@ -27,6 +29,7 @@ export async function updateTenant(
   { id, input, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
 ): Promise<TenantRecord> {
   if (input.placement !== undefined) await tryConnections(services, input.placement);
+  if (input.backends !== undefined) await tryBackends(services, givenBackends(input.backends));
   let opened: TenantRecord | undefined;
   let after: TenantRecord;
   try {
@@ -58,6 +61,9 @@ async function changeTenant(
 ): Promise<TenantRecord> {
   const { id } = before;
   if (input.placement !== undefined) refuseMove(before, input.placement.kind);
+  if (input.backends !== undefined) {
+    await refuseTakenPlaces(client, { tenantId: id, backends: givenBackends(input.backends) });
+  }
   await updateRow(client, id, changedColumns(before, input, services.masterKey));
   if (input.hosts !== undefined) await replaceHosts(client, id, input.hosts);
   const after = (await findTenant(client, id))!;
@@ -103,7 +109,7 @@ type Columns = Readonly<Record<string, unknown>>;
 
 function changedColumns(before: TenantRecord, input: UpdateTenantInput, masterKey: Secret): Columns {
   const sealing = { tenantId: before.id, masterKey };
-  const { status, require_api_key, placement, isolation, jwt, limits, postgrest } = input;
+  const { status, require_api_key, placement, isolation, jwt, limits, postgrest, backends } = input;
   return {
     ...(status === undefined ? {} : { status: statusChange(before, status) }),
     ...(require_api_key === undefined ? {} : { require_api_key }),
@@ -119,6 +125,7 @@ function changedColumns(before: TenantRecord, input: UpdateTenantInput, masterKe
     ...(jwt === undefined ? {} : { ...jwtColumns(jwt, sealing), keys_issued_at: now() }),
     ...definedOf(limits),
     ...(postgrest === undefined ? {} : { postgrest: mergeSettings(before.postgrest, postgrest) }),
+    ...(backends === undefined ? {} : changedBackendColumns(before, backends, sealing)),
     updated_at: new Date().toISOString(),
   };
 }

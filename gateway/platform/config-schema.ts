@@ -18,6 +18,10 @@ const pinnedImage = z
 
 const cidr = z.string().refine(isCidr, { error: 'expected an IP address or CIDR range such as 10.0.0.0/8' });
 
+const publicKey = z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, {
+  error: 'expected a public key: ed25519: and 44 characters of base64',
+});
+
 /** What may be written in one place: at the top of `wrangler-like.config.ts`, or below `env.<name>`. All of it is optional. */
 const SETTINGS = {
   dataDir: z.string().min(1).optional(),
@@ -94,6 +98,10 @@ const SETTINGS = {
     .optional(),
   admin: z
     .strictObject({ host, port, drainTimeoutMs: milliseconds, jobRetentionDays: count })
+    .partial()
+    .optional(),
+  archives: z
+    .strictObject({ trustedKeys: z.array(publicKey).readonly() })
     .partial()
     .optional(),
   extensions: z

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Secret } from '../registry/secrets.ts';
 import { isCidr, LOG_LEVELS, type PartialSettings } from './config-schema.ts';
@@ -11,6 +12,7 @@ export const SECRET_VARIABLE_NAMES = [
   'PGBOUNCER_URL',
   'READ_REPLICA_URLS',
   'PHANTOM_KEY',
+  'ARCHIVE_SIGNING_KEY',
 ] as const;
 
 /** Every variable that is read, for the test that compares them with `docs/configuration.md`. */
@@ -45,6 +47,7 @@ export interface Variables {
   /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
   readonly readReplicaUrls: readonly Secret[];
   readonly phantomKey: Secret | undefined;
+  readonly archiveSigningKey: Secret | undefined;
   readonly containerEngine: string | undefined;
   /** Secrets that are not set at all, as opposed to wrong. */
   readonly absent: ReadonlySet<string>;
@@ -85,6 +88,7 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     pgbouncerUrl: readSecret(reader, 'PGBOUNCER_URL', checkPostgresUrl),
     readReplicaUrls: splitUrls(readSecret(reader, 'READ_REPLICA_URLS', checkPostgresUrls)),
     phantomKey: readSecret(reader, 'PHANTOM_KEY', checkPhantomKey),
+    archiveSigningKey: readSecret(reader, 'ARCHIVE_SIGNING_KEY', checkSigningKey),
     containerEngine: readEngineAddress(reader),
     absent,
     problems,
@@ -174,6 +178,15 @@ function checkMasterKey(value: string): string | undefined {
 function checkPhantomKey(value: string): string | undefined {
   if (value.length >= MIN_PHANTOM_KEY_LENGTH) return undefined;
   return `expected at least ${MIN_PHANTOM_KEY_LENGTH} characters, got ${value.length}`;
+}
+
+function checkSigningKey(value: string): string | undefined {
+  try {
+    if (createPrivateKey(value).asymmetricKeyType === 'ed25519') return undefined;
+  } catch {
+    // The library's words may quote the key.
+  }
+  return 'expected the PEM of an Ed25519 private key (openssl genpkey -algorithm ed25519)';
 }
 
 function checkPostgresUrl(value: string): string | undefined {

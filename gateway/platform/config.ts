@@ -165,7 +165,7 @@ function load<Needed extends SecretName>(
     variables.settings,
   ]);
   const { masterKey, adminToken, controlDatabaseUrl, pgbouncerUrl, readReplicaUrls } = variables;
-  const { containerEngine, phantomKey, previousAdminToken } = variables;
+  const { containerEngine, phantomKey, previousAdminToken, archiveSigningKey } = variables;
   const config: LauncherConfig = {
     ...settings,
     environment,
@@ -175,6 +175,7 @@ function load<Needed extends SecretName>(
     readReplicaUrls,
     containerEngine,
     phantomKey,
+    archiveSigningKey,
     masterKey,
     adminToken,
     previousAdminToken,

@@ -102,10 +102,16 @@ export interface Settings {
     /** Bundle → `repository@sha256:…` that its files come from. */
     readonly images: Readonly<Record<string, string>>;
   };
+  readonly archives: {
+    /** `ed25519:…`: installations whose archives are hydrated; empty: anybody's are. */
+    readonly trustedKeys: readonly string[];
+  };
   /** Address of the container engine, for the job runner; `undefined`: there is none. */
   readonly containerEngine: string | undefined;
   /** Shared with the server's linker, which takes nothing that is not signed with it. */
   readonly phantomKey: Secret | undefined;
+  /** PKCS#8 PEM of the Ed25519 key that archives are signed with; `undefined`: they are not. */
+  readonly archiveSigningKey: Secret | undefined;
   /** Where local tenants' traffic goes; `undefined`: straight to PostgreSQL. */
   readonly pgbouncerUrl: Secret | undefined;
   /** Streaming replicas of the local cluster: `shared` and `database` tenants read there. */
@@ -115,7 +121,13 @@ export interface Settings {
 /** What the file and the defaults decide together. */
 type FileSettings = Omit<
   Settings,
-  'environment' | 'isProduction' | 'pgbouncerUrl' | 'readReplicaUrls' | 'containerEngine' | 'phantomKey'
+  | 'environment'
+  | 'isProduction'
+  | 'pgbouncerUrl'
+  | 'readReplicaUrls'
+  | 'containerEngine'
+  | 'phantomKey'
+  | 'archiveSigningKey'
 >;
 
 /** Defaults, exported for the documentation's test. */
@@ -171,6 +183,7 @@ export function defaultSettings(): FileSettings {
     },
     admin: { host: '127.0.0.1', port: 8001, drainTimeoutMs: 10_000, jobRetentionDays: 30 },
     extensions: { coreContainer: 'cascata-db-1', images: {} },
+    archives: { trustedKeys: [] },
   };
 }
 
@@ -189,6 +202,7 @@ export function mergeSettings(layers: readonly [FileSettings, ...PartialSettings
       pgbouncer: overlay(merged.pgbouncer, layer.pgbouncer),
       admin: overlay(merged.admin, layer.admin),
       extensions: overlay(merged.extensions, layer.extensions),
+      archives: overlay(merged.archives, layer.archives),
     }),
     defaults,
   );

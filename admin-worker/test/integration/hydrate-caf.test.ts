@@ -43,7 +43,7 @@ async function aTenant(kind: 'shared' | 'database'): Promise<string> {
       id,
       hosts: [`${id}.test`, `*.${id}.test`],
       placement: { kind },
-      limits: { max_in_flight: 7 },
+      limits: { max_in_flight: 7, max_queue: 0, requests_per_second: 50, max_replica_lag_ms: 0 },
       postgrest: { 'db-max-rows': 11, 'app.settings.api_secret': 'hidden' },
     },
   });
@@ -157,7 +157,17 @@ test.each(['shared', 'database'] as const)(
     );
     expect(keys[1]).toEqual(keys[0]);
     const shown = await target.request('GET', `/v1/tenants/${id}`);
-    expect(shown.body.tenant).toMatchObject({ status: 'active', hosts: [`*.${id}.test`, `${id}.test`] });
+    expect(shown.body.tenant).toMatchObject({
+      status: 'active',
+      hosts: [`*.${id}.test`, `${id}.test`],
+      limits: {
+        max_in_flight: 7,
+        max_queue: 0,
+        requests_per_second: 50,
+        max_replica_lag_ms: 0,
+        max_rows: null,
+      },
+    });
   },
 );
 

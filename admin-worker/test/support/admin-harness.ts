@@ -8,6 +8,7 @@ import type { Observation } from '../../../gateway/platform/observation.ts';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import { createTestDatabase, databaseUrl, runSql } from '../../../test/support/database.ts';
 import { startApiServer } from '../../api/api-server.ts';
+import { archiveSigner } from '../../archive/archive-signature.ts';
 import { bootstrap } from '../../bootstrap.ts';
 import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { startJobRunner } from '../../runner/job-runner.ts';
@@ -59,6 +60,8 @@ export interface AdminHarnessOptions {
   /** Superuser DSN of another server than the one of the run. */
   readonly serverUrl?: string | undefined;
   readonly phantom?: PhantomServices;
+  /** PEM; archives are signed with it, and those of its public key alone are hydrated. */
+  readonly archiveSigningKey?: Secret;
 }
 
 /**
@@ -71,6 +74,7 @@ export async function startAdminHarness({
   withRunner = true,
   serverUrl,
   phantom,
+  archiveSigningKey,
 }: AdminHarnessOptions = {}): Promise<AdminHarness> {
   const run = randomBytes(3).toString('hex');
   const database = await createTestDatabase({ serverUrl });
@@ -86,6 +90,9 @@ export async function startAdminHarness({
     sharedDatabase,
     remotes: { allowedNetworks: ['127.0.0.1/32', '::1/128'] },
     dataDir,
+    ...(archiveSigningKey === undefined
+      ? {}
+      : { archiveSigningKey, archives: { trustedKeys: [archiveSigner(archiveSigningKey).publicKey] } }),
     observe: (observation: Observation) => void observations.push(observation),
   };
   await bootstrap(common);

@@ -6,6 +6,7 @@ import { Secret } from '../../../gateway/registry/secrets.ts';
 import { ArchiveError } from '../../archive/archive-error.ts';
 import { ArchiveFile } from '../../archive/archive-file.ts';
 import { openArchiveKeys } from '../../archive/archive-keys.ts';
+import type { ArchiveSigner } from '../../archive/archive-signature.ts';
 import { ArchiveWriter, type Bytes } from '../../archive/archive-writer.ts';
 import { encodeTarHeader, paddingOf } from '../../archive/tar-block.ts';
 
@@ -30,7 +31,7 @@ export interface NewEntry {
 }
 
 /** A whole archive in memory. */
-export async function anArchive(entries: readonly NewEntry[]): Promise<Buffer> {
+export async function anArchive(entries: readonly NewEntry[], signer?: ArchiveSigner): Promise<Buffer> {
   const parts: Buffer[] = [];
   const writer = await ArchiveWriter.begin(async (bytes) => void parts.push(Buffer.from(bytes)), {
     tenant: 'acme',
@@ -38,6 +39,7 @@ export async function anArchive(entries: readonly NewEntry[]): Promise<Buffer> {
     createdAt: new Date(0),
     producer: 'test',
     cost: COST,
+    signer,
   });
   for (const { name, content, meta, isSealed } of entries) {
     if (isSealed === true) await writer.addSealed(name, await bytesOf(content));
@@ -53,17 +55,28 @@ export async function bytesOf(content: Bytes): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+export interface OpenOptions {
+  readonly passphrase?: Secret;
+  readonly maxContentBytes?: number;
+  readonly trustedKeys?: readonly string[];
+}
+
 /** Opens an archive as a file, and verifies all of it before `use`. */
 export async function withArchive<T>(
   bytes: Uint8Array,
   use: (archive: ArchiveFile) => Promise<T>,
-  { passphrase = PASSPHRASE, maxContentBytes = 2 ** 40 } = {},
+  { passphrase = PASSPHRASE, maxContentBytes = 2 ** 40, trustedKeys }: OpenOptions = {},
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'cascata-archive-'));
   try {
     const path = join(directory, 'test.caf');
     await writeFile(path, bytes);
-    const archive = await ArchiveFile.open(path, { passphrase, limits: { maxContentBytes }, openKeys });
+    const archive = await ArchiveFile.open(path, {
+      passphrase,
+      limits: { maxContentBytes },
+      openKeys,
+      trustedKeys,
+    });
     try {
       await archive.verify();
       return await use(archive);
@@ -76,10 +89,7 @@ export async function withArchive<T>(
 }
 
 /** Why an archive is refused; `accepted` when it is not. */
-export async function verdictOn(
-  bytes: Uint8Array,
-  options: { passphrase?: Secret; maxContentBytes?: number } = {},
-): Promise<string> {
+export async function verdictOn(bytes: Uint8Array, options: OpenOptions = {}): Promise<string> {
   try {
     return await withArchive(bytes, async () => 'accepted', options);
   } catch (error) {

@@ -13,6 +13,7 @@ describe('bodies', () => {
       require_api_key: false,
       limits: {},
       postgrest: {},
+      backends: {},
     });
     expect(UpdateTenantInput.parse({})).toEqual({});
   });
