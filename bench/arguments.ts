@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 
-export const TARGET_NAMES = ['floor', 'gateway', 'gateway-sealed', 'postgrest'] as const;
+export const TARGET_NAMES = ['floor', 'gateway', 'gateway-sealed', 'gateway-pgbouncer', 'postgrest'] as const;
 export type TargetName = (typeof TARGET_NAMES)[number];
 
 export interface BenchArguments {

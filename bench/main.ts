@@ -4,7 +4,7 @@ import { chooseLoadGenerator } from './load.ts';
 import { measureScenario } from './measure.ts';
 import { type Measurement, ratiosOf, renderReport } from './report.ts';
 import { MANY_TENANTS, MANY_TENANTS_SQL } from './scenarios.ts';
-import { startFloor, startGateway, startPostgrest, type Target } from './targets.ts';
+import { startFloor, startGateways, startPostgrest, type Target } from './targets.ts';
 
 /** Everything goes to standard error but the report, so that `--json` can be piped. */
 function say(line: string): void {
@@ -16,8 +16,13 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
   const started: Target[] = [];
   try {
     // The gateway first: starting it makes the tenant that the others read.
-    if (wants('gateway') || wants('gateway-sealed')) started.push(...(await startGateway(database)));
-    else await provisionByHand(database);
+    if (wants('gateway') || wants('gateway-sealed') || wants('gateway-pgbouncer')) {
+      const { targets, missing } = await startGateways(database, {
+        withPgBouncer: wants('gateway-pgbouncer'),
+      });
+      started.push(...targets);
+      if (missing !== undefined) say(`*** NOT MEASURED BEHIND PgBouncer: ${missing} ***`);
+    } else await provisionByHand(database);
     if (options.scenarios.some(({ needsManyTenants }) => needsManyTenants)) {
       say(`making ${MANY_TENANTS.length} tenants of 20 tables`);
       await database.makeTenants(MANY_TENANTS, MANY_TENANTS_SQL);
@@ -74,5 +79,6 @@ try {
   await main();
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+  // Ends what was started and not heard of any more: children end with their parent.
+  process.exit(1);
 }

@@ -12,6 +12,7 @@ const WARM_UP_SECONDS = 5;
 
 interface Sample extends LoadResult {
   readonly serverCpuUs: number;
+  readonly poolerCpuUs: number;
   readonly postgresCpuUs: number;
 }
 
@@ -41,11 +42,17 @@ export async function measureScenario(
   }
   for (let round = 1; round <= options.rounds; round++) {
     for (const [target, taken] of samples) {
-      const [serverBeforeUs, postgresBeforeUs] = [treeCpuUs(target.pid), treeCpuUs(database.pid)];
+      const poolerUs = () => (target.poolerPid === undefined ? 0 : treeCpuUs(target.poolerPid));
+      const [serverBeforeUs, poolerBeforeUs, postgresBeforeUs] = [
+        treeCpuUs(target.pid),
+        poolerUs(),
+        treeCpuUs(database.pid),
+      ];
       const result = await load(target, options.seconds);
       const sample = {
         ...result,
         serverCpuUs: treeCpuUs(target.pid) - serverBeforeUs,
+        poolerCpuUs: poolerUs() - poolerBeforeUs,
         postgresCpuUs: treeCpuUs(database.pid) - postgresBeforeUs,
       };
       taken.push(sample);
@@ -68,6 +75,7 @@ function summarise(scenario: Scenario, target: Target, samples: readonly Sample[
     p50Ms: median(samples.map(({ p50Ms }) => p50Ms)),
     p99Ms: median(samples.map(({ p99Ms }) => p99Ms)),
     serverCpuUs: sum((sample) => sample.serverCpuUs) / requests,
+    poolerCpuUs: sum((sample) => sample.poolerCpuUs) / requests,
     postgresCpuUs: sum((sample) => sample.postgresCpuUs) / requests,
     failures: sum((sample) => sample.failures),
   };

@@ -8,8 +8,9 @@ export interface Measurement {
   /** Medians over the rounds. */
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** CPU time per request of the server's own process tree, and of PostgreSQL's, in microseconds. */
+  /** CPU time per request of the server's own process tree, of PgBouncer's and of PostgreSQL's, in microseconds. */
   readonly serverCpuUs: number;
+  readonly poolerCpuUs: number;
   readonly postgresCpuUs: number;
   readonly failures: number;
 }
@@ -49,6 +50,7 @@ export function renderReport(measurements: readonly Measurement[]): string {
     'p50 ms',
     'p99 ms',
     'server µs',
+    'pgbouncer µs',
     'postgres µs',
     'sum µs',
     'failures',
@@ -60,6 +62,7 @@ export function renderReport(measurements: readonly Measurement[]): string {
     measurement.p50Ms.toFixed(2),
     measurement.p99Ms.toFixed(2),
     measurement.serverCpuUs.toFixed(0),
+    measurement.poolerCpuUs.toFixed(0),
     measurement.postgresCpuUs.toFixed(0),
     totalCpuUs(measurement).toFixed(0),
     String(measurement.failures),
@@ -77,8 +80,8 @@ export function renderReport(measurements: readonly Measurement[]): string {
   return [...alignColumns([header, ...rows]), '', ...ratios].join('\n');
 }
 
-function totalCpuUs({ serverCpuUs, postgresCpuUs }: Measurement): number {
-  return serverCpuUs + postgresCpuUs;
+function totalCpuUs({ serverCpuUs, poolerCpuUs, postgresCpuUs }: Measurement): number {
+  return serverCpuUs + poolerCpuUs + postgresCpuUs;
 }
 
 function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {

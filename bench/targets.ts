@@ -1,3 +1,7 @@
+import { access, chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findPgBouncer, startPgBouncer } from '../test/support/pgbouncer.ts';
 import { createBenchTenant } from './admin-api.ts';
 import type { TargetName } from './arguments.ts';
 import { answers, type Child, freePort, nodeEntry, startChild } from './child.ts';
@@ -13,6 +17,8 @@ const POOL_SIZE = 20;
 export interface Target {
   readonly name: TargetName;
   readonly pid: number;
+  /** PgBouncer, where one is in between. */
+  readonly poolerPid?: number;
   readonly port: number;
   /** In front of a scenario's paths. */
   readonly prefix: string;
@@ -41,11 +47,20 @@ export async function startFloor(database: BenchDatabase, scenario: Scenario): P
 }
 
 /**
- * Makes both tenants through the admin worker, which is stopped again, and starts the gateway on their registry. The targets are one
- * process; the first one stops it.
+ * Makes both tenants through the admin worker, which is stopped again, and starts the gateway on their registry. The first targets are one
+ * process; the first one stops it. A string says why there is none behind PgBouncer.
  */
-export async function startGateway(database: BenchDatabase): Promise<readonly Target[]> {
-  const [port, adminPort] = [await freePort(), await freePort()];
+export async function startGateways(
+  database: BenchDatabase,
+  { withPgBouncer }: { readonly withPgBouncer: boolean },
+): Promise<{ readonly targets: readonly Target[]; readonly missing: string | undefined }> {
+  const [port, adminPort, poolerPort] = [await freePort(), await freePort(), await freePort()];
+  const found = withPgBouncer ? findPgBouncer('1.24') : undefined;
+  const missing = found !== undefined && 'reason' in found ? found.reason : undefined;
+  const hasPooler = found !== undefined && missing === undefined;
+  // PgBouncer runs as another account.
+  const configDir = join(database.directory, 'pgbouncer');
+  const poolerUrl = `postgres://127.0.0.1:${poolerPort}/cascata_shared`;
   const adminToken = 'the admin token of the benchmark!';
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -60,24 +75,85 @@ export async function startGateway(database: BenchDatabase): Promise<readonly Ta
   const admin = await startChild({
     name: 'admin worker',
     ...nodeEntry('../admin-worker/main.ts'),
-    env: { ...env, ADMIN_TOKEN: adminToken },
+    env: {
+      ...env,
+      // The repository's own settings for production are those of its containers.
+      NODE_ENV: 'development',
+      // Where PgBouncer is told to find PostgreSQL.
+      CONTROL_DATABASE_URL: database.remoteControlUrl.reveal(),
+      ADMIN_TOKEN: adminToken,
+      ...(hasPooler ? { PGBOUNCER_URL: poolerUrl, PGBOUNCER_CONFIG_DIR: configDir } : {}),
+    },
     isReady: () => answers(`http://127.0.0.1:${adminPort}/ready`),
   });
   try {
     const api = { url: `http://127.0.0.1:${adminPort}`, token: adminToken };
     await createBenchTenant(api, { id: BENCH_TENANT, host: BENCH_HOST, isolation: 'trusted' });
     await createBenchTenant(api, { id: SEALED_TENANT, host: SEALED_HOST, isolation: 'sealed' });
+    if (hasPooler) await untilWritten(join(configDir, 'pgbouncer.ini'));
   } finally {
     await admin.stop();
   }
-  const child = await startChild({
-    name: 'gateway',
-    ...nodeEntry('../gateway/main.ts'),
-    env: { ...env, CONTROL_DATABASE_URL: database.remoteControlUrl.reveal() },
-    isReady: () => answers(`http://127.0.0.1:${port}/ready`),
-  });
-  const trusted = { ...target('gateway', child, port), prefix: '/rest/v1' };
-  return [trusted, { ...trusted, name: 'gateway-sealed', host: SEALED_HOST, stop: () => Promise.resolve() }];
+  const startOne = (at: number, extra: NodeJS.ProcessEnv) =>
+    startChild({
+      name: 'gateway',
+      ...nodeEntry('../gateway/main.ts'),
+      env: {
+        ...env,
+        CONTROL_DATABASE_URL: database.remoteControlUrl.reveal(),
+        GATEWAY_PORT: String(at),
+        ...extra,
+      },
+      isReady: () => answers(`http://127.0.0.1:${at}/ready`),
+    });
+  const trusted = { ...target('gateway', await startOne(port, {}), port), prefix: '/rest/v1' };
+  const sealed: Target = {
+    ...trusted,
+    name: 'gateway-sealed',
+    host: SEALED_HOST,
+    stop: () => Promise.resolve(),
+  };
+  if (!hasPooler) return { targets: [trusted, sealed], missing };
+  await chmod(database.directory, 0o755);
+  await mkdir(configDir, { recursive: true });
+  // For its socket and pid file.
+  await chmod(configDir, 0o777);
+  const pooled = await startPooled(join(configDir, 'pgbouncer.ini'), (at) =>
+    startOne(at, { PGBOUNCER_URL: poolerUrl }),
+  );
+  return { targets: [trusted, sealed, pooled], missing };
+}
+
+/** A gateway with a PgBouncer between it and PostgreSQL. */
+async function startPooled(iniFile: string, startGateway: (port: number) => Promise<Child>): Promise<Target> {
+  const pooler = await startPgBouncer('1.24', iniFile);
+  // Whatever ends this process, it does not outlive it.
+  const kill = (): void => void process.kill(pooler.pid, 'SIGKILL');
+  process.once('exit', kill);
+  const port = await freePort();
+  const child = await startGateway(port);
+  return {
+    ...target('gateway-pgbouncer', child, port),
+    prefix: '/rest/v1',
+    poolerPid: pooler.pid,
+    async stop() {
+      await child.stop();
+      await pooler.stop('SIGKILL');
+      process.off('exit', kill);
+    },
+  };
+}
+
+async function untilWritten(file: string): Promise<void> {
+  for (let poll = 0; poll < 200; poll++) {
+    const isThere = await access(file).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return;
+    await sleep(50);
+  }
+  throw new Error('the admin worker has not written pgbouncer.ini');
 }
 
 /** A string says why there is none. */
