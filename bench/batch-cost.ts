@@ -154,6 +154,10 @@ try {
     tokenFor: (role) => executorToken(database.masterKey, role).reveal(),
     keepsSession: true,
   });
+  const pooled = new SealedRoleSwitch({
+    tokenFor: (role) => executorToken(database.masterKey, role).reveal(),
+    keepsSession: false,
+  });
   const ways = {
     'one batch, named, own pool': ownPool(database.trustedUrl, plan, true),
     'sealed, named, own pool': ownPool(
@@ -162,6 +166,11 @@ try {
       true,
     ),
     'sealed, by text, own pool': ownPool(database.sealedUrl, (id) => sealed.planBatch(requestFor(id)), true),
+    'sealed, as behind PgBouncer': ownPool(
+      database.sealedUrl,
+      (id, { sessionPrepared }) => pooled.planBatch(requestFor(id), 'implicit', sessionPrepared),
+      true,
+    ),
     'one batch, named, pg-pool': pgPool(database, plan),
     'one batch, unnamed, own pool': ownPool(database.trustedUrl, plan, false),
     'awaited one by one, named, pg-pool': awaited(database),

@@ -69,6 +69,8 @@ reserve_pool_timeout = 2
 
 ; A tenant that went quiet gives its connections back soon.
 server_idle_timeout = 60
+; Statements that executors prepared go with their session; the gateway names others every half an hour.
+server_lifetime = 1800
 server_connect_timeout = 5
 ; PostgreSQL back after a restart is found at once instead of after the usual 15 s.
 server_login_retry = 1

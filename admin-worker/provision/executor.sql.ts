@@ -78,10 +78,38 @@ const HEAD = (hash: string) => `
     IF (pg_catalog.sha256(token::pg_catalog.bytea) OPERATOR(pg_catalog.=) '\\x${hash}'::pg_catalog.bytea) IS NOT TRUE THEN
       RAISE EXCEPTION USING ERRCODE = '${WRONG_TOKEN}', MESSAGE = 'the executor was given a wrong token';
     END IF;
-    IF prepare IS NOT NULL THEN
+    IF statement IS NULL THEN
       EXECUTE prepare;
       RETURN;
     END IF;`;
+
+/**
+ * Runs the statement; where a `PREPARE` comes with it and the session has not got the name, or has it with a plan that its tables have left behind,
+ * that one first. What fails inside the statement is none of this: it has a context of its own before the one that is looked at.
+ * The cursor of a loop says 42P11 of a name that is not there.
+ */
+const running = (run: string) => `
+    IF prepare IS NULL THEN
+      ${run}
+    ELSE
+      BEGIN
+        ${run}
+      EXCEPTION WHEN invalid_sql_statement_name OR feature_not_supported OR invalid_cursor_definition THEN
+        GET STACKED DIAGNOSTICS failed = PG_EXCEPTION_CONTEXT;
+        GET DIAGNOSTICS here = PG_CONTEXT;
+        called := pg_catalog.split_part(statement, '(', 1);
+        IF pg_catalog.strpos(pg_catalog.split_part(failed, E'\\n', 1), called) OPERATOR(pg_catalog.=) 0
+          AND pg_catalog.split_part(failed, ')', 1) OPERATOR(pg_catalog.<>) pg_catalog.split_part(here, ')', 1)
+        THEN RAISE; END IF;
+        IF SQLSTATE OPERATOR(pg_catalog.=) '0A000'::pg_catalog.text THEN
+          EXECUTE pg_catalog.replace(called, 'EXECUTE', 'DEALLOCATE');
+        END IF;
+        EXECUTE prepare;
+        ${run}
+      END;
+    END IF;`;
+
+const RUNNING_VARIABLES = 'failed pg_catalog.text; here pg_catalog.text; called pg_catalog.text;';
 
 /*
  * What waits for COMMIT would run outside, as the login: deferred triggers run here, cursors WITH HOLD are closed before they are filled.
@@ -98,9 +126,8 @@ function rowDefinition(name: string, hash: string): string {
   const line = COLUMNS.map((column) => (column === LARGE ? `${column} IS NULL` : column)).join(', ');
   return `CREATE OR REPLACE FUNCTION ${name}(${PARAMETERS}) RETURNS pg_catalog.text
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $executor$
-  DECLARE ${declared}
-  BEGIN${HEAD(hash).replace('RETURN;', 'RETURN NULL;')}
-    EXECUTE pg_catalog.format(statement, VARIADIC arguments) INTO ${COLUMNS.join(', ')};${TAIL}
+  DECLARE ${declared} ${RUNNING_VARIABLES}
+  BEGIN${HEAD(hash).replace('RETURN;', 'RETURN NULL;')}${running(`EXECUTE pg_catalog.format(statement, VARIADIC arguments) INTO ${COLUMNS.join(', ')};`)}${TAIL}
     RETURN pg_catalog.json_build_array(${line})::pg_catalog.text OPERATOR(pg_catalog.||) E'\\n' OPERATOR(pg_catalog.||) COALESCE(${LARGE}, '');
   END
   $executor$`;
@@ -110,10 +137,8 @@ function rowsDefinition(name: string, hash: string): string {
   const out = COLUMNS.map((column) => `OUT ${column} pg_catalog.text`).join(', ');
   return `CREATE OR REPLACE FUNCTION ${name}(${PARAMETERS}, ${out}) RETURNS SETOF record
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $executor$
-  BEGIN${HEAD(hash)}
-    FOR ${COLUMNS.join(', ')} IN EXECUTE pg_catalog.format(statement, VARIADIC arguments) LOOP
-      RETURN NEXT;
-    END LOOP;${TAIL}
+  DECLARE ${RUNNING_VARIABLES}
+  BEGIN${HEAD(hash)}${running(`FOR ${COLUMNS.join(', ')} IN EXECUTE pg_catalog.format(statement, VARIADIC arguments) LOOP RETURN NEXT; END LOOP;`)}${TAIL}
   END
   $executor$`;
 }

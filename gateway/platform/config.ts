@@ -31,6 +31,8 @@ export interface GatewayConfig extends Settings {
   readonly controlDatabaseUrl: Secret;
   /** Database of the `shared` tenants. Default: `cascata_shared`; only tools and tests have another, and no variable sets it. */
   readonly sharedDatabase?: string | undefined;
+  /** See `ExecutorAccess`; only tests have another than the default. */
+  readonly keptAfterUses?: number | undefined;
 }
 
 export interface Config extends GatewayConfig {

@@ -7,7 +7,7 @@ import { quoteIdent } from './sql.ts';
  * functions that run SQL as one role of a tenant, with the same parameters:
  *   token       the role's, see `executorToken`
  *   is_last     whether the transaction's last statement: then what would run at COMMIT runs now, and the session is tidied
- *   prepare     `PREPARE … AS …` to be run, instead of a statement; or NULL
+ *   prepare     `PREPARE … AS …`: without a statement it is run; beside one it is run first where the session has not got it; or NULL
  *   statement   for format(): `%L` where an argument belongs, `%%` for a percent sign
  *   arguments   text[]
  */

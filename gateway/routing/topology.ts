@@ -39,7 +39,7 @@ export type TopologyConfig = Pick<
   GatewayConfig,
   'masterKey' | 'controlDatabaseUrl' | 'pgbouncerUrl' | 'sharedDatabase'
 > &
-  Partial<Pick<GatewayConfig, 'readReplicaUrls'>>;
+  Partial<Pick<GatewayConfig, 'readReplicaUrls' | 'keptAfterUses'>>;
 
 /** Tenants with replicas of their own whose state is kept. */
 const MAX_GROUPS = 1_000;
@@ -90,6 +90,7 @@ function sharedPrimary(isolation: Isolation, config: TopologyConfig): Upstream {
     tokenFor: (role: string) => executorToken(config.masterKey, role).reveal(),
     // PgBouncer hands each transaction another session.
     keepsSession: config.pgbouncerUrl === undefined,
+    keptAfterUses: config.keptAfterUses,
   };
   return { ...place, connectionString, executors };
 }

@@ -26,4 +26,6 @@ export interface ExecutorAccess {
   tokenFor(role: string): string;
   /** Whether a connection always leads to the same session, so that what was prepared in it is there again. */
   readonly keepsSession: boolean;
+  /** Where it does not: uses of a statement after which sessions are made to keep it. */
+  readonly keptAfterUses?: number | undefined;
 }

@@ -8,6 +8,7 @@ import { literalTemplate } from './literal-template.ts';
 import type { BatchPlan, RoleSwitch, TransactionStart } from './role-switch.ts';
 import { type ExecutorCall, SealedWrapping } from './sealed-wrapping.ts';
 import { SettingsStatements } from './settings-statement.ts';
+import { SharedNames, type SharedStatement } from './shared-names.ts';
 
 /** The login itself: catalog queries of ours, which run no code of a tenant's. */
 const LOGIN_ROLE = 'none';
@@ -15,6 +16,11 @@ const LOGIN_ROLE = 'none';
 /** Roles and statement texts remembered. */
 const MAX_ROLES = 5_000;
 const MAX_TEMPLATES = 2_000;
+
+/** Statements that sessions behind a pooler are made to keep. */
+const MAX_SHARED_NAMES = 200;
+/** Longer ones come of queries in a body. */
+const MAX_SHARED_LENGTH = 65_536;
 
 /** What calls of one role's executors look like. */
 interface RoleCalls {
@@ -34,9 +40,11 @@ export class SealedRoleSwitch implements RoleSwitch {
   readonly #settings = new SettingsStatements();
   readonly #roles = new LRUCache<string, RoleCalls>({ max: MAX_ROLES });
   readonly #templates = new LRUCache<string, string>({ max: MAX_TEMPLATES });
+  readonly #sharedNames: SharedNames;
 
   constructor(access: ExecutorAccess) {
     this.#access = access;
+    this.#sharedNames = new SharedNames({ capacity: MAX_SHARED_NAMES, uses: access.keptAfterUses });
   }
 
   planBatch(request: TransactionRequest, wanted?: TransactionStart, session?: PreparedStatements): BatchPlan {
@@ -45,7 +53,7 @@ export class SealedRoleSwitch implements RoleSwitch {
     if (request.role === LOGIN_ROLE) {
       return frameBatch(request, { start, settings, statements: request.statements, beforeRollback: [] });
     }
-    const calls = this.#calls(request, this.#access.keepsSession ? session : undefined);
+    const calls = this.#calls(request, session);
     // Deferred constraints are checked by the last executor, also before a ROLLBACK.
     const statements = calls.map(({ statement }) => statement);
     const firstCall = FIRST_WANTED[start];
@@ -58,6 +66,7 @@ export class SealedRoleSwitch implements RoleSwitch {
     session: PreparedStatements | undefined,
   ): ExecutorCall[] {
     const known = this.#roleCalls(role);
+    const { keepsSession } = this.#access;
     const calls: ExecutorCall[] = [];
     const last = statements.length - 1;
     for (let i = 0; i < statements.length; i++) {
@@ -65,7 +74,12 @@ export class SealedRoleSwitch implements RoleSwitch {
       if (roleResets?.includes(i)) continue;
       const { text, values, isOneRow = false } = statements[i]!;
       let prepared: PreparedStatement | undefined;
-      if (session !== undefined && isPreparable(text)) {
+      let shared: SharedStatement | undefined;
+      if (session === undefined || !isPreparable(text)) {
+        // Its text goes.
+      } else if (!keepsSession) {
+        if (text.length <= MAX_SHARED_LENGTH) shared = this.#sharedNames.find(text, role, known.token);
+      } else {
         prepared = session.entryFor(text, role);
         if (!prepared.isSent) {
           prepared.isSent = true;
@@ -78,14 +92,17 @@ export class SealedRoleSwitch implements RoleSwitch {
           });
         }
       }
-      const run = prepared === undefined ? this.#template(text) : executeText(prepared.name, values.length);
+      const name = prepared?.name ?? shared?.name;
+      const run = name === undefined ? this.#template(text) : executeText(name, values.length);
       const kind = isOneRow ? 'row' : 'rows';
-      const call = callText(role, known, { kind, isLast: i === last, count: values.length });
+      const prepares = shared !== undefined;
+      const call = callText(role, known, { kind, isLast: i === last, prepares, count: values.length });
+      const given = shared === undefined ? [known.token, run] : [known.token, shared.prepare, run];
       calls.push({
         kind,
         wanted: i,
         prepared,
-        statement: { text: call, values: [known.token, run, ...values] },
+        statement: { text: call, values: [...given, ...values] },
       });
     }
     return calls;
@@ -125,19 +142,21 @@ function executeText(name: string, count: number): string {
 function callText(
   role: string,
   { texts }: RoleCalls,
-  { kind, isLast, count }: { kind: 'row' | 'rows'; isLast: boolean; count: number },
+  call: { kind: 'row' | 'rows'; isLast: boolean; prepares: boolean; count: number },
 ): string {
-  const key = count * 4 + (kind === 'row' ? 2 : 0) + (isLast ? 1 : 0);
+  const { kind, isLast, prepares, count } = call;
+  const key = count * 8 + (prepares ? 4 : 0) + (kind === 'row' ? 2 : 0) + (isLast ? 1 : 0);
   let text = texts.get(key);
   if (text === undefined) {
-    const call = `($1, ${isLast}, NULL, $2, ARRAY[${parameters(count)}]::pg_catalog.text[])`;
+    const [given, first] = prepares ? ['$2, $3', 4] : ['NULL, $2', 3];
+    const args = `($1, ${isLast}, ${given}, ARRAY[${parameters(first, count)}]::pg_catalog.text[])`;
     text =
-      kind === 'row' ? `SELECT ${rowExecutor(role)}${call}` : `SELECT * FROM ${rowsExecutor(role)}${call}`;
+      kind === 'row' ? `SELECT ${rowExecutor(role)}${args}` : `SELECT * FROM ${rowsExecutor(role)}${args}`;
     texts.set(key, text);
   }
   return text;
 }
 
-function parameters(count: number): string {
-  return Array.from({ length: count }, (_, i) => `$${i + 3}`).join(', ');
+function parameters(first: number, count: number): string {
+  return Array.from({ length: count }, (_, i) => `$${i + first}`).join(', ');
 }

@@ -84,7 +84,8 @@ function testConfig(controlDatabaseUrl: string, options: TestGatewayOptions): Co
   const sharedDatabase = new URL(options.databaseUrl).pathname.slice(1);
   const pgbouncerUrl =
     options.isPooled === true ? new Secret(sameServer(controlDatabaseUrl, sharedDatabase)) : undefined;
-  return { ...config, sharedDatabase, pgbouncerUrl };
+  // Some statements by their text, and those that come again by names.
+  return { ...config, sharedDatabase, pgbouncerUrl, keptAfterUses: 2 };
 }
 
 async function makeExecutors(config: Config, roles: readonly string[]): Promise<void> {

@@ -1,10 +1,10 @@
-import type { ConfigInput } from '../../../gateway/platform/config-schema.ts';
-import type { SourceEdit } from './mutation.ts';
+import type { MutantGateway, SourceEdit } from './mutation.ts';
 
 /** What the process of the mutants is told first. */
 export interface OpenMutants {
   readonly controlUrl: string;
   readonly sharedDatabase: string;
+  readonly sharedUrl: string;
   readonly masterKey: string;
   readonly adminToken: string;
   readonly dataDir: string;
@@ -18,7 +18,7 @@ export type ToMutants =
   | {
       readonly kind: 'switch';
       readonly off: string | undefined;
-      readonly gateway: ConfigInput | undefined;
+      readonly gateway: MutantGateway | undefined;
     }
   | { readonly kind: 'count-comparisons' };
 

@@ -1,10 +1,9 @@
 import type { ApiServer } from '../../../admin-worker/api/api-server.ts';
 import type { JobRunner } from '../../../admin-worker/runner/job-runner.ts';
 import type { HttpServer } from '../../../gateway/http/http-server.ts';
-import type { ConfigInput } from '../../../gateway/platform/config-schema.ts';
 import type { Services } from '../../../gateway/services.ts';
 import type { FromMutants, OpenMutants, ToMutants } from './mutant-messages.ts';
-import type { SourceEdit } from './mutation.ts';
+import type { MutantGateway, SourceEdit } from './mutation.ts';
 import { editSources } from './source-editor.ts';
 
 /*
@@ -106,11 +105,15 @@ async function open(given: OpenMutants): Promise<Running> {
   return { switches, api, runner, open: given, gateway: await openGateway(given, {}) };
 }
 
-async function openGateway(given: OpenMutants, input: ConfigInput): Promise<Gateway> {
+async function openGateway(
+  given: OpenMutants,
+  { config: input = {}, isPooled = false }: MutantGateway,
+): Promise<Gateway> {
   const { loadGatewayConfig } = await import('../../../gateway/platform/config.ts');
   const { createMetrics } = await import('../../../gateway/platform/metrics.ts');
   const { createServices } = await import('../../../gateway/services.ts');
   const { createGatewayServer } = await import('../../../gateway/gateway-server.ts');
+  const { Secret } = await import('../../../gateway/registry/secrets.ts');
   const config = loadGatewayConfig(
     {
       CASCATA_ENV: 'test',
@@ -122,7 +125,12 @@ async function openGateway(given: OpenMutants, input: ConfigInput): Promise<Gate
   );
   const metrics = createMetrics({ withProcessMetrics: false });
   const services = createServices(
-    { ...config, sharedDatabase: given.sharedDatabase },
+    {
+      ...config,
+      sharedDatabase: given.sharedDatabase,
+      pgbouncerUrl: isPooled ? new Secret(given.sharedUrl) : undefined,
+      keptAfterUses: 1,
+    },
     { observe: metrics.observe, metrics },
   );
   const server = createGatewayServer(services, metrics.observe);

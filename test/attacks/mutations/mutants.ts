@@ -5,15 +5,14 @@ import type {
   Answer,
   RequestOptions,
 } from '../../../admin-worker/test/support/admin-harness.ts';
-import type { ConfigInput } from '../../../gateway/platform/config-schema.ts';
 import type { FromMutants, ToMutants } from './mutant-messages.ts';
-import type { SourceEdit } from './mutation.ts';
+import type { MutantGateway, SourceEdit } from './mutation.ts';
 
 /** A process that runs gateway, admin API and job runner from sources in which any one defence can be switched off. */
 export interface Mutants {
   readonly port: number;
   /** @param off the defence; `undefined`: all are in force. @param gateway it begins anew, with these settings */
-  switch(off: string | undefined, gateway: ConfigInput | undefined): Promise<void>;
+  switch(off: string | undefined, gateway: MutantGateway | undefined): Promise<void>;
   /** A request to its admin API; `address`: the peer's, as it is made to believe. */
   request(
     method: string,
@@ -31,9 +30,9 @@ export async function startMutants(
 ): Promise<Mutants> {
   const file = fileURLToPath(new URL('./mutant-process.ts', import.meta.url));
   const child = fork(file, [], { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const { controlUrl, sharedDatabase, adminToken, dataDir } = admin;
+  const { controlUrl, sharedDatabase, sharedUrl, adminToken, dataDir } = admin;
   const masterKey = admin.masterKey.reveal();
-  const open = { controlUrl, sharedDatabase, masterKey, adminToken, dataDir, edits };
+  const open = { controlUrl, sharedDatabase, sharedUrl, masterKey, adminToken, dataDir, edits };
   let state = await ask(child, { kind: 'open', open });
   return {
     get port() {

@@ -16,6 +16,13 @@ export interface MutableStage extends Stage {
   readonly mutants: Mutants;
 }
 
+/** Settings of a gateway. */
+export interface MutantGateway {
+  readonly config?: ConfigInput;
+  /** As behind PgBouncer, which gives each transaction another session. */
+  readonly isPooled?: boolean;
+}
+
 type Step = (stage: MutableStage) => Promise<unknown>;
 
 /** A defence, how it is switched off in a running system, and an attack that it alone keeps out. */
@@ -25,7 +32,7 @@ export interface Mutation {
   /** Switches it off in our own code. */
   readonly edits?: readonly SourceEdit[];
   /** The gateway begins anew at each switch, with these settings: what is decided once for a process or a connection. */
-  readonly gateway?: ConfigInput;
+  readonly gateway?: MutantGateway;
   /** Brings about what the attack needs: what would be in force, or switched off, anyway. */
   readonly given?: Step;
   /** Takes that back. */

@@ -92,6 +92,23 @@ export const SESSIONS: readonly Mutation[] = [
     },
   },
   {
+    defence: 'behind a pooler names of statements follow from the role’s token',
+    gateway: { isPooled: true },
+    edits: [
+      {
+        file: 'gateway/execute/role-switch/shared-names.ts',
+        part: `createHmac('sha256', token)`,
+        instead: `OFF ? String(globalThis.cascataSwitches.count += 1) : createHmac('sha256', token)`,
+      },
+    ],
+    attack: async (stage) => {
+      const forged = `SELECT '0', '1', '"forged"', NULL, NULL, NULL, NULL`;
+      await stage.call(stage.victim, '/view');
+      await stage.run(redefine('p', forged));
+      return (await stage.call(stage.victim, '/view')).text.includes('forged');
+    },
+  },
+  {
     defence: 'prepared statements cannot be listed',
     off: superuser(
       'GRANT SELECT ON pg_prepared_statements TO PUBLIC; GRANT EXECUTE ON FUNCTION pg_prepared_statement() TO PUBLIC',

@@ -6,7 +6,7 @@ const HTTP_SERVER = 'gateway/http/http-server.ts';
 
 /** How long whatever is slow has to stay connected to count as left alone. */
 const LEFT_ALONE_MS = 800;
-const SLOW = { gateway: { headersTimeoutMs: 150, requestTimeoutMs: 150 } };
+const SLOW = { config: { gateway: { headersTimeoutMs: 150, requestTimeoutMs: 150 } } };
 const ANSWER_BYTES = 14_000_000;
 
 /** Asks the attacker's function for headers, and tells the answer's. */

@@ -19,7 +19,7 @@ export interface TargetSet {
 
 /**
  * How our gateway becomes the role of a request: on a login that is a member of it (`trusted`), through executors with statements that
- * stay prepared (`sealed`), through executors with the text of each statement, as behind PgBouncer (`sealed-pooled`).
+ * stay prepared (`sealed`), through executors with the text of each statement, and of what comes again what to prepare, as behind PgBouncer (`sealed-pooled`).
  */
 export type OwnMode = 'trusted' | 'sealed' | 'sealed-pooled';
 

@@ -62,6 +62,25 @@ describe('the sealed role switch', () => {
     expect(roleSwitch.planBatch(request, 'implicit', session).statements).toHaveLength(3);
   });
 
+  it('names a statement that comes often, behind a pooler, and brings what prepares it', () => {
+    const access = { tokenFor: (role: string) => `token of ${role}`, keepsSession: false, keptAfterUses: 2 };
+    const roleSwitch = new SealedRoleSwitch(access);
+    const callOf = () => roleSwitch.planBatch(request, 'implicit', aSession()).statements[2];
+    expect(callOf()?.values).toEqual(['token of acme_anon', 'SELECT %1$L, %2$L', 'a', null]);
+    const { text, values } = callOf()!;
+    expect(text).toBe('SELECT "gate"."acme_anon"($1, true, $2, $3, ARRAY[$4, $5]::pg_catalog.text[])');
+    const name = values[1]?.split(' ')[1];
+    expect(name).toMatch(/^p[0-9a-f]{24}$/);
+    expect(values.slice(1)).toEqual([
+      `PREPARE ${name} AS SELECT $1, $2`,
+      `EXECUTE ${name}(%L,%L)`,
+      'a',
+      null,
+    ]);
+    // Once names are in doubt, the text goes.
+    expect(roleSwitch.planBatch(request, 'implicit').statements[2]?.values[1]).toBe('SELECT %1$L, %2$L');
+  });
+
   it('cannot prepare an EXPLAIN, and reads all its rows', () => {
     const statements = [...request.statements, { text: 'EXPLAIN SELECT $1', values: ['100%'] }];
     const plan = aSwitch().planBatch({ ...request, statements }, 'implicit', aSession());
