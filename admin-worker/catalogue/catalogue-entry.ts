@@ -56,7 +56,7 @@ export interface Bundle {
   readonly extensions: readonly string[];
   /** Folders that the libraries read, by their path in the image, and what they are called below the core's data folder. */
   readonly data?: readonly { readonly from: readonly string[]; readonly to: string }[];
-  /** Beyond what its files need: a query in the rehearsal, one row and one column that is `true`. */
+  /** Beyond what its files need: a query in the rehearsal of its first extension, one row and one column that is `true`. */
   readonly smoke?: string;
   readonly licence: string;
   /** Of the payload, in megabytes, about. */

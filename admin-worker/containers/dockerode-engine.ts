@@ -43,7 +43,12 @@ export function dockerodeEngine(address: string): ContainerEngine {
         docker.modem.followProgress(
           stream,
           (error) => (error === null ? resolve() : reject(error)),
-          (event: unknown) => onProgress(progress.add(event)),
+          (event: unknown) => {
+            // The answer has begun with 200 by then: a layer that is cut off, a digest that is not the one that was asked for.
+            const problem = problemOf(event);
+            if (problem === undefined) onProgress(progress.add(event));
+            else reject(new Error(problem));
+          },
         );
         try {
           await promise;
@@ -73,8 +78,8 @@ export function dockerodeEngine(address: string): ContainerEngine {
       try {
         return await found(`${path} could not be looked up`, () => statOf(container(id), path));
       } catch (error) {
-        // A circle of links is the engine's own error 500.
-        if (error instanceof EngineError && /too many links|too many levels/i.test(String(error.cause)))
+        // A circle of links is the engine's own error 500, and the answer to HEAD has no words.
+        if (error instanceof EngineError && error.status === 500 && (await isCircle(container(id), path)))
           return undefined;
         throw error;
       }
@@ -212,6 +217,21 @@ async function statOf(container: Docker.Container, path: string): Promise<PathSt
   if ((mode & LINK_BIT) !== 0 && typeof target === 'string' && target !== '' && target !== path)
     return statOf(container, target);
   return { bytes: Number(field('size')), isDirectory: Math.floor(mode / DIRECTORY_BIT) % 2 === 1, path };
+}
+
+async function isCircle(container: Docker.Container, path: string): Promise<boolean> {
+  try {
+    ((await container.getArchive({ path })) as Readable).destroy();
+    return false;
+  } catch (error) {
+    return /too many links|too many levels/i.test(String(error));
+  }
+}
+
+/** What an engine says has gone wrong, in the midst of what it tells of its progress. */
+function problemOf(event: unknown): string | undefined {
+  const problem = typeof event === 'object' && event !== null ? Reflect.get(event, 'error') : undefined;
+  return typeof problem === 'string' ? problem : undefined;
 }
 
 /** Without a terminal the engine sends both streams in frames: eight bytes, of which the last four are the length. */

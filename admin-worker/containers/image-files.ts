@@ -86,8 +86,9 @@ export class ImageFiles {
     const links: { relative: string; target: string }[] = [];
     await readTar(await engine.readArchive(container, stat.path), async ({ name, type, linkname }, body) => {
       const relative = below(name);
-      const as = type === 'directory' ? undefined : choose(relative);
-      if (as === undefined) return;
+      const as = choose(relative);
+      // Data may have folders; a folder that is called like a script is none of ours.
+      if (as === undefined || (type === 'directory' && (as.kind === 'data' || relative === ''))) return;
       if (type === 'file') files.set(relative, await this.#keep(as, body));
       else if (type === 'symlink' || type === 'link')
         links.push({
@@ -107,6 +108,7 @@ export class ImageFiles {
       if (file === undefined)
         throw new JobError(`The image has a link that leads nowhere: ${posix.join(path, relative)}`, {
           code: 'broken',
+          hint: 'Take an image in which the extension works',
         });
       return [relative, file] as const;
     };
@@ -243,5 +245,6 @@ function linkTarget(relative: string, target: string): string {
 function badEntry(path: string, type: string | null | undefined): JobError {
   return new JobError(`The image has something at ${path} that is no file: ${type ?? 'of unknown kind'}`, {
     code: 'entry',
+    hint: 'Take an image as upstream builds it',
   });
 }

@@ -46,8 +46,8 @@ export async function pullImage(
   if ((await phantom.engine.findImage(image)) !== undefined) return log(`${image} is there already`);
   await phantom.engine.pull(image, { signal, onProgress }).catch((error: unknown) => {
     const text = error instanceof Error ? error.message : String(error);
-    // What a registry does not have it will not have in a second either.
-    if (/manifest unknown|not found|denied|unauthorized|invalid reference/i.test(text))
+    // What a registry does not have, or has with other bytes, it will have no better in a second.
+    if (/manifest unknown|not found|denied|unauthorized|invalid reference|verification failed/i.test(text))
       throw new JobError(text, {
         code: 'pull',
         hint: 'Check the reference that is pinned with extensions.images',

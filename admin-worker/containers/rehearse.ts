@@ -1,5 +1,5 @@
 import { JobError } from '../jobs/job.ts';
-import { withContainer } from './container-engine.ts';
+import { EngineError, withContainer } from './container-engine.ts';
 import { tarOf, type VolumeOptions } from './payload-volume.ts';
 
 const PLACE = 'rehearsal';
@@ -57,6 +57,9 @@ export async function rehearse(options: VolumeOptions, rehearsal: Rehearsal): Pr
     await engine.writeArchive(id, '/', tarOf(entries, PLACE));
     const { status, output } = await engine.run(id, { signal, timeoutMs: TIMEOUT_MS });
     if (status === 0) return;
+    // Its script always says why. Killed from outside, or out of memory, it is tried again.
+    if (!output.includes(VERDICT))
+      throw new EngineError(`The rehearsal was cut off with status ${status}: ${output.slice(-1_000)}`);
     const verdict = output.slice(output.lastIndexOf(VERDICT)).replace(VERDICT, '').trim();
     throw new JobError(`The rehearsal failed: ${verdict.slice(0, 2_000)}`, {
       code: 'rehearsal',

@@ -34,6 +34,8 @@ export interface PhantomCoreOptions {
   readonly isPlain?: boolean;
   /** More options of `docker run`. */
   readonly options?: readonly string[];
+  /** Options of `docker volume create` for the volume of extensions. */
+  readonly volumeOptions?: readonly string[];
   /** Words after the image's name. */
   readonly command?: readonly string[];
 }
@@ -43,7 +45,7 @@ const STARTUP_TRIES = 300;
 /** Starts a core and waits until it answers. */
 export async function startPhantomCore(
   ground: DockerGround,
-  { isPlain = false, options = [], command = ['postgres'] }: PhantomCoreOptions = {},
+  { isPlain = false, options = [], volumeOptions = [], command = ['postgres'] }: PhantomCoreOptions = {},
 ): Promise<PhantomCore> {
   const name = `core-${randomBytes(4).toString('hex')}`;
   const password = randomBytes(16).toString('hex');
@@ -52,7 +54,8 @@ export async function startPhantomCore(
   const keyFile = join(folder, 'phantom-key');
   await writeFile(keyFile, `${key}\n`, { mode: 0o444 });
   const volumes = [`${name}-data`, `${name}-extensions`];
-  for (const volume of volumes) await ground.docker('volume', 'create', volume);
+  for (const volume of volumes)
+    await ground.docker('volume', 'create', ...(volume.endsWith('-data') ? [] : volumeOptions), volume);
   const hardened = [
     ...['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges:true', '--user', '999:999'],
     ...['--tmpfs', '/tmp', '--tmpfs', '/var/run/postgresql:uid=999,gid=999,mode=0775'],

@@ -10,13 +10,18 @@ import {
   startDockerGround,
   whyNoDockerGround,
 } from '../../../test/support/docker-ground.ts';
+import { type Neighbours, startNeighbours } from '../../../test/support/neighbours.ts';
 import { type PhantomCore, startPhantomCore } from '../../../test/support/phantom-core.ts';
 import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
 import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
 import { type AdminHarness, type Json, startAdminHarness } from '../support/admin-harness.ts';
+import { makeImage, SCRIPTS } from '../support/made-images.ts';
 
 /** What an injection's seconds go into, in its order. */
 const PARTS = 'pull facts collect judge upload rehearse publish link create smoke'.split(' ');
+
+const CONTROL = "default_version = '9.9'\nrelocatable = true\n";
+const NEXT = 'CREATE OR REPLACE FUNCTION pgtap_version() RETURNS numeric LANGUAGE sql AS $$ SELECT 9.9 $$;\n';
 
 /*
  * The whole way on a real engine: images from a registry, the core of docker/postgres with its linker, jobs by the admin API.
@@ -28,6 +33,9 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
   /** As in production, the runner never sees the socket. */
   let proxy: Server;
   let spoolDir: string;
+  /** At work from before the first injection until after the first withdrawal. */
+  let neighbours: Neighbours;
+  let startedFirst: string;
   /** What the operator has pinned; a test may pin something else. */
   const images: Record<string, string> = {};
 
@@ -46,6 +54,8 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
         spoolDir,
       },
     });
+    startedFirst = await startOfServer();
+    neighbours = await startNeighbours(core);
   }, 180_000);
   afterAll(async () => {
     await admin?.stop();
@@ -152,17 +162,39 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
     expect(await startOfServer()).toBe(startedAt);
   });
 
-  test('SQL alone needs no library', async () => {
+  test('SQL alone needs no library; it is brought, updated to a newer image, and withdrawn', async () => {
     const id = await aTenant();
     const done = await ask(id, { name: 'pgtap' });
     expect(done, await logOf(done)).toMatchObject({ state: 'completed', result: { action: 'inject' } });
     tellSeconds('pgtap', done);
+    // The next version, made here: new files in a folder of their own, links swapped, and an update.
+    const scripts = { 'pgtap--9.9.sql': NEXT, 'pgtap--1.3.3--9.9.sql': NEXT, 'pgtap.control': CONTROL };
+    images.pgtap = await makeImage(
+      ground,
+      Object.fromEntries(Object.entries(scripts).map(([name, text]) => [`${SCRIPTS}/${name}`, text])),
+    );
+    const updated = await ask(id, { name: 'pgtap', version: '9.9' });
+    expect(updated, await logOf(updated)).toMatchObject({ state: 'completed', result: { version: '9.9' } });
     expect(await withdraw(id, 'pgtap')).toMatchObject({
       state: 'completed',
       result: { dropped: true, files_gone: true },
     });
     expect(await core.status('pgtap')).toBe('');
     expect(await leftOvers('pgtap')).toEqual(NOTHING);
+  });
+
+  test('neighbours: none of them noticed the injections, the update and the withdrawal', async () => {
+    const { transactions, ...fared } = await neighbours.end();
+    expect(transactions).toBeGreaterThan(0);
+    expect(fared).toEqual({
+      failed: 0,
+      complaints: [],
+      idle: 7,
+      transaction: 'written before',
+      longQuery: 'DO',
+    });
+    expect(await startOfServer()).toBe(startedFirst);
+    expect(await core.logs()).not.toMatch(/terminated by signal|terminating any other active/);
   });
 
   test.each([
