@@ -23,7 +23,12 @@ export type CollectionContent = z.output<typeof Collection>;
 /** `content` of the manifest of a tenant's archive: what has to be the same at the other end. */
 export const TenantContent = z.strictObject({
   kind: z.literal('tenant'),
-  postgres: z.strictObject({ major: z.int(), dump_major: z.int() }),
+  /** `pg_cron` is `null` where the cluster has none. */
+  postgres: z.strictObject({
+    major: z.int(),
+    dump_major: z.int(),
+    pg_cron: z.string().nullable().default(null),
+  }),
   /** Physical names. */
   schemas: z.array(z.string()).min(1).readonly(),
   extensions: z.array(Extension).readonly(),
@@ -34,5 +39,7 @@ export const TenantContent = z.strictObject({
   /** Of all files: the digest is one of keys, bytes and headers, in whatever order. */
   files: z.strictObject({ count: Count, bytes: Count, digest: SetDigest }).optional(),
   collections: z.array(Collection).readonly().default([]),
+  /** Jobs of pg_cron; what they are is sealed. */
+  scheduled_jobs: Count.default(0),
 });
 export type TenantContent = z.output<typeof TenantContent>;

@@ -4,6 +4,7 @@ import { unseal, unsealText } from '../../gateway/registry/sealing.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { LIMIT_COLUMNS, type LimitColumn } from '../../gateway/registry/tenant.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
+import { CRON_ROLES } from '../provision/cron-jobs.ts';
 import { API_KEY_KINDS, type ApiKeyKind, apiKeySealContext } from '../tenants/tenant-keys.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 
@@ -47,6 +48,19 @@ export const SecretsDocument = z.strictObject({
   api_keys: z.array(z.strictObject({ kind: z.enum(API_KEY_KINDS), role: z.string(), key: z.string() })),
   /** Here, because applications keep secrets in `app.settings`. */
   postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  /** Here, because their commands may hold keys. */
+  scheduled_jobs: z
+    .array(
+      z.strictObject({
+        name: z.string().max(63).nullable(),
+        schedule: z.string().max(1000),
+        command: z.string(),
+        active: z.boolean(),
+        role: z.enum(CRON_ROLES),
+      }),
+    )
+    .max(10_000)
+    .default([]),
 });
 export type SecretsDocument = z.output<typeof SecretsDocument>;
 
@@ -91,7 +105,7 @@ export async function secretsDocument(
   db: Queryable,
   tenant: TenantRecord,
   masterKey: Secret,
-): Promise<SecretsDocument> {
+): Promise<Omit<SecretsDocument, 'scheduled_jobs'>> {
   const { rows } = await db.query<{ kind: ApiKeyKind; role: string; sealed: string }>(
     'SELECT kind, role, sealed FROM control.api_keys WHERE tenant_id = $1 ORDER BY kind, created_at, sha256',
     [tenant.id],

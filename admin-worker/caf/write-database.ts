@@ -13,7 +13,9 @@ import { runPgTool } from './run-pg-tool.ts';
 import { DIGEST_SETTINGS, digestTables } from './table-digests.ts';
 import { withTenantLogin } from './tenant-login.ts';
 
-export type DatabaseContent = Pick<TenantContent, 'postgres' | 'schemas' | 'extensions' | 'tables'>;
+export interface DatabaseContent extends Pick<TenantContent, 'schemas' | 'extensions' | 'tables'> {
+  readonly postgres: Pick<TenantContent['postgres'], 'major' | 'dump_major'>;
+}
 
 /** Shares of the step: where the dump and the large objects end; digests take the rest. */
 const DUMPED = 0.6;

@@ -8,7 +8,8 @@ import { writeFiles } from '../caf/files.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
 import { findPgTools } from '../caf/pg-tools.ts';
 import { archivePath, makeRoomFor } from '../caf/places.ts';
-import { secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
+import { readScheduledJobs } from '../caf/scheduled-jobs.ts';
+import { type SecretsDocument, secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
 import { writeDatabase } from '../caf/write-database.ts';
 import { type MadeSnapshots, undoSnapshots, writeVectors } from '../caf/write-vectors.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
@@ -124,7 +125,9 @@ async function write(context: Context): Promise<void> {
     const document = await tenantDocument(control, tenant);
     await writer.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
     const secrets = await secretsDocument(control, tenant, masterKey);
-    await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(secrets)));
+    const { pg_cron, jobs } = await readScheduledJobs(context, tenant);
+    const sealed: SecretsDocument = { ...secrets, scheduled_jobs: [...jobs] };
+    await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
     const database = await writeDatabase(context, { tenant, writer });
     const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
     const files = await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
@@ -133,7 +136,14 @@ async function write(context: Context): Promise<void> {
       writer,
       snapshots: snapshotsOf(context),
     });
-    const content: TenantContent = { kind: 'tenant', ...database, ...files, ...vectors };
+    const content: TenantContent = {
+      kind: 'tenant',
+      ...database,
+      postgres: { ...database.postgres, pg_cron },
+      ...files,
+      ...vectors,
+      scheduled_jobs: jobs.length,
+    };
     const digest = await writer.finish(content);
     await file.sync();
     const signed_by = services.archives.signer?.publicKey ?? null;

@@ -9,6 +9,7 @@ import { uploadPath, workDir } from '../caf/places.ts';
 import { refuseConflicts, registerTenant } from '../caf/register-tenant.ts';
 import { checkContents, dropContents, dropJournal, restoreContents } from '../caf/restore-contents.ts';
 import { dumpTools, restoreDatabase } from '../caf/restore-database.ts';
+import { checkScheduledJobs, restoreScheduledJobs } from '../caf/scheduled-jobs.ts';
 import { type TenantArchive, withTenantArchive } from '../caf/tenant-archive.ts';
 import { withPooled } from '../connections.ts';
 import { dropHome } from '../tenants/tenant-home.ts';
@@ -81,6 +82,10 @@ function contentsOf(context: Context, archive: TenantArchive) {
   return { tenantId, archive, backends: givenBackends(backendsOf(context)), leaveOut };
 }
 
+function jobsOf({ payload }: Context, { secrets }: TenantArchive) {
+  return payload.leaveOut.includes('scheduled_jobs') ? [] : secrets.scheduled_jobs;
+}
+
 function registrationOf(context: Context, archive: TenantArchive) {
   const { payload, services, jobId } = context;
   return {
@@ -110,6 +115,7 @@ async function verify(context: Context): Promise<void> {
     await refuseFullDisk(services.dataDir, file.entry(DUMP_ENTRY).size);
     await dumpTools(context, content.postgres);
     await checkContents(context, contentsOf(context, archive));
+    await checkScheduledJobs(context, jobsOf(context, archive));
     await withPooled(services.control, (client) => refuseConflicts(client, registrationOf(context, archive)));
     const { size } = await stat(path);
     log(
@@ -159,6 +165,7 @@ async function restore(context: Context): Promise<void> {
     });
     state.tables = await compareDatabase(context, { tenant, archive });
     await restoreContents(context, { ...contentsOf(context, archive), begun: state });
+    await restoreScheduledJobs(context, { tenant, jobs: jobsOf(context, archive) });
     state.status = archive.document.status;
   });
 }

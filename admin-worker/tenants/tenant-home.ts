@@ -1,10 +1,12 @@
 import type { Isolation, TenantNaming } from '../../gateway/registry/tenant.ts';
-import { inTransaction, withPooled } from '../connections.ts';
+import { inTransaction, withClient, withPooled } from '../connections.ts';
+import { dropCronJobs, findCron } from '../provision/cron-jobs.ts';
 import {
   addDatabaseSchemas,
   type Cluster,
   dropDatabaseTenant,
   provisionDatabaseTenant,
+  tenantDatabaseName,
 } from '../provision/database-tenant.ts';
 import { addSharedSchemas, dropSharedTenant, provisionSharedTenant } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
@@ -82,8 +84,24 @@ export async function addSchemas(
 /** Drops all that a tenant has on our cluster; a remote database is left alone. */
 export async function dropHome(services: AdminServices, { id, naming }: HomeSpec): Promise<void> {
   const home = homeOf(naming);
+  if (home === 'none') return;
+  await unschedule(services, { id, naming });
   if (home === 'shared') await withPooled(services.shared, (db) => dropSharedTenant(db, naming));
-  else if (home === 'database') await dropDatabaseTenant(clusterOf(services), { id, naming });
+  else await dropDatabaseTenant(clusterOf(services), { id, naming });
+}
+
+/** Jobs that pg_cron has for the tenant would fail for ever. */
+async function unschedule(services: AdminServices, { id, naming }: HomeSpec): Promise<void> {
+  const { shared, sharedDatabaseUrl } = services;
+  const cron = await findCron(shared, sharedDatabaseUrl);
+  if (cron === undefined) return;
+  const database =
+    homeOf(naming) === 'database'
+      ? tenantDatabaseName(id)
+      : decodeURIComponent(new URL(sharedDatabaseUrl.reveal()).pathname.slice(1));
+  await withClient({ url: cron.url, applicationName: 'cascata-cron' }, (client) =>
+    dropCronJobs(client, { id, naming, database }),
+  );
 }
 
 function clusterOf({ shared, sharedDatabaseUrl }: AdminServices): Cluster {

@@ -1,0 +1,72 @@
+import { sqlStateOf } from '../connections.ts';
+import { type JobContext, JobError } from '../jobs/job.ts';
+import {
+  type CronJob,
+  type CronPlace,
+  type CronTenant,
+  findCron,
+  listCronJobs,
+  replaceCronJobs,
+  silentCronRoles,
+} from '../provision/cron-jobs.ts';
+import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+
+export interface ScheduledJobs {
+  /** Version of pg_cron; `null`: the cluster has none. */
+  readonly pg_cron: string | null;
+  readonly jobs: readonly CronJob[];
+}
+
+/** Reads what pg_cron does for the tenant. */
+export async function readScheduledJobs(context: JobContext, tenant: TenantRecord): Promise<ScheduledJobs> {
+  const place = await cronOf(context);
+  if (place === undefined) return { pg_cron: null, jobs: [] };
+  const jobs = await context.connect(place.url, (cron) => listCronJobs(cron, cronTenant(context, tenant)));
+  context.log(`pg_cron ${place.version}: ${jobs.length} jobs`);
+  return { pg_cron: place.version, jobs };
+}
+
+/** @throws {JobError} `no-pg-cron` when there are jobs and nothing to run them */
+export async function checkScheduledJobs(context: JobContext, jobs: readonly CronJob[]): Promise<void> {
+  if (jobs.length === 0 || (await cronOf(context)) !== undefined) return;
+  throw new JobError(`The archive holds scheduled jobs (${jobs.length}), and this cluster has no pg_cron`, {
+    code: 'no-pg-cron',
+    hint: 'Have it preloaded and CREATE EXTENSION pg_cron in the database of cron.database_name, or leave the jobs out with "leave_out": ["scheduled_jobs"]',
+  });
+}
+
+/** Makes the jobs anew, each as the role of the tenant's that it ran as. @throws {JobError} `scheduled-jobs` with what pg_cron said */
+export async function restoreScheduledJobs(
+  context: JobContext,
+  { tenant, jobs }: { readonly tenant: TenantRecord; readonly jobs: readonly CronJob[] },
+): Promise<void> {
+  const place = jobs.length === 0 ? undefined : await cronOf(context);
+  if (place === undefined) return;
+  const owner = cronTenant(context, tenant);
+  await context.connect(place.url, async (cron) => {
+    await cron.query('BEGIN');
+    try {
+      await replaceCronJobs(cron, owner, jobs);
+    } catch (error) {
+      if (sqlStateOf(error) === undefined || !(error instanceof Error)) throw error;
+      throw new JobError(`A scheduled job cannot be made: ${error.message}`, {
+        code: 'scheduled-jobs',
+        hint: 'Leave the jobs out with "leave_out": ["scheduled_jobs"]',
+        cause: error,
+      });
+    }
+    await cron.query('COMMIT');
+    for (const role of await silentCronRoles(cron, owner, jobs)) {
+      context.log(`pg_cron cannot run jobs as ${role}, which may not log in`, 'warn');
+    }
+  });
+}
+
+function cronOf({ services }: JobContext): Promise<CronPlace | undefined> {
+  return findCron(services.shared, services.sharedDatabaseUrl);
+}
+
+function cronTenant({ services }: JobContext, tenant: TenantRecord): CronTenant {
+  const shared = decodeURIComponent(new URL(services.sharedDatabaseUrl.reveal()).pathname.slice(1));
+  return { id: tenant.id, naming: namingOf(tenant), database: tenant.database_name ?? shared };
+}
