@@ -2,7 +2,14 @@ import { z } from 'zod';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
-import { EjectInput, FlipBackInput, PreflightInput } from './eject-routes.ts';
+import {
+  DeleteOldCopyInput,
+  EjectInput,
+  FlipBackInput,
+  PreflightInput,
+  RepatriateInput,
+  RepatriatePreflightInput,
+} from './eject-routes.ts';
 import { ExportInput } from './export-routes.ts';
 import { ExtensionInput, WithdrawExtensionInput } from './extension-routes.ts';
 import { HydrateInput } from './hydrate-routes.ts';
@@ -29,6 +36,9 @@ export function openapiDocument(): Json {
         Eject: jsonSchema(EjectInput),
         EjectPreflight: jsonSchema(PreflightInput),
         FlipBack: jsonSchema(FlipBackInput),
+        Repatriate: jsonSchema(RepatriateInput),
+        RepatriatePreflight: jsonSchema(RepatriatePreflightInput),
+        DeleteOldCopy: jsonSchema(DeleteOldCopyInput),
         Hydrate: jsonSchema(HydrateInput),
         Extension: jsonSchema(ExtensionInput),
         WithdrawExtension: jsonSchema(WithdrawExtensionInput),
@@ -184,6 +194,32 @@ function paths(): Json {
         status: '202',
         body: 'FlipBack',
         makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/eject/delete-old-copy': {
+      ...job,
+      post: operation({
+        summary: 'Delete the old copy of a tenant that was moved away before its time, as a job',
+        status: '202',
+        body: 'DeleteOldCopy',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/repatriate': {
+      ...job,
+      post: operation({
+        summary: 'Bring a tenant that was moved away back, with its rows, as a job',
+        status: '202',
+        body: 'Repatriate',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/repatriate/preflight': {
+      ...job,
+      post: operation({
+        summary: 'Tell what stands in the way of a return, and what will be different after it',
+        status: '200',
+        body: 'RepatriatePreflight',
       }),
     },
     '/v1/tenants/{id}/extensions': {

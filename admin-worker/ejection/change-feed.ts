@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { quoteIdent } from '../../gateway/platform/sql.ts';
+import { quoteIdent, quoteLiteral } from '../../gateway/platform/sql.ts';
 import { type KeyColumn, quotedTable } from './content-hash.ts';
 import type { TenantTable } from './moving-tenant.ts';
 import { type ChangedRow, parseChange } from './pgoutput.ts';
@@ -13,11 +13,17 @@ export interface KeyedTable extends TenantTable {
 export interface TableChanges {
   /** By a text that is the same for the same key. */
   readonly keys: Map<string, readonly string[]>;
+  /** How many of them were rows before they came in here. */
+  were: number;
   /** Changed in a way that does not tell which rows, or in too many of them. */
   isAny: boolean;
 }
 
-/** By the name of the table, quoted where that is needed. */
+export function noChanges(): TableChanges {
+  return { keys: new Map(), were: 0, isAny: false };
+}
+
+/** By the name of the table, quoted. */
 export type Changes = Map<string, TableChanges>;
 
 /** Beyond this a table is read as a whole again. */
@@ -79,13 +85,12 @@ export class ChangeFeed {
   /** Adds what was changed and committed since the last call. */
   async addTo(changes: Changes): Promise<void> {
     const columnsOf = new Map<number, readonly string[]>();
+    const publication = keysPublication(this.#name);
     await flushLog(this.#client);
     await this.#client.query('BEGIN');
     await this.#client.query(
-      `DECLARE changed NO SCROLL CURSOR FOR SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, NULL,
-         'proto_version', '1', 'publication_names', $2)`
-        .replace('$1', `'${keysPublication(this.#name)}'`)
-        .replace('$2', `'"${keysPublication(this.#name)}"'`),
+      `DECLARE changed NO SCROLL CURSOR FOR SELECT data FROM pg_logical_slot_get_binary_changes(
+         ${quoteLiteral(publication)}, NULL, NULL, 'proto_version', '1', 'publication_names', ${quoteLiteral(quoteIdent(publication))})`,
     );
     for (;;) {
       const { rows } = await this.#client.query<{ data: Buffer }>(`FETCH ${FETCH} FROM changed`);
@@ -124,7 +129,7 @@ export class ChangeFeed {
 
   #changesOf(changes: Changes, relation: number): TableChanges {
     const name = quotedTable(this.#tables.get(relation)!);
-    const found = changes.get(name) ?? { keys: new Map(), isAny: false };
+    const found = changes.get(name) ?? noChanges();
     changes.set(name, found);
     return found;
   }
@@ -135,13 +140,15 @@ export class ChangeFeed {
     { row, columns }: { readonly row: ChangedRow; readonly columns: readonly string[] },
   ): void {
     if (changes.isAny) return;
-    const key = this.#tables.get(relation)!.key?.map(({ name }) => row[columns.indexOf(name)]);
+    const key = this.#tables.get(relation)!.key?.map(({ name }) => row.values[columns.indexOf(name)]);
     if (key?.every((part) => typeof part === 'string') !== true || changes.keys.size >= MAX_KEYS) {
       changes.isAny = true;
       changes.keys.clear();
       return;
     }
-    changes.keys.set(JSON.stringify(key), key);
+    const text = JSON.stringify(key);
+    if (row.wasThere && !changes.keys.has(text)) changes.were++;
+    changes.keys.set(text, key);
   }
 }
 

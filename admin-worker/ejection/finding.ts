@@ -37,7 +37,14 @@ export type FindingCode =
   | 'replication_slots'
   | 'replica_identity'
   | 'subscription_rights'
-  | 'always_trigger';
+  | 'always_trigger'
+  | 'no_owner'
+  | 'other_database'
+  | 'publication_rights'
+  | 'schema_name'
+  | 'foreign_grant'
+  | 'deferred_code'
+  | 'expression_rights';
 
 /** Whether nothing stands in the way. */
 export function canEject(findings: readonly Finding[]): boolean {

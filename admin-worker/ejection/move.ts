@@ -48,6 +48,27 @@ export function ejectionOf(
   };
 }
 
+/** From elsewhere back to our cluster. @param wanted.remote with the login that was given for the move away, or one like it */
+export function returnOf(
+  services: Pick<AdminServices, 'sharedDatabaseUrl' | 'networkPolicy'>,
+  wanted: {
+    readonly tenant: TenantRecord;
+    readonly homeDatabase: string | null;
+    readonly mode: MoveMode;
+    readonly remote: Secret;
+    readonly caCertificate: string | undefined;
+  },
+): Move {
+  const { tenant, mode, remote, caCertificate } = wanted;
+  return {
+    tenant,
+    mode,
+    roles: tenantRoles(namingOf(tenant)),
+    source: { url: remote, foreign: { policy: services.networkPolicy, caCertificate } },
+    target: homeServer(services, wanted.homeDatabase),
+  };
+}
+
 /** The same server for one of the logins that the move makes there. */
 export function asLogin({ url, foreign }: TenantServer, login: string, password: Secret): TenantServer {
   return { url: loginUrl(url, { login, password }), foreign };

@@ -1,14 +1,19 @@
 /** What one message of the output plugin `pgoutput` (protocol version 1) says, as far as it matters which rows have changed. */
 export type ChangeMessage =
   | { readonly kind: 'relation'; readonly relation: number; readonly columns: readonly string[] }
-  /** Rows as they were and as they are, by the published columns; `undefined` where the server does not send a value. */
+  /** Rows as they were and as they are, by the published columns. */
   | { readonly kind: 'rows'; readonly relation: number; readonly rows: readonly ChangedRow[] }
   | { readonly kind: 'truncate'; readonly relations: readonly number[] }
   /** @param endLsn end of the commit's record in the log, as `0/16B3748` */
   | { readonly kind: 'commit'; readonly endLsn: string }
   | { readonly kind: 'other' };
 
-export type ChangedRow = readonly (string | null | undefined)[];
+export interface ChangedRow {
+  /** `undefined` where the server does not send a value. */
+  readonly values: readonly (string | null | undefined)[];
+  /** Whether there was a row of this key before. */
+  readonly wasThere: boolean;
+}
 
 /**
  * Reads one message.
@@ -17,13 +22,14 @@ export type ChangedRow = readonly (string | null | undefined)[];
  */
 export function parseChange(data: Buffer): ChangeMessage {
   const reader = new Reader(data);
-  switch (reader.letter()) {
+  const letter = reader.letter();
+  switch (letter) {
     case 'R':
       return relation(reader);
     case 'I':
     case 'U':
     case 'D':
-      return { kind: 'rows', relation: reader.int32(), rows: tuples(reader) };
+      return { kind: 'rows', relation: reader.int32(), rows: tuples(reader, letter) };
     case 'T': {
       const count = reader.int32();
       reader.skip(1);
@@ -51,12 +57,13 @@ function relation(reader: Reader): ChangeMessage {
   return { kind: 'relation', relation: id, columns };
 }
 
-/** `N` the new row, `O` or `K` the old one: whole, or its key. */
-function tuples(reader: Reader): readonly ChangedRow[] {
+/** `N` the new row, `O` or `K` the old one: whole, or its key, which is sent where it is another one. */
+function tuples(reader: Reader, letter: string): readonly ChangedRow[] {
   const rows: ChangedRow[] = [];
   while (!reader.isAtEnd) {
-    reader.skip(1);
-    rows.push(Array.from({ length: reader.int16() }, () => value(reader)));
+    const isNew = reader.letter() === 'N';
+    const values = Array.from({ length: reader.int16() }, () => value(reader));
+    rows.push({ values, wasThere: !isNew || (letter === 'U' && rows.length === 0) });
   }
   return rows;
 }

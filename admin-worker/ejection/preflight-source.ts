@@ -10,7 +10,8 @@ export interface SourceFacts {
   readonly major: number;
   readonly encoding: string;
   readonly collation: string;
-  readonly systemIdentifier: string;
+  /** `null` where the login may not ask. */
+  readonly systemIdentifier: string | null;
   readonly database: string;
   readonly extensions: readonly ExtensionInUse[];
   readonly findings: readonly Finding[];
@@ -31,7 +32,7 @@ interface Server {
   readonly major: number;
   readonly encoding: string;
   readonly collation: string;
-  readonly system: string;
+  readonly system: string | null;
   readonly database: string;
   readonly wal_level: string;
   readonly free_slots: number;
@@ -181,7 +182,8 @@ const megabytes = (bytes: number): string => (bytes / 1_000_000).toFixed(1);
 
 const SERVER = `
   SELECT current_setting('server_version_num')::int / 10000 AS major, pg_encoding_to_char(d.encoding) AS encoding,
-    d.datcollate AS collation, (SELECT system_identifier::text FROM pg_control_system()) AS system, d.datname AS database,
+    d.datcollate AS collation,
+    CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN (SELECT system_identifier::text FROM pg_control_system()) END AS system, d.datname AS database,
     current_setting('wal_level') AS wal_level,
     current_setting('max_replication_slots')::int - (SELECT count(*)::int FROM pg_replication_slots) AS free_slots
   FROM pg_database d WHERE d.datname = current_database()`;

@@ -29,47 +29,11 @@ export async function inspectTarget(
   client: ClientBase,
   { move, facts }: { readonly move: Move; readonly facts: SourceFacts },
 ): Promise<readonly Finding[]> {
-  const { rows } = await client.query<Target>(TARGET);
-  const target = rows[0]!;
-  const findings: Finding[] = [];
-  const add = (
-    severity: Finding['severity'],
-    code: Finding['code'],
-    about: { readonly object?: string; readonly text: string; readonly todo?: string },
-  ) => void findings.push(finding(severity, code, { object: 'target', ...about }));
-
-  if (target.system === facts.systemIdentifier && target.database === facts.database) {
-    add('error', 'same_database', {
-      text: 'This is the database that the tenant is in',
-      todo: 'Give another one',
-    });
-    return findings;
-  }
-  if (target.is_replica) {
-    add('error', 'read_only', {
-      text: 'The server is a standby: nothing can be written to it',
-      todo: 'Give its primary',
-    });
-    return findings;
-  }
-  if (target.major < facts.major) {
-    add('error', 'version_older', {
-      text: `The server is PostgreSQL ${target.major}, the tenant comes from ${facts.major}`,
-      todo: `Use PostgreSQL ${facts.major} or newer`,
-    });
-  }
-  if (target.encoding !== facts.encoding) {
-    add('error', 'encoding', {
-      text: `The database is in ${target.encoding}, the tenant's in ${facts.encoding}`,
-      todo: `CREATE DATABASE … ENCODING '${facts.encoding}' TEMPLATE template0`,
-    });
-  }
-  if (target.collation !== facts.collation) {
-    add('warning', 'collation', {
-      text: `The database sorts texts by ${target.collation}, the tenant's by ${facts.collation}: the order of rows may change`,
-      todo: `CREATE DATABASE … LOCALE '${facts.collation}' TEMPLATE template0`,
-    });
-  }
+  const target = await readTarget(client);
+  const findings: Finding[] = [...findServerDifferences(target, facts)];
+  if (findings.some(({ code }) => code === 'same_database' || code === 'read_only')) return findings;
+  const add: Add = (severity, code, about) =>
+    void findings.push(finding(severity, code, { object: 'target', ...about }));
   if (!target.can_create) {
     add('error', 'no_create', {
       text: `${target.login} may not create schemas in ${target.database}`,
@@ -103,6 +67,55 @@ export async function inspectTarget(
         target.major < 16
           ? 'Give a superuser, or use mode "offline"'
           : `GRANT pg_create_subscription TO "${target.login}", or use mode "offline"`,
+    });
+  }
+  return findings;
+}
+
+/** @param client on the server that a tenant is to move to */
+export async function readTarget(client: ClientBase): Promise<Target> {
+  return (await client.query<Target>(TARGET)).rows[0]!;
+}
+
+/** What does not depend on which way a tenant moves. */
+export function findServerDifferences(target: Target, facts: SourceFacts): readonly Finding[] {
+  const findings: Finding[] = [];
+  const add: Add = (severity, code, about) =>
+    void findings.push(finding(severity, code, { object: 'target', ...about }));
+  if (
+    target.system !== null &&
+    target.system === facts.systemIdentifier &&
+    target.database === facts.database
+  ) {
+    add('error', 'same_database', {
+      text: 'This is the database that the tenant is in',
+      todo: 'Give another one',
+    });
+    return findings;
+  }
+  if (target.is_replica) {
+    add('error', 'read_only', {
+      text: 'The server is a standby: nothing can be written to it',
+      todo: 'Give its primary',
+    });
+    return findings;
+  }
+  if (target.major < facts.major) {
+    add('error', 'version_older', {
+      text: `The server is PostgreSQL ${target.major}, the tenant comes from ${facts.major}`,
+      todo: `Use PostgreSQL ${facts.major} or newer`,
+    });
+  }
+  if (target.encoding !== facts.encoding) {
+    add('error', 'encoding', {
+      text: `The database is in ${target.encoding}, the tenant's in ${facts.encoding}`,
+      todo: `CREATE DATABASE … ENCODING '${facts.encoding}' TEMPLATE template0`,
+    });
+  }
+  if (target.collation !== facts.collation) {
+    add('warning', 'collation', {
+      text: `The database sorts texts by ${target.collation}, the tenant's by ${facts.collation}: the order of rows may change`,
+      todo: `CREATE DATABASE … LOCALE '${facts.collation}' TEMPLATE template0`,
     });
   }
   return findings;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import { type TenantServer, withClient } from '../connections.ts';
-import { findPostgresTools, missingTools } from '../postgres-tools/find-tools.ts';
+import { findPostgresTools, missingTools, type PostgresTools } from '../postgres-tools/find-tools.ts';
 import { type Finding, finding } from './finding.ts';
 import type { Move } from './move.ts';
 import { readContents } from './moving-tenant.ts';
@@ -34,22 +34,23 @@ export async function preflight(move: Move): Promise<readonly Finding[]> {
       ];
     },
   );
+  return [...toolsMissing(tools, facts.major), ...facts.findings, ...atTarget];
+}
+
+/** @param major of the server that is to be dumped */
+export function toolsMissing(tools: PostgresTools | undefined, major: number): readonly Finding[] {
+  if (tools !== undefined) return [];
   return [
-    ...(tools === undefined
-      ? [
-          finding('error', 'tools_missing', {
-            object: 'source',
-            text: missingTools(facts.major),
-            todo: `Install the package; PostgreSQL ${facts.major} is what this cluster runs`,
-          }),
-        ]
-      : []),
-    ...facts.findings,
-    ...atTarget,
+    finding('error', 'tools_missing', {
+      object: 'source',
+      text: missingTools(major),
+      todo: `Install the package; PostgreSQL ${major} is what the tenant is on`,
+    }),
   ];
 }
 
-async function asking<T>(server: TenantServer, work: (client: pg.Client) => Promise<T>): Promise<T> {
+/** Asks a server with a bound on how long that may take. */
+export async function asking<T>(server: TenantServer, work: (client: pg.Client) => Promise<T>): Promise<T> {
   return withClient({ ...server, applicationName: 'cascata-preflight' }, async (client) => {
     await client.query(`SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
     return work(client);
@@ -57,7 +58,7 @@ async function asking<T>(server: TenantServer, work: (client: pg.Client) => Prom
 }
 
 /** An error that PostgreSQL raised for one of our questions is a bug of ours, unless it refuses the connection itself. */
-function isUnreachable(error: unknown): boolean {
+export function isUnreachable(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return !/^[0-9A-Z]{5}$/.test(code) || /^(?:08|28|3D|53|57P0)/.test(code);
 }

@@ -62,7 +62,7 @@ export async function makeTargetPlace(client: ClientBase, spec: PlaceSpec): Prom
     GRANT CONNECT, TEMPORARY ON DATABASE ${database} TO ${migrator};
     GRANT CONNECT ON DATABASE ${database} TO ${request};`);
   if (!(await isSuperuser(client))) await client.query(`GRANT ${owner} TO CURRENT_USER`);
-  await client.query(schemas.map((schema) => schemaSql(schema, roles.owner)).join(''));
+  await client.query(schemas.map((schema) => emptySchemaSql(schema, roles.owner)).join(''));
   if (!(await hasSchema(client, 'auth'))) await client.query(AUTH_HELPERS);
   await makeExtensions(client, extensions);
 }
@@ -99,7 +99,7 @@ export async function dropTargetPlace(
 const EMPTY_PUBLIC = 'CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC;';
 
 /** A schema that is made anew holds nothing of an earlier run. `public` came with the database and was empty. */
-function schemaSql(schema: string, owner: string): string {
+export function emptySchemaSql(schema: string, owner: string): string {
   const name = quoteIdent(schema);
   return `DROP SCHEMA IF EXISTS ${name} CASCADE; CREATE SCHEMA ${name} AUTHORIZATION ${quoteIdent(owner)};`;
 }

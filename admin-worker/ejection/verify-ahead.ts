@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { JobError } from '../jobs/job.ts';
-import type { ChangeFeed, Changes, KeyedTable, TableChanges } from './change-feed.ts';
+import {
+  type ChangeFeed,
+  type Changes,
+  type KeyedTable,
+  noChanges,
+  type TableChanges,
+} from './change-feed.ts';
 import {
   difference,
   quotedTable,
@@ -43,7 +49,7 @@ const LAST_PAUSE_MS = 20;
 export class VerifyAhead {
   readonly #readers: Readers;
   readonly #options: VerifyAheadOptions;
-  /** Of the rows that are not in `#changes`. */
+  /** Rows that were found to be the same on both sides; those of `#changes` that were rows before are among them. */
   readonly #sameRows = new Map<string, number>();
   readonly #changes: Changes = new Map();
 
@@ -99,7 +105,7 @@ export class VerifyAhead {
   async #finishTable(
     table: KeyedTable,
   ): Promise<{ readonly different: readonly string[]; readonly rows: number }> {
-    const { keys, isAny } = this.#changesOf(table);
+    const { keys, were, isAny } = this.#changesOf(table);
     if (isAny) {
       const [before, after] = await this.#onBoth((client) => readTable(client, table, this.#options.by));
       return { different: difference(before, after), rows: Number(before.rows) };
@@ -107,7 +113,7 @@ export class VerifyAhead {
     const { unequal, equal } = await this.#compareKeys(table, keys);
     return {
       different: unequal.length === 0 ? [] : [`${quotedTable(table)} differs in ${unequal.length} rows`],
-      rows: (this.#sameRows.get(quotedTable(table)) ?? 0) + equal,
+      rows: (this.#sameRows.get(quotedTable(table)) ?? 0) - were + equal,
     };
   }
 
@@ -125,8 +131,8 @@ export class VerifyAhead {
     await untilApplied();
     const earlier = new Map(tables.map((table) => [table, this.#changesOf(table)]));
     for (const table of tables) {
-      const { keys, isAny } = this.#changesOf(table);
-      this.#changes.set(quotedTable(table), { keys: isAny ? new Map() : new Map(keys), isAny: false });
+      const { keys, were, isAny } = this.#changesOf(table);
+      this.#changes.set(quotedTable(table), isAny ? noChanges() : { keys: new Map(keys), were, isAny });
     }
     for (const [table, { keys, isAny }] of earlier) {
       signal.throwIfAborted();
@@ -151,6 +157,7 @@ export class VerifyAhead {
       const same = without(before, old);
       throwIfDifferent(difference(same, without(after, copied)));
       this.#sameRows.set(quotedTable(table), Number(same.rows));
+      changes.were = 0;
     } finally {
       await this.#onBoth((client) => client.query('ROLLBACK').catch(() => undefined));
     }
@@ -196,7 +203,7 @@ export class VerifyAhead {
 
   #changesOf(table: KeyedTable): TableChanges {
     const name = quotedTable(table);
-    const found = this.#changes.get(name) ?? { keys: new Map(), isAny: false };
+    const found = this.#changes.get(name) ?? noChanges();
     this.#changes.set(name, found);
     return found;
   }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { differences, readTableContents } from '../ejection/content-hash.ts';
 import { lowerFence, raiseFence } from '../ejection/fence.ts';
 import { ejectionOf, type Move, unsealFor } from '../ejection/move.ts';
-import { findMove, flipHome } from '../ejection/moved-tenant.ts';
+import { findMove, flipHome, OLD_COPY_GONE } from '../ejection/moved-tenant.ts';
 import { holdWrites, releaseWrites } from '../ejection/moving-status.ts';
 import { readContents } from '../ejection/moving-tenant.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
@@ -43,9 +43,11 @@ export const flipBackTenant: JobDefinition<FlipBackTenantPayload, FlipBackState>
 async function check({ services, payload, state }: Context): Promise<void> {
   const tenant = await findTenant(services.control, payload.tenantId);
   if (tenant === undefined) throw new JobError(`There is no tenant '${payload.tenantId}'`);
-  if (tenant.status === 'moving' || (await findMove(services.control, tenant.id)) === undefined) {
+  const past = await findMove(services.control, tenant.id);
+  if (tenant.status === 'moving' || past === undefined) {
     throw new JobError(`The tenant '${tenant.id}' was not moved away, or is being moved`);
   }
+  if (past.old_copy_deleted_at !== null) throw new JobError(OLD_COPY_GONE, { code: 'old_copy_deleted' });
   state.epoch = tenant.epoch;
   state.status = tenant.status;
 }
@@ -85,7 +87,7 @@ function withBoth<T>(
 }
 
 async function flipBack(context: Context): Promise<void> {
-  const { payload, state, log } = context;
+  const { payload, state, log, jobId } = context;
   const both = await bothPlaces(context);
   // An earlier run was killed between its commit and keeping the step.
   if (both === undefined) return;
@@ -105,7 +107,7 @@ async function flipBack(context: Context): Promise<void> {
     }
     await lowerFence(home, schemas);
     await context.assertLease();
-    if (!(await flipHome(control, { tenantId: payload.tenantId, epoch, status }))) {
+    if (!(await flipHome(control, { tenantId: payload.tenantId, epoch, status, by: 'flip-back', jobId }))) {
       throw changedMeanwhile(payload.tenantId);
     }
     log('the registry names the old place');

@@ -18,6 +18,9 @@ const DELETE_AFTER_SECONDS = 86_400;
 /** Queue of the tidying that every installation needs. */
 export const PRUNE_QUEUE = 'prune-jobs';
 
+/** Queue of the look for old copies whose time is over. */
+export const OLD_COPIES_QUEUE = 'delete-old-copies';
+
 /**
  * Makes or upgrades the queue's tables. Part of the bootstrap.
  *
@@ -48,7 +51,9 @@ export async function installQueue(controlDatabaseUrl: Secret, kinds: readonly s
       await boss.createQueue(name, options);
       await boss.updateQueue(name, options);
     }
-    await boss.createQueue(PRUNE_QUEUE, { policy: 'exclusive', retryLimit: 0, notify: true });
+    for (const name of [PRUNE_QUEUE, OLD_COPIES_QUEUE]) {
+      await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, notify: true });
+    }
   } finally {
     await boss.stop({ graceful: false });
   }

@@ -62,6 +62,33 @@ export async function provisionDatabaseTenant(cluster: Cluster, spec: DatabaseTe
   }
 }
 
+/**
+ * The same for a tenant whose rows are to come from elsewhere: what an earlier attempt has brought is dropped.
+ *
+ * @throws {NameTakenError}
+ */
+export async function provisionEmptyDatabase(cluster: Cluster, spec: DatabaseTenantSpec): Promise<void> {
+  const name = tenantDatabaseName(spec.id);
+  const isThere = await withPooled(cluster.pool, async (client) => {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [name]);
+    return rowCount === 1;
+  });
+  if (isThere) {
+    await withClient(
+      { url: withDatabase(cluster.url, name), applicationName: 'cascata-provision' },
+      async (client) => {
+        const { rows } = await client.query<{ name: string }>(
+          'SELECT n.nspname AS name FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE r.rolname = $1',
+          [tenantRoles(spec.naming).owner],
+        );
+        const drops = rows.map((row) => `DROP SCHEMA ${quoteIdent(row.name)} CASCADE;`).join('');
+        await client.query(`${drops} CREATE SCHEMA IF NOT EXISTS public`);
+      },
+    );
+  }
+  await provisionDatabaseTenant(cluster, spec);
+}
+
 /** Adds the schemas that a tenant does not have yet. */
 export async function addDatabaseSchemas(cluster: Cluster, spec: DatabaseTenantSpec): Promise<void> {
   const url = withDatabase(cluster.url, tenantDatabaseName(spec.id));

@@ -1,19 +1,23 @@
 import { applyMigrations } from '../jobs/apply-migrations.ts';
+import { deleteOldCopy } from '../jobs/delete-old-copy.ts';
 import { ejectTenant } from '../jobs/eject-tenant.ts';
 import { exportCaf } from '../jobs/export-caf.ts';
 import { flipBackTenant } from '../jobs/flip-back-tenant.ts';
 import { hydrateCaf } from '../jobs/hydrate-caf.ts';
 import { injectExtension } from '../jobs/inject-extension.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
+import { repatriateTenant } from '../jobs/repatriate-tenant.ts';
 import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
 export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
   applyMigrations,
+  deleteOldCopy,
   ejectTenant,
   exportCaf,
   flipBackTenant,
   hydrateCaf,
   injectExtension,
+  repatriateTenant,
   withdrawExtension,
 ];

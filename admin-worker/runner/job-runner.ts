@@ -1,12 +1,13 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import { startNotificationListener } from '../../gateway/registry/notification-listener.ts';
 import { reportFacilities } from '../containers/facilities.ts';
+import { askForOldCopies } from '../jobs/ask-for-old-copies.ts';
 import { startNow, wakeNextForKey } from '../jobs/enqueue-job.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 import { limitsOf } from '../jobs/job-kind.ts';
 import { CANCEL_CHANNEL, findJob } from '../jobs/job-store.ts';
 import { pruneJobs } from '../jobs/prune-jobs.ts';
-import { openWorker, PRUNE_QUEUE } from '../jobs/queue.ts';
+import { OLD_COPIES_QUEUE, openWorker, PRUNE_QUEUE } from '../jobs/queue.ts';
 import { type OpenServicesOptions, openAdminServices } from '../open-services.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { JOB_DEFINITIONS } from './job-definitions.ts';
@@ -38,6 +39,7 @@ const GRACE_MS = 5_000;
 /** For steps to take notice of the abort and for what is written then. */
 const SETTLE_MS = 2_000;
 const PRUNE_CRON = '23 * * * *';
+const OLD_COPIES_CRON = '*/10 * * * *';
 
 /** Works on jobs until stopped. */
 export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunner> {
@@ -109,6 +111,10 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
     await boss.schedule(PRUNE_QUEUE, PRUNE_CRON, null, { missed: 'once' });
     await boss.work(PRUNE_QUEUE, async () => {
       await pruneJobs(services.control, jobRetentionDays);
+    });
+    await boss.schedule(OLD_COPIES_QUEUE, OLD_COPIES_CRON, null, { missed: 'once' });
+    await boss.work(OLD_COPIES_QUEUE, async () => {
+      await askForOldCopies(services.control, boss);
     });
     for (const definition of definitions) {
       for (let slot = 0; slot < limitsOf(definition.kind).slots; slot++) await register(definition);

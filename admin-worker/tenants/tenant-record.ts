@@ -43,6 +43,15 @@ const Row = z.object({
   created_at: z.date(),
   updated_at: z.date(),
   hosts: z.array(z.string()),
+  /** How a tenant that was moved away came to be where it is. */
+  ejection: z
+    .object({
+      from: z.enum(['shared', 'database']),
+      moved_at: z.string(),
+      keep_until: z.string(),
+      old_copy_deleted_at: z.string().nullable(),
+    })
+    .nullable(),
 });
 
 /** What the admin worker needs of a tenant: columns as they are, secrets still sealed. */
@@ -52,7 +61,9 @@ const COLUMNS = `
   t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.ca_certificate, t.placement_display, t.isolation, t.epoch, t.schema_prefix, t.role_prefix,
   t.jwt_kind, t.sealed_jwt, t.jwks_url, t.keys_issued_at, t.require_api_key,
   ${LIMIT_NAMES.map((name) => `t.${name}`).join(', ')}, t.postgrest, t.backends, t.sealed_backends, t.created_at, t.updated_at,
-  ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts`;
+  ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts,
+  (SELECT json_build_object('from', e.from_kind, 'moved_at', e.moved_at, 'keep_until', e.keep_until, 'old_copy_deleted_at', e.old_copy_deleted_at)
+   FROM control.ejections e WHERE e.tenant_id = t.id) AS ejection`;
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;
 

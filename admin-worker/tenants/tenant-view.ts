@@ -17,6 +17,13 @@ export interface TenantView {
   readonly postgrest: Readonly<Record<string, string | number | boolean | null>>;
   /** Absent: files in the local directory, no vectors. */
   readonly backends: StoredBackends;
+  /** Of a tenant that was moved away: its old copy is here, closed to writers, until then. */
+  readonly old_copy?: {
+    readonly placement: 'shared' | 'database';
+    readonly moved_at: string;
+    readonly keep_until: string;
+    readonly deleted_at: string | null;
+  };
   readonly created_at: string;
   readonly updated_at: string;
 }
@@ -63,8 +70,24 @@ export function tenantView(record: TenantRecord): TenantView {
       ]),
     ),
     backends: record.backends,
+    ...(record.ejection === null ? {} : { old_copy: oldCopyView(record.ejection) }),
     created_at: record.created_at.toISOString(),
     updated_at: record.updated_at.toISOString(),
+  };
+}
+
+function oldCopyView({
+  from,
+  moved_at,
+  keep_until,
+  old_copy_deleted_at,
+}: NonNullable<TenantRecord['ejection']>): NonNullable<TenantView['old_copy']> {
+  const text = (time: string) => new Date(time).toISOString();
+  return {
+    placement: from,
+    moved_at: text(moved_at),
+    keep_until: text(keep_until),
+    deleted_at: old_copy_deleted_at === null ? null : text(old_copy_deleted_at),
   };
 }
 

@@ -100,7 +100,7 @@ async function refuseMoving(
     'conflict',
     `The tenant '${id}' was moved away by a job; its old copy is closed to writers`,
     {
-      hint: `POST /v1/tenants/${id}/eject/flip-back opens it again`,
+      hint: `POST /v1/tenants/${id}/eject/flip-back opens it again, POST /v1/tenants/${id}/repatriate brings the rows back`,
     },
   );
 }

@@ -149,3 +149,106 @@ test('flipped back: at once while nothing was written, with a word of consent wh
     .toBe('[{"id":1}, \n {"id":2}]');
   expect(await write(3)).toBe(201);
 }, 180_000);
+
+/** Objects by which a move might be known where it came from or went to. */
+const TRACES = `
+  SELECT 'subscription ' || subname AS trace FROM pg_subscription
+  UNION ALL SELECT 'publication ' || pubname FROM pg_publication
+  UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots
+  UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname LIKE 'cascata_kept_%'
+  UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname LIKE 'cascata_eject_%'`;
+
+describe('brought back with what was written elsewhere', () => {
+  test('online, while its old copy is still there', async () => {
+    const gateway = await world.startGateway();
+    const tenant = await world.newTenant('shared', EVERYTHING);
+    const target = await world.newTarget();
+    expect((await world.eject(tenant.id, { remote_connection_string: target })).error).toBeNull();
+    const shown = (await world.admin.request('GET', `/v1/tenants/${tenant.id}`)).body.tenant!;
+    expect(shown.old_copy).toMatchObject({ placement: 'shared', deleted_at: null });
+    await gateway.ask(tenant, 'POST', '/rpc/add_author', { name: 'elsewhere' });
+    await gateway.ask(tenant, 'DELETE', '/authors?id=eq.500');
+    await world.admin.migrate(
+      tenant.id,
+      `CREATE TABLE later (id int PRIMARY KEY CHECK (id <> 13)); GRANT ALL ON later TO ${tenant.id}_service_role; INSERT INTO later VALUES (1);`,
+    );
+
+    // A constraint that runs the tenant's own code would run it as our superuser.
+    await runSql(
+      target,
+      `CREATE FUNCTION ${tenant.id}.fine(n int) RETURNS boolean LANGUAGE sql AS 'SELECT true'; ALTER TABLE ${tenant.id}.later ADD CONSTRAINT own CHECK (${tenant.id}.fine(id))`,
+    );
+    const refused = await world.admin.request('POST', `/v1/tenants/${tenant.id}/repatriate/preflight`, {
+      body: { mode: 'online' },
+    });
+    expect(refused.body).toMatchObject({ can_repatriate: false });
+    expect(refused.text).toContain('"expression_rights"');
+    await runSql(target, `ALTER TABLE ${tenant.id}.later DROP CONSTRAINT own`);
+
+    const job = await world.repatriate(tenant.id, { mode: 'online' });
+    expect(job.error).toBeNull();
+    expect(job).toMatchObject({ state: 'completed', result: { rows: 861 } });
+    const back = (await world.admin.request('GET', `/v1/tenants/${tenant.id}`)).body.tenant!;
+    expect(back).toMatchObject({ status: 'active', epoch: 3, placement: { kind: 'shared' } });
+    expect(back).not.toHaveProperty('old_copy');
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/authors?id=in.(500,501)&select=shout')).text)
+      .toBe('[{"shout":"ELSEWHERE"}]');
+    expect((await gateway.ask(tenant, 'POST', '/rpc/add_author', { name: 'home' })).text).toBe('502');
+    expect((await gateway.ask(tenant, 'GET', '/later')).text).toBe('[{"id":1}]');
+    expect((await gateway.ask(tenant, 'GET', '/summary')).status).toBe(200);
+    expect(
+      (await world.admin.migrate(tenant.id, 'CREATE TABLE last (id int PRIMARY KEY);')).error,
+    ).toBeNull();
+    expect(await rowsOf(tenant.homeUrl, TRACES)).toEqual([]);
+    expect(await rowsOf(target, TRACES)).toEqual([]);
+    await expect(runSql(target, `DELETE FROM ${tenant.id}.authors`)).rejects.toThrow(/being moved/);
+  }, 120_000);
+
+  test('offline, when the time of its old copy is over', async () => {
+    const gateway = await world.startGateway();
+    const tenant = await world.newTenant(
+      'database',
+      'CREATE TABLE notes (id serial PRIMARY KEY, text text);',
+    );
+    const target = await world.newTarget();
+    expect(
+      (await world.eject(tenant.id, { remote_connection_string: target, keep_days: 3 })).error,
+    ).toBeNull();
+    const shown = async () =>
+      (await world.admin.request('GET', `/v1/tenants/${tenant.id}`)).body.tenant!.old_copy!;
+    expect(Date.parse(String((await shown()).keep_until)) - Date.now()).toBeGreaterThan(2.9 * 86_400_000);
+    expect((await gateway.ask(tenant, 'POST', '/notes', { text: 'elsewhere' })).status).toBe(201);
+
+    await world.admin.control(
+      `UPDATE control.ejections SET keep_until = now() - interval '1 second' WHERE tenant_id = $1`,
+      [tenant.id],
+    );
+    await world.lookForOldCopies();
+    await expect.poll(async () => (await shown()).deleted_at, { timeout: 30_000 }).not.toBeNull();
+    const left =
+      'SELECT datname AS name FROM pg_database WHERE datname = $1 UNION ALL SELECT rolname FROM pg_roles WHERE starts_with(rolname, $2)';
+    expect(await rowsOf(world.source.url, left, [`cascata_t_${tenant.id}`, `${tenant.id}_`])).toEqual([]);
+    expect(
+      await world.admin.control('SELECT tenant_id FROM control.audit_log WHERE action = $1', [
+        'tenant.old-copy-deleted',
+      ]),
+    ).toEqual([{ tenant_id: tenant.id }]);
+    const flipped = await world.admin.request('POST', `/v1/tenants/${tenant.id}/eject/flip-back`, {
+      body: {},
+    });
+    expect(flipped.status).toBe(409);
+    expect((await gateway.ask(tenant, 'GET', '/notes?select=text')).text).toBe('[{"text":"elsewhere"}]');
+
+    const job = await world.repatriate(tenant.id, {});
+    expect(job.error).toBeNull();
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'POST', '/notes', { text: 'home' })).status)
+      .toBe(201);
+    expect(await rowsOf(tenant.homeUrl, 'SELECT id, text FROM notes ORDER BY id')).toEqual([
+      { id: 1, text: 'elsewhere' },
+      { id: 2, text: 'home' },
+    ]);
+    expect(await rowsOf(world.source.url, left, ['', `${tenant.id}_migrator`])).toEqual([]);
+  }, 120_000);
+});

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { dirname } from 'node:path';
 import { SignJWT } from 'jose';
 import pg from 'pg';
+import { OLD_COPIES_QUEUE, openSender } from '../../admin-worker/jobs/queue.ts';
 import { findPostgresTools } from '../../admin-worker/postgres-tools/find-tools.ts';
 import {
   type AdminHarness,
@@ -32,6 +33,9 @@ export interface EjectionWorld {
   /** The job at its end. */
   eject(tenantId: string, body: object): Promise<Json>;
   flipBack(tenantId: string, body: object): Promise<Json>;
+  repatriate(tenantId: string, body: object): Promise<Json>;
+  /** Has the runner look for old copies whose time is over, as its clock does now and then. */
+  lookForOldCopies(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -111,6 +115,18 @@ export async function startEjectionWorld(options: { withRunner?: boolean } = {})
     },
     eject: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/eject`, body),
     flipBack: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/eject/flip-back`, body),
+    repatriate: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/repatriate`, body),
+    async lookForOldCopies() {
+      const pool = new pg.Pool({ connectionString: admin.controlUrl, max: 1 });
+      try {
+        const boss = openSender(pool, () => undefined);
+        await boss.start();
+        await boss.send(OLD_COPIES_QUEUE, {});
+        await boss.stop({ graceful: false });
+      } finally {
+        await pool.end();
+      }
+    },
     async stop() {
       for (const gateway of gateways) await gateway.close();
       await admin.stop();
