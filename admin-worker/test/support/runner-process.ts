@@ -1,5 +1,8 @@
 import pg from 'pg';
 import type { Observation } from '../../../gateway/platform/observation.ts';
+import { Secret } from '../../../gateway/registry/secrets.ts';
+import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
+import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { JOB_DEFINITIONS } from '../../runner/job-definitions.ts';
 import { runRunnerProcess } from '../../runner/runner-process.ts';
 import { TEST_JOBS } from './test-jobs.ts';
@@ -50,4 +53,11 @@ await runRunnerProcess({
   ...(process.env.TEST_SHARED_DATABASE === undefined
     ? {}
     : { sharedDatabase: process.env.TEST_SHARED_DATABASE }),
+  ...(process.env.TEST_PHANTOM === undefined ? {} : { phantom: phantomOf(process.env.TEST_PHANTOM) }),
 });
+
+/** As JSON: what an installation has in its configuration. */
+function phantomOf(text: string): PhantomServices {
+  const { engine, key, ...rest } = JSON.parse(text);
+  return { ...rest, engine: dockerodeEngine(engine), key: new Secret(key) };
+}
