@@ -8,7 +8,7 @@ import { dropSetAside, sweepPayloads } from '../containers/payload-volume.ts';
 import { volumeContents } from '../containers/volume-contents.ts';
 import { databasesWith } from '../extensions/extension-users.ts';
 import { type CollectPayloadsPayload, collectPayloadsKind } from './extension-kinds.ts';
-import { injectionOf } from './inject-files.ts';
+import { injectionOf, removeContainersOf } from './inject-files.ts';
 import type { JobContext, JobDefinition } from './job.ts';
 import { putBack, RetiringState, retireBundle } from './retire-bundle.ts';
 
@@ -32,12 +32,12 @@ export const collectPayloads: JobDefinition<CollectPayloadsPayload, State> = {
       name: 'bundles',
       weight: 3,
       run: retireUnused,
-      undo: (context) => putBack(context, injectionOfAll(context)),
+      undo: async (context) => putBack(context, await open(context)),
     },
     { name: 'payloads', run: sweep },
   ],
   async dryRun(context) {
-    const injection = injectionOfAll(context);
+    const injection = await open(context);
     const core = await openCore(injection);
     const { payloads, linked } = await volumeContents(context.services.shared);
     const plan: string[] = [];
@@ -63,14 +63,16 @@ export const collectPayloads: JobDefinition<CollectPayloadsPayload, State> = {
   result: ({ gone, kept, payloads, bytes }) => ({ bundles: gone, kept, payloads, bytes }),
 };
 
-function injectionOfAll(context: Context): InjectionContext {
-  return injectionOf(context, { name: 'extensions' });
+async function open(context: Context): Promise<InjectionContext> {
+  const injection = injectionOf(context, { name: 'extensions' });
+  await removeContainersOf(injection);
+  return injection;
 }
 
 /** Containers and spooled files of jobs that are over. */
 async function removeLeftovers(context: Context): Promise<void> {
   const { control } = context.services;
-  const { phantom } = injectionOfAll(context);
+  const { phantom } = await open(context);
   await sweepContainers(control, phantom);
   const folders = await readdir(phantom.spoolDir).catch(() => []);
   if (folders.length === 0) return;
@@ -94,7 +96,7 @@ async function bundlesOf(injection: InjectionContext) {
 
 async function retireUnused(context: Context): Promise<void> {
   const { state } = context;
-  const injection = injectionOfAll(context);
+  const injection = await open(context);
   const known = new Map((await bundlesOf(injection)).map((one) => [one.bundle, one.extensions]));
   // What an earlier run has taken away has no manifest any more.
   for (const bundle of [...Object.keys(state.retiring), ...state.retired])
@@ -116,7 +118,7 @@ async function retireUnused(context: Context): Promise<void> {
 
 /** Payloads that no manifest names, and that the linker has not linked. */
 async function sweep(context: Context): Promise<void> {
-  const injection = injectionOfAll(context);
+  const injection = await open(context);
   const core = await openCore(injection);
   const options = volumeOptions(injection, core);
   for (const bundle of core.setAside.keys())

@@ -18,11 +18,13 @@ import { type ExtensionTarget, extensionTarget } from '../extensions/extension-t
 import { type InjectExtensionPayload, injectExtensionKind } from './extension-kinds.ts';
 import {
   InjectionState,
+  injectionOf,
   phantomOf,
   plannedFiles,
   publishStep,
   pullStep,
   rehearseStep,
+  removeContainersOf,
   stageStep,
   unpublish,
   unstage,
@@ -115,7 +117,9 @@ export const injectExtension: JobDefinition<InjectExtensionPayload, State> = {
 async function withFiles(context: Context, work: (bundle: Bundle) => Promise<void>): Promise<void> {
   if (context.state.plan !== 'inject') return;
   const { bundle } = await extensionTarget(context);
-  if (bundle !== undefined) await work(bundle);
+  if (bundle === undefined) return;
+  await removeContainersOf(injectionOf(context, bundle));
+  await work(bundle);
 }
 
 async function stage(context: Context, bundle: Bundle): Promise<void> {

@@ -82,8 +82,6 @@ export function mayBeTrusted(): ReadonlySet<string> {
 
 export async function pullStep(context: Context, bundle: Bundle): Promise<void> {
   const injection = injectionOf(context, bundle);
-  // A run of this job that died may have left containers.
-  await removeContainersOf(injection);
   const image = pinnedImage(injection.phantom, bundle);
   context.state.image = image;
   await measured(context, 'pull', () =>
@@ -102,7 +100,6 @@ export async function stageStep(
 ): Promise<void> {
   const { state } = context;
   const injection = injectionOf(context, bundle);
-  await removeContainersOf(injection);
   const core = await openCore(injection);
   const staged = await stageBundle(injection, {
     bundle,
@@ -118,7 +115,6 @@ export async function stageStep(
 /** Deletes payloads that no manifest names: what was staged and not published. */
 export async function unstage(context: Context, bundle: Bundle): Promise<void> {
   const injection = injectionOf(context, bundle);
-  await removeContainersOf(injection);
   const { linked } = await volumeContents(context.services.shared);
   await sweepPayloads(volumeOptions(injection, await openCore(injection)), { bundle: bundle.name, linked });
 }
@@ -130,7 +126,6 @@ export async function rehearseStep(
 ): Promise<void> {
   const { state, services } = context;
   const injection = injectionOf(context, bundle);
-  await removeContainersOf(injection);
   const core = await openCore(injection);
   const manifests = new Map([...core.manifests].map(([other, { text }]) => [other, text]));
   const previous = manifests.get(bundle.name);
@@ -254,6 +249,7 @@ export async function unpublish(context: Context, bundle: Bundle): Promise<void>
 /** What an injection would bring, where the image is there to be looked into. */
 export async function plannedFiles(context: Context, bundle: Bundle, wanted: string): Promise<string> {
   const injection = injectionOf(context, bundle);
+  await removeContainersOf(injection);
   const image = pinnedImage(injection.phantom, bundle);
   const core = await openCore(injection);
   if ((await injection.phantom.engine.findImage(image)) === undefined)
@@ -284,7 +280,7 @@ function usersOf({ services }: Context, extensions: readonly string[]): Promise<
   return databasesWith(services.shared, { clusterUrl: services.sharedDatabaseUrl, extensions });
 }
 
-/** What an earlier run of this job has left. */
+/** Containers that a run of this job which died has left. */
 export async function removeContainersOf({ phantom, jobId }: InjectionContext): Promise<void> {
   for (const container of await phantom.engine.ours())
     if (container.jobId === jobId) await phantom.engine.remove(container.id);

@@ -4,7 +4,7 @@ import { forgetClaim, otherClaims } from '../extensions/claims.ts';
 import { dropExtension, installedExtensions } from '../extensions/extension-sql.ts';
 import { extensionTarget } from '../extensions/extension-target.ts';
 import { type WithdrawExtensionPayload, withdrawExtensionKind } from './extension-kinds.ts';
-import { injectionOf } from './inject-files.ts';
+import { injectionOf, removeContainersOf } from './inject-files.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
 import { RetiringState, retireBundle } from './retire-bundle.ts';
 import { announceSchemaChange } from './tenant-migrations.ts';
@@ -104,7 +104,9 @@ async function removeFiles(context: Context): Promise<void> {
     return context.log('the files stay: there is no container engine', 'warn');
   try {
     const { name, extensions } = bundle;
-    const end = await retireBundle(context, injectionOf(context, bundle), {
+    const injection = injectionOf(context, bundle);
+    await removeContainersOf(injection);
+    const end = await retireBundle(context, injection, {
       bundle: name,
       known: extensions,
     });

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { expect } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import { type DockerGround, startDockerGround } from '../../../test/support/docker-ground.ts';
@@ -10,6 +11,9 @@ import { type PhantomCore, startPhantomCore } from '../../../test/support/phanto
 import { startProcess, type TestProcess } from '../../../test/support/processes.ts';
 import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
 import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
+import { startNow } from '../../jobs/enqueue-job.ts';
+import { findJob } from '../../jobs/job-store.ts';
+import { openSender } from '../../jobs/queue.ts';
 import { type JobRunner, startJobRunner } from '../../runner/job-runner.ts';
 import { type AdminHarness, type Json, startAdminHarness } from './admin-harness.ts';
 import { RUNNER_PROCESS } from './job-harness.ts';
@@ -25,8 +29,10 @@ export interface ExtensionStage {
   readonly images: Record<string, string>;
   /** A runner in this process; the stage ends it. */
   startRunner(): Promise<JobRunner>;
-  /** A runner that is a process. @param killAt see `runner-process.ts` */
-  startRunnerProcess(killAt?: string): TestProcess;
+  /** A runner that is a process, loaded and waiting for SIGUSR2. @param killAt see `runner-process.ts` */
+  prepareRunner(killAt?: string): TestProcess;
+  /** Takes the job from its runner at once, as the queue does when a runner has sent no sign of life for ten seconds. */
+  expireLease(id: string): Promise<void>;
   aTenant(kind?: 'shared' | 'database'): Promise<string>;
   /** Sends a request that makes a job; returns its id. */
   request(method: string, path: string, body?: object): Promise<string>;
@@ -65,6 +71,11 @@ export async function startExtensionStage(
     spoolDir,
   };
   const admin = await startAdminHarness({ serverUrl: core.url(), phantom, withRunner: false });
+  const control = new pg.Pool({ connectionString: admin.controlUrl, max: 2 });
+  // The server is taken away under it.
+  control.on('error', () => undefined);
+  const boss = openSender(control, () => undefined);
+  await boss.start();
   const runners: JobRunner[] = [];
   const processes: TestProcess[] = [];
   const causes: Error[] = [];
@@ -91,7 +102,7 @@ export async function startExtensionStage(
       runners.push(runner);
       return runner;
     },
-    startRunnerProcess(killAt = '') {
+    prepareRunner(killAt = '') {
       const runner = startProcess([process.execPath, RUNNER_PROCESS], {
         NODE_ENV: 'test',
         ADMIN_TOKEN: admin.adminToken,
@@ -100,9 +111,17 @@ export async function startExtensionStage(
         TEST_SHARED_DATABASE: admin.sharedDatabase,
         TEST_PHANTOM: JSON.stringify({ ...phantom, engine, key: core.key }),
         KILL_AT: killAt,
+        WAITS: 'yes',
       });
       processes.push(runner);
       return runner;
+    },
+    async expireLease(id) {
+      const job = (await findJob(control, id))!;
+      // So many deaths are no sign that the job itself is deadly.
+      await control.query('UPDATE control.jobs SET failures = 0 WHERE id = $1', [id]);
+      await boss.fail(job.name, id, { message: 'no sign of life' });
+      await startNow(boss, job);
     },
     async aTenant(kind = 'database') {
       const id = admin.tenantId();
@@ -145,6 +164,8 @@ export async function startExtensionStage(
       for (const process of processes) process.kill('SIGKILL');
       await Promise.all(processes.map(({ ended }) => ended));
       await Promise.all(runners.map((runner) => runner.stop(AbortSignal.timeout(1_000))));
+      await boss.stop({ graceful: false });
+      await control.end();
       await admin.stop();
       proxy.close();
       proxy.closeAllConnections();

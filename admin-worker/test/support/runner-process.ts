@@ -9,7 +9,8 @@ import { TEST_JOBS } from './test-jobs.ts';
 
 /*
  * A runner's process as production has it, with the test's kinds of jobs added, that kills itself where KILL_AT says:
- * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning).
+ * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning). With WAITS it loads everything and begins
+ * when SIGUSR2 says so.
  */
 const [when, ...rest] = (process.env.KILL_AT ?? '').split(' ');
 const what = rest.join(' ');
@@ -45,6 +46,16 @@ if (when === 'before' || when === 'after') {
 function isJobConnection(client: pg.Client): boolean {
   const name: unknown = Reflect.get(Reflect.get(client, 'connectionParameters'), 'application_name');
   return String(name).startsWith('cascata-job ');
+}
+
+if (process.env.WAITS === 'yes') {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // Signals alone keep no process alive.
+  const alive = setInterval(() => undefined, 60_000);
+  process.once('SIGUSR2', () => resolve());
+  process.stdout.write('waits\n');
+  await promise;
+  clearInterval(alive);
 }
 
 await runRunnerProcess({

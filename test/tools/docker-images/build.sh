@@ -51,6 +51,15 @@ cp "$trees/vector/$modules/vector.so" "$next/$modules/vector.so"
 echo next >>"$next/$modules/vector.so"
 extension_image pgvector-next pgvector-next
 
+# The same for an extension of SQL alone.
+next_tap=$trees/pgtap-next
+mkdir -p "$next_tap/$scripts"
+tap_version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$trees/pgtap/$scripts/pgtap.control")
+sed "s/^default_version = .*/default_version = '9.9.9'/" "$trees/pgtap/$scripts/pgtap.control" >"$next_tap/$scripts/pgtap.control"
+cp "$trees/pgtap/$scripts/pgtap--$tap_version.sql" "$next_tap/$scripts/pgtap--9.9.9.sql"
+echo 'SELECT 1;' >"$next_tap/$scripts/pgtap--$tap_version--9.9.9.sql"
+extension_image pgtap-next pgtap-next
+
 # A next version whose module has lost a function that the version before it calls.
 lost=$trees/pgvector-lost
 mkdir -p "$lost/$scripts" "$lost/$modules"
