@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { VOLUME_TARGET } from './container-engine.ts';
+import { VOLUME_TARGET, withContainer } from './container-engine.ts';
 import type { Core } from './core-facts.ts';
 import { ImageFiles } from './image-files.ts';
 import { type InjectionContext, schemasOf } from './inject-bundle.ts';
@@ -28,24 +28,16 @@ export interface PublishedVerdict {
 
 /** Judges what lies on the volume against the server as it is now, by the rules that it was let in by. Nothing of it runs. */
 export async function judgePublished(
-  { phantom, jobId, signal }: InjectionContext,
+  context: InjectionContext,
   { manifest, core, others, mayBeTrusted }: PublishedPayload,
 ): Promise<PublishedVerdict> {
   const stranger = foreignness(manifest, core);
   if (stranger !== undefined) return { reason: stranger, schemas: {} };
-  const spoolDir = join(phantom.spoolDir, jobId);
+  const spoolDir = join(context.phantom.spoolDir, context.jobId);
   await rm(spoolDir, { recursive: true, force: true });
   await mkdir(spoolDir, { recursive: true, mode: 0o700 });
   try {
-    // The server's own container has the volume.
-    const container = core.container.id;
-    const source = new ImageFiles({ engine: phantom.engine, container, spoolDir, signal });
-    const found = new Map<string, PayloadFile>();
-    for (const kind of LOOKED_INTO) {
-      const folder = `${VOLUME_TARGET}/ext/${manifest.bundle}/${manifest.digest}/${kind}`;
-      for (const file of await source.folder(folder, (name) => ({ kind, name })))
-        found.set(`${kind}/${file.name}`, file);
-    }
+    const found = await fetchPayload(context, { manifest, core, spoolDir });
     const files: PayloadFile[] = [];
     for (const { sha256, kind, name } of manifest.files) {
       const file = found.get(`${kind}/${name}`);
@@ -86,4 +78,28 @@ function foreignness({ pg, arch, libc }: Manifest, { facts }: Core): string | un
   if (arch !== facts.arch) return `it is for ${arch}, the server is ${facts.arch}`;
   if (libc !== facts.libc) return `it is for ${libc}, the server uses ${facts.libc}`;
   return undefined;
+}
+
+/** Made of the core's image with its volume, and never started. */
+function fetchPayload(
+  { phantom: { engine }, jobId, signal }: InjectionContext,
+  { manifest, core, spoolDir }: Pick<PublishedPayload, 'manifest' | 'core'> & { readonly spoolDir: string },
+): Promise<ReadonlyMap<string, PayloadFile>> {
+  const spec = {
+    image: core.facts.image,
+    jobId,
+    purpose: 'look',
+    volume: { name: core.volume, isWritable: false },
+  };
+  return withContainer(engine, spec, async (container) => {
+    const source = new ImageFiles({ engine, container, spoolDir, signal });
+    const found = new Map<string, PayloadFile>();
+    for (const kind of LOOKED_INTO) {
+      const folder = `${VOLUME_TARGET}/ext/${manifest.bundle}/${manifest.digest}/${kind}`;
+      // The folder itself is told too, without a name.
+      for (const file of await source.folder(folder, (name) => (name === '' ? undefined : { kind, name })))
+        found.set(`${kind}/${file.name}`, file);
+    }
+    return found;
+  });
 }
