@@ -11,6 +11,7 @@ export const ADMIN_ERROR_STATUS = {
   too_many_requests: 429,
   internal: 500,
   unavailable: 503,
+  no_engine: 503,
 } as const;
 
 export type AdminErrorCode = keyof typeof ADMIN_ERROR_STATUS;

@@ -6,10 +6,11 @@ import { facilitiesOff } from '../containers/facilities.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
+import { clusterExtensionRoutes } from './cluster-extension-routes.ts';
 import { ejectRoutes } from './eject-routes.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
 import { archiveRoutes, exportRoutes } from './export-routes.ts';
-import { catalogueRoutes, extensionRoutes } from './extension-routes.ts';
+import { extensionRoutes } from './extension-routes.ts';
 import { hydrateRoutes } from './hydrate-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
@@ -97,7 +98,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', ejectRoutes(services));
   app.route('/v1/hydrate', hydrateRoutes(services));
   app.route('/v1/tenants', extensionRoutes(services));
-  app.route('/v1/extensions', catalogueRoutes());
+  app.route('/v1/extensions', clusterExtensionRoutes(services));
   app.route('/v1/jobs', jobRoutes(services));
   app.route('/v1/jobs', archiveRoutes(services));
 

@@ -1,8 +1,8 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
 import { catalogue, findEntry, refusalOf } from '../catalogue/catalogue.ts';
-import { EQUIVALENCES } from '../catalogue/equivalences.ts';
 import { sqlStateOf, withClient } from '../connections.ts';
+import { whyNoEngine } from '../containers/facilities.ts';
 import { claimsOf } from '../extensions/claims.ts';
 import { availableExtensions, installedExtensions } from '../extensions/extension-sql.ts';
 import { problemOfPlacement } from '../extensions/extension-target.ts';
@@ -13,7 +13,8 @@ import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
-import { entryView, tenantExtensionView } from './extension-view.ts';
+import { noEngine } from './cluster-extension-routes.ts';
+import { tenantExtensionView } from './extension-view.ts';
 import { readBody } from './read-body.ts';
 
 const Name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, {
@@ -24,20 +25,26 @@ const Version = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/, { error: 'must be a version such as 1.6' });
 
 /** Body of `POST /v1/tenants/:id/extensions`. */
-export const ExtensionInput = z.strictObject({ name: Name, version: Version.optional(), ...JobOptions });
+export const ExtensionInput = z
+  .strictObject({
+    name: Name,
+    version: Version.optional(),
+    upgrade: z
+      .boolean()
+      .default(false)
+      .describe('Bring one that is installed to the newest version that the pinned image or the server has'),
+    ...JobOptions,
+  })
+  .refine(({ version, upgrade }) => version === undefined || !upgrade, {
+    path: ['upgrade'],
+    error: 'is for when no version is named',
+  });
 
 /** Body of `DELETE /v1/tenants/:id/extensions/:name`; may be left out. */
 export const WithdrawExtensionInput = z.strictObject({
   cascade: z.boolean().default(false).describe('Drop what depends on it as well'),
   ...JobOptions,
 });
-
-/** `/v1/extensions` */
-export function catalogueRoutes(): Hono<AdminEnv> {
-  const app = new Hono<AdminEnv>();
-  app.get('/', (c) => c.json({ extensions: catalogue().map(entryView), not_offered: EQUIVALENCES }));
-  return app;
-}
 
 /** `/v1/tenants/:id/extensions` */
 export function extensionRoutes(services: ApiServices): Hono<AdminEnv> {
@@ -62,8 +69,9 @@ export function extensionRoutes(services: ApiServices): Hono<AdminEnv> {
   });
 
   app.post('/:id/extensions', async (c) => {
-    const { name, version, ...options } = await readBody(c, ExtensionInput);
+    const { name, version, upgrade, ...options } = await readBody(c, ExtensionInput);
     const tenant = await allowed(services, { id: c.req.param('id'), name });
+    await requireFiles(services, { tenant, name });
     return acceptJob(c, services, {
       kind: injectExtensionKind,
       payload: {
@@ -71,9 +79,13 @@ export function extensionRoutes(services: ApiServices): Hono<AdminEnv> {
         name,
         isOnCluster: tenant.placement_kind !== 'remote',
         ...(version === undefined ? {} : { version }),
+        ...(upgrade ? { isUpgrade: true } : {}),
       },
       options,
-      audit: { action: 'extension.inject', after: { name, version: version ?? null } },
+      audit: {
+        action: 'extension.inject',
+        after: { name, version: version ?? null, ...(upgrade ? { upgrade } : {}) },
+      },
     });
   });
 
@@ -119,6 +131,22 @@ async function allowed(
     throw new AdminError('invalid_request', problem, { details: [{ path: 'name', message: problem }] });
   if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
   return tenant;
+}
+
+/** What nobody can bring is refused before there is a job. @throws {AdminError} `no_engine` */
+async function requireFiles(
+  services: ApiServices,
+  { tenant, name }: { tenant: TenantRecord; name: string },
+): Promise<void> {
+  const isBrought = findEntry(name)?.source.kind === 'bundle' && tenant.placement_kind !== 'remote';
+  if (!isBrought) return;
+  const why = await whyNoEngine(services.control);
+  if (why === undefined) return;
+  const { rowCount } = await services.shared.query(
+    'SELECT FROM pg_catalog.pg_available_extensions WHERE name = $1',
+    [name],
+  );
+  if (rowCount === 0) throw noEngine(`The server does not have the files of '${name}'`, why);
 }
 
 const CONNECT_TIMEOUT_MS = 3_000;

@@ -1,11 +1,16 @@
 import { bundleOf } from '../catalogue/catalogue.ts';
 import type { CatalogueEntry } from '../catalogue/catalogue-entry.ts';
+import type { BundleRecord } from '../extensions/bundle-records.ts';
 import type { AvailableExtension, InstalledExtension } from '../extensions/extension-sql.ts';
 import { problemOfPlacement } from '../extensions/extension-target.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 
-/** An entry of the catalogue as clients see it. */
-export function entryView(entry: CatalogueEntry) {
+/**
+ * An entry of the catalogue as clients see it.
+ *
+ * @param records what was brought into our own cluster, by bundle
+ */
+export function entryView(entry: CatalogueEntry, records: ReadonlyMap<string, BundleRecord>) {
   const { name, summary, family, source, licence, requires = [], placements, verified, note } = entry;
   const bundle = bundleOf(entry);
   return {
@@ -26,9 +31,16 @@ export function entryView(entry: CatalogueEntry) {
             libc: bundle.libc ?? null,
             size_mb: bundle.sizeMb,
           },
+    server: bundle === undefined ? null : recordView(records.get(bundle.name)),
     verified,
     note: note ?? null,
   };
+}
+
+function recordView(record: BundleRecord | undefined) {
+  if (record === undefined) return null;
+  const { state, reason, image, digest, core, databases, judged_at } = record;
+  return { state, reason, image, digest, core, databases, judged_at: judged_at.toISOString() };
 }
 
 interface Found {

@@ -1,14 +1,15 @@
 import type { Pool } from 'pg';
+import { bundleRecords } from '../extensions/bundle-records.ts';
 
 /** Upper bounds in seconds, the same as in the trigger `control.count_job()`. */
 const BOUNDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 21_600];
 
 /**
- * Metrics of all jobs, from the control database: every API process shows the same, whoever ran the jobs, so take the maximum over
+ * Metrics of all jobs and of what they brought into the server, from the control database: every API process shows the same, whoever ran the jobs, so take the maximum over
  * processes and not the sum.
  */
 export async function renderJobMetrics(control: Pool): Promise<string> {
-  const [totals, present] = await Promise.all([
+  const [totals, present, bundles] = await Promise.all([
     control.query<TotalsRow>(
       'SELECT name, state, jobs, seconds, buckets FROM control.job_totals ORDER BY name, state',
     ),
@@ -16,6 +17,7 @@ export async function renderJobMetrics(control: Pool): Promise<string> {
       `SELECT name, state, count(*) AS jobs, EXTRACT(EPOCH FROM now() - min(created_at))::float8 AS oldest
        FROM control.jobs WHERE state IN ('queued', 'active') GROUP BY name, state ORDER BY name, state`,
     ),
+    bundleRecords(control),
   ]);
   return [
     family('cascata_jobs', 'gauge', 'Jobs that wait or are at work, by kind.', [
@@ -33,6 +35,11 @@ export async function renderJobMetrics(control: Pool): Promise<string> {
     ]),
     family('cascata_job_duration_seconds', 'histogram', 'Time from the first start of a job to its end.', [
       ...totals.rows.flatMap(histogram),
+    ]),
+    family('cascata_extension_bundles', 'gauge', 'Files of extensions that were brought into the server.', [
+      ...bundles.map(
+        ({ bundle, state }) => `cascata_extension_bundles{bundle="${bundle}",state="${state}"} 1`,
+      ),
     ]),
   ].join('');
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { ClusterExtensionsInput } from './cluster-extension-routes.ts';
 import {
   DeleteOldCopyInput,
   EjectInput,
@@ -41,6 +42,7 @@ export function openapiDocument(): Json {
         DeleteOldCopy: jsonSchema(DeleteOldCopyInput),
         Hydrate: jsonSchema(HydrateInput),
         Extension: jsonSchema(ExtensionInput),
+        ClusterExtensions: jsonSchema(ClusterExtensionsInput),
         WithdrawExtension: jsonSchema(WithdrawExtensionInput),
         Job: JOB,
         ...payloads(),
@@ -248,6 +250,22 @@ function paths(): Json {
       get: operation({
         summary: 'The catalogue of extensions, and what serves instead of others',
         status: '200',
+      }),
+    },
+    '/v1/extensions/collect': {
+      post: operation({
+        summary: 'Delete files of extensions that no database uses, as a job',
+        status: '202',
+        body: 'ClusterExtensions',
+        makesJob: true,
+      }),
+    },
+    '/v1/extensions/rejudge': {
+      post: operation({
+        summary: 'Judge again what was brought into the server, as a job',
+        status: '202',
+        body: 'ClusterExtensions',
+        makesJob: true,
       }),
     },
     '/v1/tenants/{id}/schema/reload': {

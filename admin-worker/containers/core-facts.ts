@@ -4,8 +4,9 @@ import { JobError } from '../jobs/job.ts';
 import { type ContainerEngine, type EngineContainer, VOLUME_TARGET } from './container-engine.ts';
 import { CoreLibraries, tryElf } from './core-libraries.ts';
 import type { ElfFile } from './elf-file.ts';
-import { type Manifest, parseManifest } from './manifest.ts';
+import { type Manifest, tryParseManifest } from './manifest.ts';
 import type { CoreFacts } from './payload.ts';
+import { SET_ASIDE } from './payload-volume.ts';
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;
 
@@ -19,6 +20,8 @@ export interface Core {
   readonly facts: Omit<CoreFacts, 'libraries'>;
   /** What is published, by bundle. */
   readonly manifests: ReadonlyMap<string, PublishedManifest>;
+  /** What was published and does not fit this server: the linker does not see it. */
+  readonly setAside: ReadonlyMap<string, PublishedManifest>;
   /** A library on the server's own path; asked once for each name. */
   readonly library: (name: string) => Promise<ElfFile | undefined>;
   /** Names of all files on that path. */
@@ -62,29 +65,27 @@ export async function readCore(options: {
     throw new JobError('The server could not be read, so its machine and C library are not known', {
       code: 'core',
     });
-  const manifests = new Map(
-    server.manifests.map(({ name, text }) => [
-      name.replace(/\.manifest$/, ''),
-      { text, manifest: tryParse(text, key) },
-    ]),
-  );
-  const linked = new Set(
-    [...manifests.values()].flatMap(({ manifest }) => manifest?.files.map(({ name }) => name) ?? []),
-  );
-  const without = (names: readonly string[]) => new Set(names.filter((name) => !linked.has(name)));
+  const parsed = (found: readonly ManifestText[]) =>
+    new Map(
+      found.map(({ name, text }) => [
+        name.replace(/\.manifest$/, ''),
+        { text, manifest: tryParseManifest(text, key) },
+      ]),
+    );
   const libraries = new CoreLibraries(db, dirs);
   return {
     container,
     volume,
-    manifests,
+    manifests: parsed(server.manifests),
+    setAside: parsed(server.setAside),
     facts: {
       image: container.imageId,
       pg: server.pg,
       arch: own.machine,
       libc: own.libc,
       preloaded: server.preloaded,
-      modules: without(server.modules),
-      scripts: without(server.scripts),
+      modules: new Set(server.modules),
+      scripts: new Set(server.scripts),
     },
     library: (name) => libraries.find(name),
     libraryNames: () => libraries.names(),
@@ -110,25 +111,17 @@ function placesOf(
   return { dirs: [...path.slice(0, -1), '/lib64'], volume };
 }
 
-function tryParse(text: string, key: Secret): Manifest | undefined {
-  try {
-    return parseManifest(text, key);
-  } catch {
-    return undefined;
-  }
-}
-
 async function askServer(db: Queryable) {
   const { rows } = await db.query<{
     pg: number;
-    bindir: string;
     hostname: string;
     preload: string;
     modules: string[];
     scripts: string[];
     own: Buffer | null;
-    manifests: { name: string; text: string }[];
-  }>(SERVER, [`${VOLUME_TARGET}/manifests`]);
+    manifests: ManifestText[];
+    setAside: ManifestText[];
+  }>(SERVER, [`${VOLUME_TARGET}/manifests`, `${VOLUME_TARGET}/${SET_ASIDE}`]);
   const { preload, ...rest } = rows[0]!;
   return {
     ...rest,
@@ -139,21 +132,39 @@ async function askServer(db: Queryable) {
   };
 }
 
-/** $1: folder of manifests */
+interface ManifestText {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** `folder` is a parameter: `$1`. */
+function manifestsIn(folder: string): string {
+  return `COALESCE((
+      SELECT json_agg(json_build_object('name', f.name, 'text', pg_read_file(${folder} || '/' || f.name, 0, 4000000, true)))
+      FROM pg_ls_dir(${folder}, true, false) AS f(name) WHERE f.name ~ '^[a-z][a-z0-9_-]*[.]manifest$'
+    ), '[]'::json)`;
+}
+
+/**
+ * $1: folder of manifests. $2: folder of those that were set aside. Up to PostgreSQL 17 the server's two folders also hold what was linked, and its own
+ * files lie in `….core`; later ones are the server's own alone.
+ */
 const SERVER = `
   WITH config AS (
-    SELECT max(setting) FILTER (WHERE name = 'PKGLIBDIR') AS pkglibdir, max(setting) FILTER (WHERE name = 'SHAREDIR') AS sharedir
+    SELECT max(setting) FILTER (WHERE name = 'PKGLIBDIR') AS pkglibdir, max(setting) FILTER (WHERE name = 'SHAREDIR') || '/extension' AS scriptdir
     FROM pg_config
+  ),
+  files AS (
+    SELECT pkglibdir, ARRAY(SELECT pg_ls_dir(pkglibdir)) AS modules, ARRAY(SELECT pg_ls_dir(scriptdir)) AS scripts,
+      ARRAY(SELECT pg_ls_dir(pkglibdir || '.core', true, false)) AS core_modules, ARRAY(SELECT pg_ls_dir(scriptdir || '.core', true, false)) AS core_scripts
+    FROM config
   )
   SELECT current_setting('server_version_num')::int / 10000 AS pg,
     COALESCE(pg_read_file('/etc/hostname', 0, 256, true), '') AS hostname,
     current_setting('shared_preload_libraries') AS preload,
-    ARRAY(SELECT pg_ls_dir(pkglibdir)) AS modules,
-    ARRAY(SELECT pg_ls_dir(sharedir || '/extension')) AS scripts,
+    CASE core_modules WHEN '{}' THEN modules ELSE core_modules END AS modules,
+    CASE core_scripts WHEN '{}' THEN scripts ELSE core_scripts END AS scripts,
     -- The one module that every server has: what it is built for the server is built for.
     pg_read_binary_file(pkglibdir || '/plpgsql.so', 0, 16000000, true) AS own,
-    COALESCE((
-      SELECT json_agg(json_build_object('name', f.name, 'text', pg_read_file($1 || '/' || f.name, 0, 4000000, true)))
-      FROM pg_ls_dir($1, true, false) AS f(name) WHERE f.name ~ '^[a-z][a-z0-9_-]*[.]manifest$'
-    ), '[]'::json) AS manifests
-  FROM config`;
+    ${manifestsIn('$1')} AS manifests, ${manifestsIn('$2')} AS "setAside"
+  FROM files`;

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Pool } from 'pg';
+import { bundleRecords } from '../extensions/bundle-records.ts';
 import type { PhantomServices } from './phantom-services.ts';
 
 const NAME = 'container-engine';
@@ -74,19 +75,43 @@ export async function sweepContainers(control: Pool, { engine }: PhantomServices
   for (const { id, jobId } of ours) if (over.has(jobId)) await engine.remove(id);
 }
 
+interface Off {
+  readonly name: string;
+  readonly why: string;
+  readonly affects: string;
+}
+
 /** What does not work at the moment although everything else does. */
-export async function facilitiesOff(
-  control: Pool,
-): Promise<readonly { readonly name: string; readonly why: string; readonly affects: string }[]> {
+export async function facilitiesOff(control: Pool): Promise<readonly Off[]> {
   const { rows } = await control.query<{ why: string }>({
     text: `SELECT CASE WHEN f.name IS NULL OR f.seen_at < now() - interval '${STALE_AFTER}' THEN 'no runner has been seen lately' ELSE f.detail END AS why
            FROM (SELECT $1::text AS wanted) w LEFT JOIN control.runner_facilities f ON f.name = w.wanted
            WHERE f.is_on IS NOT TRUE OR f.seen_at < now() - interval '${STALE_AFTER}'`,
     values: [NAME],
   });
-  return rows.map(({ why }) => ({
+  const engine = rows.map(({ why }) => ({
     name: NAME,
     why,
     affects: 'extensions whose files the server does not have cannot be brought',
   }));
+  return [...engine, ...(await bundlesOff(control))];
+}
+
+/** Files that were brought and that the server, as it is now, cannot have. */
+async function bundlesOff(control: Pool): Promise<readonly Off[]> {
+  const withdrawn = (await bundleRecords(control)).filter(({ state }) => state === 'withdrawn');
+  return withdrawn.map(({ bundle, reason, databases }) => ({
+    name: `extensions of ${bundle}`,
+    why: reason ?? '',
+    affects: `functions of its extensions fail, in ${databases} ${databases === 1 ? 'database' : 'databases'}`,
+  }));
+}
+
+/** Why no runner reaches a container engine; `undefined` when one does, or when none has said anything lately and a job may as well wait for one. */
+export async function whyNoEngine(control: Pool): Promise<string | undefined> {
+  const { rows } = await control.query<{ detail: string }>(
+    `SELECT detail FROM control.runner_facilities WHERE name = $1 AND NOT is_on AND seen_at >= now() - interval '${STALE_AFTER}'`,
+    [NAME],
+  );
+  return rows[0]?.detail;
 }

@@ -5,7 +5,7 @@ import type { Bundle } from '../catalogue/catalogue-entry.ts';
 import { JobError } from '../jobs/job.ts';
 import { collectPayload } from './collect-payload.ts';
 import { withContainer } from './container-engine.ts';
-import { parseControlFile } from './control-file.ts';
+import { type ControlFile, parseControlFile } from './control-file.ts';
 import { type Core, readCore } from './core-facts.ts';
 import { ImageFiles } from './image-files.ts';
 import { judgePayload } from './judge-payload.ts';
@@ -77,6 +77,8 @@ export interface CollectedBundle {
 
 export interface InjectedBundle extends Omit<CollectedBundle, 'payload' | 'facts'> {
   readonly manifest: string;
+  /** Versions that the control files give by default, by extension. */
+  readonly defaults: Readonly<Record<string, string>>;
 }
 
 /**
@@ -100,8 +102,13 @@ export async function withCollected<T>(
       withContainer(engine, { image, jobId, purpose: 'collect' }, (container) =>
         collectPayload({
           bundle,
-          // What is published stays: databases may have it.
-          wanted: [...wanted, ...(core.manifests.get(bundle.name)?.manifest?.extensions ?? [])],
+          // What is published stays, and what was: databases may have it.
+          wanted: [
+            ...wanted,
+            ...[core.manifests, core.setAside].flatMap(
+              (manifests) => manifests.get(bundle.name)?.manifest?.extensions ?? [],
+            ),
+          ],
           core,
           files: new ImageFiles({ engine, container, spoolDir, signal }),
         }),
@@ -125,6 +132,8 @@ export interface CollectRequest {
   readonly image: string;
   readonly core: Core;
   readonly mayBeTrusted: ReadonlySet<string>;
+  /** A version that one of its extensions has to have. */
+  readonly version?: { readonly extension: string; readonly version: string } | undefined;
 }
 
 /** Puts what was judged on the volume, and signs for it. */
@@ -134,6 +143,7 @@ export async function stageBundle(
 ): Promise<InjectedBundle> {
   const { bundle, image, core } = request;
   return withCollected(context, request, async ({ payload, facts, digest, schemas }) => {
+    if (request.version !== undefined) requireVersion(payload, request.version);
     await context.measure('upload', () =>
       stagePayload(volumeOptions(context, core), { bundle: bundle.name, digest, files: payload.files }),
     );
@@ -151,20 +161,55 @@ export async function stageBundle(
       },
       context.phantom.key,
     );
-    return { digest, schemas, manifest };
+    return { digest, schemas, manifest, defaults: defaultsOf(payload) };
   });
 }
 
-function schemasOf({ extensions, files }: Payload): Readonly<Record<string, string | null>> {
-  return Object.fromEntries(
-    extensions.map((name) => {
-      const description = files.find((file) => file.name === `${name}.control`)?.description;
+/** Before anything is staged: `CREATE EXTENSION` would only find out when the files are in the server. */
+function requireVersion(
+  { files }: Payload,
+  { extension, version }: NonNullable<CollectRequest['version']>,
+): void {
+  const versions = new Set(
+    files.flatMap(({ kind, name }) => {
+      if (kind !== 'sql' || !name.startsWith(`${extension}--`)) return [];
       return [
-        name,
-        description?.kind === 'text' ? (parseControlFile(description.text).schema ?? null) : null,
+        name
+          .slice(extension.length + 2, -'.sql'.length)
+          .split('--')
+          .at(-1) ?? '',
       ];
     }),
   );
+  if (versions.has(version)) return;
+  throw new JobError(
+    `The image that is pinned does not have the extension '${extension}' in version ${version}; it has ${[...versions].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).join(', ')}`,
+    { code: 'not_available', hint: 'Pin an image of that version with the setting extensions.images' },
+  );
+}
+
+/** The version that `CREATE EXTENSION` and `ALTER EXTENSION … UPDATE` give, by extension. */
+function defaultsOf(payload: Payload): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    payload.extensions.flatMap((name) => {
+      const version = controlOf(payload, name)?.defaultVersion;
+      return version === undefined ? [] : [[name, version]];
+    }),
+  );
+}
+
+/** Schemas that control files fix, by extension; `null`: none. */
+export function schemasOf(
+  payload: Pick<Payload, 'extensions' | 'files'>,
+): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(
+    payload.extensions.map((name) => [name, controlOf(payload, name)?.schema ?? null]),
+  );
+}
+
+function controlOf({ files }: Pick<Payload, 'files'>, extension: string): ControlFile | undefined {
+  const description = files.find(({ name }) => name === `${extension}.control`)?.description;
+  return description?.kind === 'text' ? parseControlFile(description.text) : undefined;
 }
 
 function refuse(refusals: ReturnType<typeof judgePayload>): void {

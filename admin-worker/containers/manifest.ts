@@ -109,6 +109,16 @@ export function parseManifest(text: string, key: Secret): Manifest {
   return manifest;
 }
 
+/** @returns `undefined` for what `parseManifest` refuses */
+export function tryParseManifest(text: string, key: Secret): Manifest | undefined {
+  try {
+    return parseManifest(text, key);
+  } catch (error) {
+    if (error instanceof ManifestError) return undefined;
+    throw error;
+  }
+}
+
 function checkFiles({ files, digest }: Manifest, end: number): void {
   if (end !== files.length) throw new ManifestError(`ends with ${end} files but lists ${files.length}`);
   if (files.length > MAX_FILES)

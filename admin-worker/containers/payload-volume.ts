@@ -5,6 +5,7 @@ import { pack } from 'tar-stream';
 import { JobError } from '../jobs/job.ts';
 import { type ContainerEngine, VOLUME_TARGET, withContainer } from './container-engine.ts';
 import type { PayloadFile } from './payload.ts';
+import type { PayloadPlace } from './volume-contents.ts';
 
 export interface VolumeOptions {
   readonly engine: ContainerEngine;
@@ -19,6 +20,8 @@ export interface VolumeOptions {
 const CAPABILITIES = ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'];
 const TIMEOUT_MS = 120_000;
 const STAGING = '.staging';
+/** Manifests that the linker is not to see. */
+export const SET_ASIDE = 'set-aside';
 
 interface TarEntry {
   readonly name: string;
@@ -61,10 +64,14 @@ export async function stagePayload(
   });
 }
 
-/** Puts a manifest in place of the one that is there, by rename. From then on the linker acts on it. */
+/**
+ * Puts a manifest in place of the one that is there, by rename. From then on the linker acts on it.
+ *
+ * @param manifest.isBack it is the one that was set aside
+ */
 export async function publishManifest(
   options: VolumeOptions,
-  { bundle, text }: { bundle: string; text: string },
+  { bundle, text, isBack = false }: { bundle: string; text: string; isBack?: boolean },
 ): Promise<void> {
   await onVolume(options, {
     purpose: 'publish',
@@ -77,32 +84,84 @@ export async function publishManifest(
       mv manifest "$base/manifests/.$BUNDLE.tmp"
       sync
       mv "$base/manifests/.$BUNDLE.tmp" "$base/manifests/$BUNDLE.manifest"
+      ${isBack ? `rm -f "$base/${SET_ASIDE}/$BUNDLE.manifest"` : ''}
       sync`,
   });
 }
 
-/** Takes a manifest away; the linker takes its links away then. */
+/** Takes a manifest away, also one that was set aside; the linker takes its links away then. */
 export async function withdrawManifest(options: VolumeOptions, bundle: string): Promise<void> {
   await onVolume(options, {
     purpose: 'withdraw',
     env: { BUNDLE: bundle },
-    script: `rm -f "$base/manifests/$BUNDLE.manifest" "$base/manifests/.$BUNDLE.tmp"; sync`,
+    script: `rm -f "$base/manifests/$BUNDLE.manifest" "$base/manifests/.$BUNDLE.tmp" "$base/${SET_ASIDE}/$BUNDLE.manifest"; sync`,
   });
 }
 
-/** Deletes payloads of a bundle that no manifest names. */
-export async function sweepPayloads(options: VolumeOptions, bundle: string): Promise<void> {
+/** Takes a manifest out of the linker's sight and keeps it, with its payload: another core may take it again. */
+export async function setManifestAside(options: VolumeOptions, bundle: string): Promise<void> {
   await onVolume(options, {
-    purpose: 'sweep',
+    purpose: 'set-aside',
     env: { BUNDLE: bundle },
     script: `
-      for folder in "$base/ext/$BUNDLE"/*; do
-        [ -d "$folder" ] || continue
-        grep -qx "digest \${folder##*/}" "$base/manifests/$BUNDLE.manifest" 2>/dev/null || rm -rf "$folder"
-      done
-      rmdir "$base/ext/$BUNDLE" 2>/dev/null || :
+      mkdir -p "$base/${SET_ASIDE}"
+      chmod 0755 "$base/${SET_ASIDE}"
+      [ ! -e "$base/manifests/$BUNDLE.manifest" ] || mv "$base/manifests/$BUNDLE.manifest" "$base/${SET_ASIDE}/$BUNDLE.manifest"
+      rm -f "$base/manifests/.$BUNDLE.tmp"
       sync`,
   });
+}
+
+/** Forgets a manifest that was set aside, once another one is published in its place. */
+export async function dropSetAside(options: VolumeOptions, bundle: string): Promise<void> {
+  await onVolume(options, {
+    purpose: 'withdraw',
+    env: { BUNDLE: bundle },
+    script: `rm -f "$base/${SET_ASIDE}/$BUNDLE.manifest"; sync`,
+  });
+}
+
+export interface Sweep {
+  /** `bundle/digest` and the bytes, of each payload that is gone now. */
+  readonly swept: readonly { readonly payload: string; readonly bytes: number }[];
+}
+
+/**
+ * Deletes payloads that no manifest names and that the linker has not linked, of one bundle or of all; of all, also what jobs that died have left in
+ * staging.
+ */
+export async function sweepPayloads(
+  options: VolumeOptions,
+  { bundle, linked }: { bundle?: string; linked: readonly PayloadPlace[] },
+): Promise<Sweep> {
+  const output = await onVolume(options, {
+    purpose: 'sweep',
+    env: {
+      BUNDLES: bundle ?? '*',
+      KEEP: linked.map(({ bundle: name, digest }) => `${name}/${digest}`).join(' '),
+    },
+    script: `
+      ${bundle === undefined ? `for left in "$base/${STAGING}"/*; do [ "$left" = "$staging" ] || rm -rf "$left"; done` : ''}
+      cd "$base/ext" 2>/dev/null || exit 0
+      for folder in $BUNDLES/*; do
+        [ -d "$folder" ] || continue
+        case " $KEEP " in *" $folder "*) continue ;; esac
+        name=\${folder%/*}
+        digest=\${folder#*/}
+        ! grep -qsx "digest $digest" "$base/manifests/$name.manifest" "$base/${SET_ASIDE}/$name.manifest" || continue
+        bytes=$(find "$folder" -type f -exec ls -ln {} + | awk '{ n += $5 } END { print n + 0 }')
+        rm -rf "$folder"
+        echo "swept $folder $bytes"
+      done
+      for name in $BUNDLES; do rmdir "$name" 2>/dev/null || :; done
+      sync`,
+  });
+  return {
+    swept: [...output.matchAll(/^swept (\S+) (\d+)$/gm)].map(([, payload = '', bytes]) => ({
+      payload,
+      bytes: Number(bytes),
+    })),
+  };
 }
 
 interface VolumeWork {
@@ -115,7 +174,7 @@ interface VolumeWork {
 async function onVolume(
   { engine, volume, image, jobId, signal }: VolumeOptions,
   { purpose, env, entries = [], script }: VolumeWork,
-): Promise<void> {
+): Promise<string> {
   const spec = {
     image,
     jobId,
@@ -131,7 +190,7 @@ async function onVolume(
       cd "$staging"
       ${script}`,
   };
-  await withContainer(engine, spec, async (id) => {
+  return withContainer(engine, spec, async (id) => {
     const folder = `${STAGING}/${jobId}`;
     try {
       if (entries.length > 0) await engine.writeArchive(id, VOLUME_TARGET, tarOf(entries, folder));
@@ -140,7 +199,7 @@ async function onVolume(
       throw isFull(error) ? volumeFull(error) : error;
     }
     const { status, output } = await engine.run(id, { signal, timeoutMs: TIMEOUT_MS });
-    if (status === 0) return;
+    if (status === 0) return output;
     if (isFull(output)) throw volumeFull(output);
     throw new Error(`the step ${purpose} on the volume ended with ${status}: ${output}`);
   });

@@ -4,7 +4,8 @@ import { JobError } from '../jobs/job.ts';
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;
 
-const STATE = '/var/lib/phantom/state';
+/** Where the linker says what it did, in the core. */
+export const LINKER_STATE = '/var/lib/phantom/state';
 const TIMEOUT_MS = 20_000;
 const POLL_MS = 100;
 /** A linker looks twice a second. */
@@ -66,7 +67,7 @@ function silence({ status, age }: { status: string; age: number | null }): JobEr
 async function read(db: Queryable, bundle: string): Promise<{ status: string; age: number | null }> {
   const { rows } = await db.query<{ status: string; beat: string }>(
     `SELECT COALESCE(pg_read_file($1, 0, 4000, true), '') AS status, COALESCE(pg_read_file($2, 0, 40, true), '') AS beat`,
-    [`${STATE}/${bundle}.status`, `${STATE}/heartbeat`],
+    [`${LINKER_STATE}/${bundle}.status`, `${LINKER_STATE}/heartbeat`],
   );
   const { status = '', beat = '' } = rows[0] ?? {};
   return {

@@ -8,7 +8,12 @@ const Common = {
   isOnCluster: z.boolean(),
 };
 
-const InjectExtensionPayload = z.strictObject({ ...Common, version: z.string().optional() });
+const InjectExtensionPayload = z.strictObject({
+  ...Common,
+  version: z.string().optional(),
+  /** An installed one is brought to the newest version that there is. */
+  isUpgrade: z.boolean().optional(),
+});
 export type InjectExtensionPayload = z.output<typeof InjectExtensionPayload>;
 
 const WithdrawExtensionPayload = z.strictObject({ ...Common, cascade: z.boolean() });
@@ -34,4 +39,29 @@ export const withdrawExtensionKind: JobKind<WithdrawExtensionPayload> = {
   name: 'withdraw-extension',
   summary: 'Take an extension away from a tenant, and its files from the server once nobody uses them',
   payload: WithdrawExtensionPayload,
+};
+
+const CollectPayloadsPayload = z.strictObject({});
+export type CollectPayloadsPayload = z.output<typeof CollectPayloadsPayload>;
+
+export const collectPayloadsKind: JobKind<CollectPayloadsPayload> = {
+  name: 'collect-payloads',
+  summary: 'Delete files of extensions that no database of the cluster uses',
+  payload: CollectPayloadsPayload,
+  concurrencyKey: () => 'cluster',
+  deadlineSeconds: 1_800,
+};
+
+const RejudgeExtensionsPayload = z.strictObject({
+  /** Also what was judged against the server's image as it is. */
+  all: z.boolean(),
+});
+export type RejudgeExtensionsPayload = z.output<typeof RejudgeExtensionsPayload>;
+
+export const rejudgeExtensionsKind: JobKind<RejudgeExtensionsPayload> = {
+  name: 'rejudge-extensions',
+  summary: 'Judge again what was brought into the server, and stop linking what no longer fits it',
+  payload: RejudgeExtensionsPayload,
+  concurrencyKey: () => 'cluster',
+  deadlineSeconds: 1_800,
 };

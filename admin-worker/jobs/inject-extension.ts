@@ -1,7 +1,11 @@
+import type { ClientBase } from 'pg';
 import { z } from 'zod';
 import type { Bundle } from '../catalogue/catalogue-entry.ts';
+import { pinnedImage } from '../containers/inject-bundle.ts';
+import { publishedHeads } from '../containers/volume-contents.ts';
 import { claimExtension, forgetClaimOfJob } from '../extensions/claims.ts';
 import {
+  type AvailableExtension,
   availableExtensions,
   createExtension,
   dropExtension,
@@ -14,11 +18,13 @@ import { type ExtensionTarget, extensionTarget } from '../extensions/extension-t
 import { type InjectExtensionPayload, injectExtensionKind } from './extension-kinds.ts';
 import {
   InjectionState,
+  injectionOf,
   phantomOf,
   plannedFiles,
   publishStep,
   pullStep,
   rehearseStep,
+  removeContainersOf,
   stageStep,
   unpublish,
   unstage,
@@ -59,13 +65,22 @@ export const injectExtension: JobDefinition<InjectExtensionPayload, State> = {
     {
       name: 'stage',
       weight: 4,
-      run: (context) => withFiles(context, (bundle) => stageStep(context, bundle, context.payload.name)),
+      run: (context) => withFiles(context, (bundle) => stage(context, bundle)),
       undo: (context) => withFiles(context, (bundle) => unstage(context, bundle)),
     },
     {
       name: 'rehearse',
       weight: 3,
-      run: (context) => withFiles(context, (bundle) => rehearseStep(context, bundle)),
+      run: (context) =>
+        withFiles(context, (bundle) => {
+          const { payload, state } = context;
+          const { version, before } = state;
+          return rehearseStep(context, bundle, {
+            name: payload.name,
+            version,
+            current: before?.[payload.name],
+          });
+        }),
     },
     {
       name: 'publish',
@@ -102,7 +117,16 @@ export const injectExtension: JobDefinition<InjectExtensionPayload, State> = {
 async function withFiles(context: Context, work: (bundle: Bundle) => Promise<void>): Promise<void> {
   if (context.state.plan !== 'inject') return;
   const { bundle } = await extensionTarget(context);
-  if (bundle !== undefined) await work(bundle);
+  if (bundle === undefined) return;
+  await removeContainersOf(injectionOf(context, bundle));
+  await work(bundle);
+}
+
+async function stage(context: Context, bundle: Bundle): Promise<void> {
+  const { state, payload } = context;
+  await stageStep(context, bundle, { name: payload.name, version: state.version });
+  // The newest is what the image says.
+  if (payload.isUpgrade === true) state.version = state.defaults[payload.name] ?? null;
 }
 
 async function decide(context: Context, target: ExtensionTarget): Promise<void> {
@@ -115,17 +139,44 @@ async function decide(context: Context, target: ExtensionTarget): Promise<void> 
   state.before = Object.fromEntries(installed.map(({ name, version }) => [name, version]));
   state.version = payload.version ?? null;
   const current = state.before[entry.name];
+  if (payload.isUpgrade === true && current !== undefined)
+    return decideUpgrade(context, target, { current, available });
   const isThere =
     available !== undefined &&
     (payload.version === undefined || available.versions.includes(payload.version));
-  if (current !== undefined && (payload.version === undefined || payload.version === current))
-    state.plan = 'keep';
+  const isAsked = payload.version === undefined || payload.version === current;
+  // One whose files are gone is there by name alone.
+  if (current !== undefined && isAsked && available !== undefined) state.plan = 'keep';
   else if (current !== undefined && isThere) state.plan = 'update';
   else if (isThere) state.plan = 'create';
   else if (target.bundle !== undefined && tenant.placement_kind !== 'remote') {
     phantomOf(context, `the files of '${entry.name}'`);
     state.plan = 'inject';
   } else throw notAvailable({ entry, tenant }, { available: available?.versions, asked: payload.version });
+}
+
+/** Files of another image than the one they came from bring another version; else what the server has is the newest. */
+async function decideUpgrade(
+  context: Context,
+  { entry, bundle, tenant }: ExtensionTarget,
+  { current, available }: { current: string; available: AvailableExtension | undefined },
+): Promise<void> {
+  const { state, services } = context;
+  const { phantom } = services;
+  const published =
+    bundle === undefined || tenant.placement_kind === 'remote'
+      ? undefined
+      : (await publishedHeads(services.shared)).find((head) => head.bundle === bundle.name);
+  if (bundle !== undefined && published !== undefined && phantom !== undefined) {
+    if (pinnedImage(phantom, bundle) !== published.image) {
+      state.plan = 'inject';
+      return;
+    }
+  }
+  if (available === undefined)
+    throw notAvailable({ entry, tenant }, { available: undefined, asked: undefined });
+  state.version = available.version;
+  state.plan = available.version === current ? 'keep' : 'update';
 }
 
 function notAvailable(
@@ -158,7 +209,9 @@ function planSentence({ state, payload }: Context): string {
     case 'update':
       return `${name} ${state.before?.[name]} would be updated to ${version}`;
     case 'inject':
-      return `the files of ${name} would be brought into the server, and it would be created in ${version}`;
+      return state.before?.[name] === undefined
+        ? `the files of ${name} would be brought into the server, and it would be created in ${version}`
+        : `other files of ${name} would be brought into the server, and ${state.before[name]} would be updated to ${state.version ?? 'what they give'}`;
     case 'undecided':
       throw new Error('the step check has not run');
     default:
@@ -169,14 +222,13 @@ function planSentence({ state, payload }: Context): string {
 async function create(context: Context): Promise<void> {
   const { payload, state, services, jobId } = context;
   const { name, tenantId } = payload;
-  const { server } = await extensionTarget(context);
+  const { entry, server } = await extensionTarget(context);
   // First: from here on nobody takes it away because nobody asks for it.
   await context.connect(services.controlDatabaseUrl, (control) =>
     claimExtension(control, { tenantId, name, jobId }),
   );
   await context.connect(server, async (client) => {
-    if (state.plan === 'update' || (state.plan === 'inject' && isUpdate(state, name)))
-      await updateExtension(client, { name, version: state.version ?? '' });
+    if (isUpdate(state, name)) await updateAndTry(client, { name, state, smoke: entry.smoke });
     else if (state.plan !== 'keep')
       await createExtension(client, { name, version: state.version ?? undefined });
     const found = (await installedExtensions(client)).find((extension) => extension.name === name);
@@ -187,8 +239,20 @@ async function create(context: Context): Promise<void> {
   });
 }
 
-function isUpdate({ before }: State, name: string): boolean {
-  return before?.[name] !== undefined;
+function isUpdate({ plan, before, version }: State, name: string): boolean {
+  return plan === 'update' || (plan === 'inject' && before?.[name] !== undefined && version !== null);
+}
+
+/** An update has no way back, so it is committed when its smoke query is true; the session is new, and so is the module in it. */
+async function updateAndTry(
+  client: ClientBase,
+  { name, state, smoke }: { name: string; state: State; smoke: string },
+): Promise<void> {
+  await client.query('BEGIN');
+  await updateExtension(client, { name, version: state.version ?? '' });
+  const found = (await installedExtensions(client)).find((extension) => extension.name === name);
+  await runSmoke(client, { name, schema: found?.schema ?? EXTENSIONS_SCHEMA, smoke });
+  await client.query('COMMIT');
 }
 
 /** An update has no way back; what was created goes, and what it required. */

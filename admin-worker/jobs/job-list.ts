@@ -2,7 +2,12 @@ import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { deleteOldCopyKind } from './delete-old-copy-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
-import { injectExtensionKind, withdrawExtensionKind } from './extension-kinds.ts';
+import {
+  collectPayloadsKind,
+  injectExtensionKind,
+  rejudgeExtensionsKind,
+  withdrawExtensionKind,
+} from './extension-kinds.ts';
 import { flipBackTenantKind } from './flip-back-tenant-kind.ts';
 import { hydrateCafKind } from './hydrate-caf-kind.ts';
 import type { AnyJobKind } from './job-kind.ts';
@@ -12,11 +17,13 @@ import { repatriateTenantKind } from './repatriate-tenant-kind.ts';
 export const JOB_KINDS: readonly AnyJobKind[] = [
   applyMigrationsKind,
   deleteOldCopyKind,
+  collectPayloadsKind,
   ejectTenantKind,
   exportCafKind,
   flipBackTenantKind,
   hydrateCafKind,
   injectExtensionKind,
   repatriateTenantKind,
+  rejudgeExtensionsKind,
   withdrawExtensionKind,
 ];

@@ -17,6 +17,8 @@ const DELETE_AFTER_SECONDS = 86_400;
 
 /** Queue of the tidying that every installation needs. */
 export const PRUNE_QUEUE = 'prune-jobs';
+/** Queue of the hour at which unused files of extensions are to be deleted; it makes a job of it. */
+export const COLLECT_QUEUE = 'collect-payloads-tick';
 
 /** Queue of the look for old copies whose time is over. */
 export const OLD_COPIES_QUEUE = 'delete-old-copies';
@@ -51,7 +53,7 @@ export async function installQueue(controlDatabaseUrl: Secret, kinds: readonly s
       await boss.createQueue(name, options);
       await boss.updateQueue(name, options);
     }
-    for (const name of [PRUNE_QUEUE, OLD_COPIES_QUEUE]) {
+    for (const name of [PRUNE_QUEUE, OLD_COPIES_QUEUE, COLLECT_QUEUE]) {
       await boss.createQueue(name, { policy: 'exclusive', retryLimit: 0, notify: true });
     }
   } finally {

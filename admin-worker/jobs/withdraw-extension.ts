@@ -1,13 +1,15 @@
 import { z } from 'zod';
+import { EngineError } from '../containers/container-engine.ts';
 import { forgetClaim, otherClaims } from '../extensions/claims.ts';
 import { dropExtension, installedExtensions } from '../extensions/extension-sql.ts';
 import { extensionTarget } from '../extensions/extension-target.ts';
 import { type WithdrawExtensionPayload, withdrawExtensionKind } from './extension-kinds.ts';
-import { InjectionState, withdrawFiles } from './inject-files.ts';
+import { injectionOf, removeContainersOf } from './inject-files.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
+import { RetiringState, retireBundle } from './retire-bundle.ts';
 import { announceSchemaChange } from './tenant-migrations.ts';
 
-const State = InjectionState.extend({
+const State = RetiringState.extend({
   /** Whether its files are gone from the server. */
   areFilesGone: z.boolean().default(false),
   isDropped: z.boolean().default(false),
@@ -97,7 +99,25 @@ async function removeFiles(context: Context): Promise<void> {
   if (!context.state.isDropped) return;
   const { bundle, tenant } = await extensionTarget(context);
   if (bundle === undefined || tenant.placement_kind === 'remote') return;
-  context.state.areFilesGone = await withdrawFiles(context, bundle);
+  const { services, state } = context;
+  if (services.phantom === undefined)
+    return context.log('the files stay: there is no container engine', 'warn');
+  try {
+    const { name, extensions } = bundle;
+    const injection = injectionOf(context, bundle);
+    await removeContainersOf(injection);
+    const end = await retireBundle(context, injection, {
+      bundle: name,
+      known: extensions,
+    });
+    state.areFilesGone = end.kind === 'gone';
+    if (end.kind === 'kept')
+      context.log(`the files stay: ${end.databases.length} other database(s) have extensions of '${name}'`);
+  } catch (error) {
+    // What was asked for is done; what is left is collected with the next round.
+    if (!(error instanceof EngineError) || Object.keys(state.retiring).length > 0) throw error;
+    context.log(`the files stay: ${error.message}`, 'warn');
+  }
 }
 
 async function announce(context: Context): Promise<void> {

@@ -1,4 +1,5 @@
 import { applyMigrations } from '../jobs/apply-migrations.ts';
+import { collectPayloads } from '../jobs/collect-payloads.ts';
 import { deleteOldCopy } from '../jobs/delete-old-copy.ts';
 import { ejectTenant } from '../jobs/eject-tenant.ts';
 import { exportCaf } from '../jobs/export-caf.ts';
@@ -6,6 +7,7 @@ import { flipBackTenant } from '../jobs/flip-back-tenant.ts';
 import { hydrateCaf } from '../jobs/hydrate-caf.ts';
 import { injectExtension } from '../jobs/inject-extension.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
+import { rejudgeExtensions } from '../jobs/rejudge-extensions.ts';
 import { repatriateTenant } from '../jobs/repatriate-tenant.ts';
 import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 
@@ -13,11 +15,13 @@ import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
   applyMigrations,
   deleteOldCopy,
+  collectPayloads,
   ejectTenant,
   exportCaf,
   flipBackTenant,
   hydrateCaf,
   injectExtension,
   repatriateTenant,
+  rejudgeExtensions,
   withdrawExtension,
 ];

@@ -1,13 +1,14 @@
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import { startNotificationListener } from '../../gateway/registry/notification-listener.ts';
 import { reportFacilities } from '../containers/facilities.ts';
+import { collectNow, watchCore } from '../containers/watch-core.ts';
 import { askForOldCopies } from '../jobs/ask-for-old-copies.ts';
 import { startNow, wakeNextForKey } from '../jobs/enqueue-job.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 import { limitsOf } from '../jobs/job-kind.ts';
 import { CANCEL_CHANNEL, findJob } from '../jobs/job-store.ts';
 import { pruneJobs } from '../jobs/prune-jobs.ts';
-import { OLD_COPIES_QUEUE, openWorker, PRUNE_QUEUE } from '../jobs/queue.ts';
+import { COLLECT_QUEUE, OLD_COPIES_QUEUE, openWorker, PRUNE_QUEUE } from '../jobs/queue.ts';
 import { type OpenServicesOptions, openAdminServices } from '../open-services.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { JOB_DEFINITIONS } from './job-definitions.ts';
@@ -40,6 +41,7 @@ const GRACE_MS = 5_000;
 const SETTLE_MS = 2_000;
 const PRUNE_CRON = '23 * * * *';
 const OLD_COPIES_CRON = '*/10 * * * *';
+const COLLECT_CRON = '41 3 * * *';
 
 /** Works on jobs until stopped. */
 export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunner> {
@@ -58,6 +60,7 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
     },
   });
   const facilities = reportFacilities(services, options.phantomOff);
+  let core: ReturnType<typeof watchCore> | undefined;
   const stopping = new AbortController();
   const stopped = new AbortController();
 
@@ -116,11 +119,18 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
     await boss.work(OLD_COPIES_QUEUE, async () => {
       await askForOldCopies(services.control, boss);
     });
+    // A runner without an engine leaves it to those that have one.
+    if (services.phantom !== undefined) {
+      await boss.schedule(COLLECT_QUEUE, COLLECT_CRON, null, { missed: 'once' });
+      await boss.work(COLLECT_QUEUE, () => collectNow(services, boss));
+    }
+    core = watchCore(services, boss);
     for (const definition of definitions) {
       for (let slot = 0; slot < limitsOf(definition.kind).slots; slot++) await register(definition);
     }
   } catch (error) {
     await Promise.allSettled([
+      core?.close(),
       facilities.close(),
       cancellations.close(),
       boss.stop({ graceful: false }),
@@ -141,6 +151,7 @@ export async function startJobRunner(options: JobRunnerOptions): Promise<JobRunn
         await boss.stop({ graceful: true, timeout: graceMs + SETTLE_MS });
       } finally {
         cutOff.removeEventListener('abort', onCutOff);
+        await core?.close();
         await facilities.close();
         await cancellations.close();
         await services.close();

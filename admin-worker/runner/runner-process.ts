@@ -5,6 +5,7 @@ import { combineObservers } from '../../gateway/platform/observer.ts';
 import { announceReady, watchParent } from '../../gateway/platform/parent-watch.ts';
 import { installShutdown } from '../../gateway/platform/shutdown.ts';
 import { openPhantom } from '../containers/open-phantom.ts';
+import type { PhantomServices } from '../containers/phantom-services.ts';
 import type { AnyJobDefinition } from '../jobs/job.ts';
 import { startJobRunner } from './job-runner.ts';
 
@@ -16,6 +17,8 @@ export interface RunnerProcessOptions {
   readonly observe?: Observe;
   /** Default: the one every installation has. */
   readonly sharedDatabase?: string;
+  /** Default: what the configuration says. */
+  readonly phantom?: PhantomServices;
 }
 
 /** A runner as a process: configuration, log, and an orderly end. `admin-worker/main.ts` has made the control schema before. */
@@ -33,7 +36,7 @@ export async function runRunnerProcess({
   });
   const observe = alsoObserve === undefined ? logger.observe : combineObservers(logger.observe, alsoObserve);
   const { jobRetentionDays, drainTimeoutMs } = config.admin;
-  const phantom = openPhantom(config);
+  const phantom = options.phantom === undefined ? openPhantom(config) : {};
   const runner = await startJobRunner({
     ...config,
     ...options,

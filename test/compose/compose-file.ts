@@ -48,6 +48,35 @@ export function parseComposeFile(text: string): ComposeFile {
   return ComposeFile.parse(parse(text, { merge: true }));
 }
 
+/**
+ * A Compose file on top of another one, as `docker compose -f … -f …` reads them: maps are merged, lists of a service are united, anything else is replaced.
+ *
+ * @throws {z.ZodError} as `parseComposeFile`
+ */
+export function parseComposeOverlay(text: string, overlay: string): ComposeFile {
+  return ComposeFile.parse(overlaid(parse(text, { merge: true }), parse(overlay, { merge: true })));
+}
+
+/** Lists that stand for one thing each. */
+const REPLACED: ReadonlySet<string> = new Set(['command', 'entrypoint', 'test']);
+
+function overlaid(base: unknown, over: unknown, key = ''): unknown {
+  if (Array.isArray(base) && Array.isArray(over) && !REPLACED.has(key))
+    return [...new Set([...base, ...over])];
+  if (!isMap(base) || !isMap(over)) return over;
+  const names = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries(
+    [...names].map((name) => [
+      name,
+      name in over ? (name in base ? overlaid(base[name], over[name], name) : over[name]) : base[name],
+    ]),
+  );
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** What stands before and after the first colon of a volume, with its mode. */
 export function splitVolume(volume: string): { source: string; target: string; mode: string | undefined } {
   const [source = '', target = '', mode] = volume.split(':');

@@ -14,7 +14,7 @@ export interface PhantomCore {
   readonly volumePath: string;
   /** What manifests are signed with. */
   readonly key: string;
-  /** Superuser DSN of a database, over TCP. Another one after `recreate`. */
+  /** Superuser DSN of a database, over TCP. */
   url(database?: string): string;
   /** Rows of a statement, on a connection of its own. */
   query(text: string, database?: string): Promise<readonly Record<string, unknown>[]>;
@@ -24,8 +24,8 @@ export interface PhantomCore {
   status(bundle: string): Promise<string>;
   /** Everything the container printed. */
   logs(): Promise<string>;
-  /** Removes the container and makes a new one on the same volumes. */
-  recreate(): Promise<void>;
+  /** Removes the container and makes a new one on the same volumes and port. @param image default: the one it was made of */
+  recreate(image?: string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -38,6 +38,8 @@ export interface PhantomCoreOptions {
   readonly volumeOptions?: readonly string[];
   /** Words after the image's name. */
   readonly command?: readonly string[];
+  /** Default: the core of the ground. */
+  readonly image?: string;
 }
 
 const STARTUP_TRIES = 300;
@@ -45,7 +47,13 @@ const STARTUP_TRIES = 300;
 /** Starts a core and waits until it answers. */
 export async function startPhantomCore(
   ground: DockerGround,
-  { isPlain = false, options = [], volumeOptions = [], command = ['postgres'] }: PhantomCoreOptions = {},
+  {
+    isPlain = false,
+    options = [],
+    volumeOptions = [],
+    command = ['postgres'],
+    image = ground.coreImage,
+  }: PhantomCoreOptions = {},
 ): Promise<PhantomCore> {
   const name = `core-${randomBytes(4).toString('hex')}`;
   const password = randomBytes(16).toString('hex');
@@ -62,6 +70,7 @@ export async function startPhantomCore(
     ...['--tmpfs', '/var/lib/phantom:uid=999,gid=999,mode=0755'],
   ];
   let port = '';
+  let current = image;
   const url = (database = 'postgres') => `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
 
   async function start(): Promise<void> {
@@ -74,7 +83,7 @@ export async function startPhantomCore(
         `${name}-extensions:/cascata_extensions:ro,nocopy`,
       ],
       ...['-v', `${keyFile}:/run/secrets/phantom-key:ro`, '-e', `POSTGRES_PASSWORD=${password}`],
-      ...['-p', '127.0.0.1::5432', ...options, ground.coreImage, ...command],
+      ...['-p', `127.0.0.1:${port}:5432`, ...options, current, ...command],
     );
     port = (await ground.docker('port', name, '5432/tcp')).split('\n')[0]?.split(':').at(-1) ?? '';
     for (let tries = 0; ; tries++) {
@@ -108,7 +117,8 @@ export async function startPhantomCore(
       exec,
       status: (bundle) => exec('sh', '-c', `cat /var/lib/phantom/state/${bundle}.status 2>/dev/null || true`),
       logs: () => ground.logs(name),
-      async recreate() {
+      async recreate(other = image) {
+        current = other;
         await ground.docker('rm', '-f', name);
         await start();
       },

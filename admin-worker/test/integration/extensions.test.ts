@@ -145,13 +145,81 @@ test('requests that cannot be done are refused before there is a job', async () 
   expect(rows).toEqual([]);
 });
 
-test('an extension whose files nobody can bring is refused, and nothing is left', async () => {
+test('without a container engine /ready says what is off, and what needs one is refused before there is a job', async () => {
   const id = await aTenant();
-  expect(await ask(id, { name: 'vector' })).toMatchObject({
+  const why = 'this runner was started without one';
+  // The runner tells as it starts.
+  await expect
+    .poll(async () => (await admin.request('GET', '/ready')).body.off)
+    .toEqual([
+      {
+        name: 'container-engine',
+        why,
+        affects: 'extensions whose files the server does not have cannot be brought',
+      },
+    ]);
+  for (const [path, body] of [
+    [`/v1/tenants/${id}/extensions`, { name: 'vector' }],
+    [`/v1/tenants/${id}/extensions`, { name: 'vector', upgrade: true, dry_run: true }],
+    ['/v1/extensions/collect', {}],
+    ['/v1/extensions/rejudge', { dry_run: true }],
+  ] as const) {
+    const answer = await admin.request('POST', path, { body });
+    expect([path, answer.status, answer.body]).toEqual([
+      path,
+      503,
+      {
+        code: 'no_engine',
+        message: expect.stringContaining(`no runner reaches a container engine: ${why}`),
+        details: null,
+        hint: expect.stringContaining('docs/phantom.md'),
+      },
+    ]);
+  }
+  const made = await admin.control(
+    `SELECT FROM control.jobs WHERE tenant_id = $1 OR name IN ('collect-payloads', 'rejudge-extensions')`,
+    [id],
+  );
+  expect(made).toEqual([]);
+  expect(await standing(id, 'vector')).toMatchObject({
+    state: 'injectable',
+    requested: false,
+    version: null,
+  });
+  // What the server has takes no engine: created, updated and withdrawn as ever.
+  expect(await ask(id, { name: 'fuzzystrmatch', upgrade: true })).toMatchObject({
+    result: { action: 'create' },
+  });
+  expect(await ask(id, { name: 'fuzzystrmatch', upgrade: true })).toMatchObject({
+    result: { action: 'keep' },
+  });
+  expect(await withdraw(id, 'fuzzystrmatch')).toMatchObject({ result: { dropped: true, files_gone: false } });
+});
+
+test('a job that comes to a runner without an engine fails with words for it', async () => {
+  const id = await aTenant();
+  await admin.control('DELETE FROM control.runner_facilities');
+  const done = await ask(id, { name: 'vector' });
+  expect(done).toMatchObject({
     state: 'failed',
-    error: { message: expect.stringContaining("'vector'") },
+    error: { code: 'no_engine', message: expect.stringContaining("'vector'") },
   });
   expect(await standing(id, 'vector')).toMatchObject({ requested: false, version: null });
+});
+
+test('an installed extension is brought to the newest version without naming it, and not by two wishes at once', async () => {
+  const id = await aTenant('database');
+  await ask(id, { name: 'pg_trgm', version: '1.5' });
+  expect(await ask(id, { name: 'pg_trgm', upgrade: true })).toMatchObject({
+    result: { version: '1.6', action: 'update' },
+  });
+  const { status, body } = await admin.request('POST', `/v1/tenants/${id}/extensions`, {
+    body: { name: 'pg_trgm', version: '1.6', upgrade: true },
+  });
+  expect([status, body.details]).toEqual([
+    400,
+    [{ path: 'upgrade', message: 'is for when no version is named' }],
+  ]);
 });
 
 test('what depends on an extension keeps it, unless it is to go too', async () => {

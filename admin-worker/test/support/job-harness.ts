@@ -11,7 +11,8 @@ import { installQueue, openSender } from '../../jobs/queue.ts';
 import { type AdminHarness, startAdminHarness } from './admin-harness.ts';
 import { LEDGER, TEST_JOBS } from './test-jobs.ts';
 
-const RUNNER = fileURLToPath(new URL('./runner-process.ts', import.meta.url));
+/** Entry of a runner that can be told where to die. */
+export const RUNNER_PROCESS: string = fileURLToPath(new URL('./runner-process.ts', import.meta.url));
 
 export interface JobHarness {
   /** API without a runner. */
@@ -52,7 +53,7 @@ export async function startJobHarness(options: { serverUrl?: string } = {}): Pro
       ),
     find: async (id) => (await findJob(control, id))!,
     startRunner(killAt = '') {
-      const runner = startProcess([process.execPath, RUNNER], {
+      const runner = startProcess([process.execPath, RUNNER_PROCESS], {
         NODE_ENV: 'test',
         ADMIN_TOKEN: admin.adminToken,
         CASCATA_MASTER_KEY: admin.masterKey.reveal(),

@@ -1,12 +1,16 @@
 import pg from 'pg';
 import type { Observation } from '../../../gateway/platform/observation.ts';
+import { Secret } from '../../../gateway/registry/secrets.ts';
+import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
+import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { JOB_DEFINITIONS } from '../../runner/job-definitions.ts';
 import { runRunnerProcess } from '../../runner/runner-process.ts';
 import { TEST_JOBS } from './test-jobs.ts';
 
 /*
  * A runner's process as production has it, with the test's kinds of jobs added, that kills itself where KILL_AT says:
- * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning).
+ * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning). With WAITS it loads everything and begins
+ * when SIGUSR2 says so.
  */
 const [when, ...rest] = (process.env.KILL_AT ?? '').split(' ');
 const what = rest.join(' ');
@@ -44,10 +48,27 @@ function isJobConnection(client: pg.Client): boolean {
   return String(name).startsWith('cascata-job ');
 }
 
+if (process.env.WAITS === 'yes') {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // Signals alone keep no process alive.
+  const alive = setInterval(() => undefined, 60_000);
+  process.once('SIGUSR2', () => resolve());
+  process.stdout.write('waits\n');
+  await promise;
+  clearInterval(alive);
+}
+
 await runRunnerProcess({
   definitions: [...JOB_DEFINITIONS, ...TEST_JOBS],
   observe,
   ...(process.env.TEST_SHARED_DATABASE === undefined
     ? {}
     : { sharedDatabase: process.env.TEST_SHARED_DATABASE }),
+  ...(process.env.TEST_PHANTOM === undefined ? {} : { phantom: phantomOf(process.env.TEST_PHANTOM) }),
 });
+
+/** As JSON: what an installation has in its configuration. */
+function phantomOf(text: string): PhantomServices {
+  const { engine, key, ...rest } = JSON.parse(text);
+  return { ...rest, engine: dockerodeEngine(engine), key: new Secret(key) };
+}

@@ -38,6 +38,35 @@ extension_image pgvector vector
 extension_image pgtap pgtap
 extension_image pgaudit pgaudit
 
+# pgvector as its makers would publish the next version: another module, one function more, and the way there from the version before.
+next=$trees/pgvector-next
+mkdir -p "$next/$scripts" "$next/$modules"
+version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$trees/vector/$scripts/vector.control")
+sed "s/^default_version = .*/default_version = '0.99.0'/" "$trees/vector/$scripts/vector.control" >"$next/$scripts/vector.control"
+more='CREATE FUNCTION vector_next() RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 99 $$;'
+cp "$trees/vector/$scripts/vector--$version.sql" "$next/$scripts/vector--0.99.0.sql"
+echo "$more" >>"$next/$scripts/vector--0.99.0.sql"
+echo "$more" >"$next/$scripts/vector--$version--0.99.0.sql"
+cp "$trees/vector/$modules/vector.so" "$next/$modules/vector.so"
+echo next >>"$next/$modules/vector.so"
+extension_image pgvector-next pgvector-next
+
+# The same for an extension of SQL alone.
+next_tap=$trees/pgtap-next
+mkdir -p "$next_tap/$scripts"
+tap_version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$trees/pgtap/$scripts/pgtap.control")
+sed "s/^default_version = .*/default_version = '9.9.9'/" "$trees/pgtap/$scripts/pgtap.control" >"$next_tap/$scripts/pgtap.control"
+cp "$trees/pgtap/$scripts/pgtap--$tap_version.sql" "$next_tap/$scripts/pgtap--9.9.9.sql"
+echo 'SELECT 1;' >"$next_tap/$scripts/pgtap--$tap_version--9.9.9.sql"
+extension_image pgtap-next pgtap-next
+
+# A next version whose module has lost a function that the version before it calls.
+lost=$trees/pgvector-lost
+mkdir -p "$lost/$scripts" "$lost/$modules"
+cp "$next/$scripts"/* "$lost/$scripts/"
+LC_ALL=C sed 's/pg_finfo_vector_norm/pg_finfo_vector_gone/' "$next/$modules/vector.so" >"$lost/$modules/vector.so"
+extension_image pgvector-lost pgvector-lost
+
 # What must be refused, each with one fault. Files of $1 for a new image are laid out in $trees/$1.
 bad() {
   mkdir -p "$trees/$1/$scripts" "$trees/$1/$modules" "$trees/$1/$libraries"

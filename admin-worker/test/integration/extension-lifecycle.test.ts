@@ -1,0 +1,335 @@
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createGatewayServer } from '../../../gateway/gateway-server.ts';
+import { loadConfig } from '../../../gateway/platform/config.ts';
+import { createMetrics } from '../../../gateway/platform/metrics.ts';
+import { createServices } from '../../../gateway/services.ts';
+import { type DockerGround, whyNoDockerGround } from '../../../test/support/docker-ground.ts';
+import { localhostFetch } from '../../../test/support/localhost-fetch.ts';
+import type { Json } from '../support/admin-harness.ts';
+import { type ExtensionStage, startExtensionStage } from '../support/extension-stage.ts';
+
+const WITH_JSON_C = 'cascata-test/core-with-json-c:17';
+const NOTHING = { staging: [], containers: '', spool: [] };
+
+/*
+ * What was brought into the server over time: used through the gateway, replaced by a newer version, judged again after the server itself was replaced, and deleted
+ * when nobody uses it. Tests go on from what those before them have left.
+ */
+describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { timeout: 180_000 }, () => {
+  let stage: ExtensionStage;
+  let gateway: { readonly port: number; close(): Promise<void> };
+  /** Tenants: maps has PostGIS; one and two have vector. */
+  let maps: string;
+  let one: string;
+  let two: string;
+  const key: Record<string, string> = {};
+
+  beforeAll(async () => {
+    stage = await startExtensionStage(coreWithJsonC);
+    await stage.startRunner();
+    gateway = await startGateway(stage);
+  }, 180_000);
+  afterAll(async () => {
+    await gateway?.close();
+    await stage?.stop();
+  }, 60_000);
+
+  const ask = (id: string, body: object) => stage.job('POST', `/v1/tenants/${id}/extensions`, body);
+  const query = (text: string, tenant: string) => stage.core.query(text, `cascata_t_${tenant}`);
+  const versionOf = async (tenant: string) =>
+    (await query(`SELECT extversion AS version FROM pg_extension WHERE extname = 'vector'`, tenant))[0]
+      ?.version;
+  const bundle = async (name: string) => {
+    const { body } = await stage.admin.request('GET', '/v1/extensions');
+    const entries = body.extensions as unknown as Json[];
+    return entries.find((entry) => String(entry.name) === name)?.server;
+  };
+  const off = async () => (await stage.admin.request('GET', '/ready')).body.off;
+  async function get(tenant: string, path: string, accept = 'application/json') {
+    key[tenant] ??= String((await stage.admin.request('GET', `/v1/tenants/${tenant}/keys`)).body.keys?.anon);
+    const response = await localhostFetch(`http://${tenant}.localhost:${gateway.port}/rest/v1/${path}`, {
+      headers: { apikey: key[tenant], accept },
+    });
+    return {
+      status: response.status,
+      type: response.headers.get('content-type'),
+      body: JSON.parse(await response.text()),
+    };
+  }
+
+  test('a geometry is answered as GeoJSON as soon as the job that brings PostGIS is over', async () => {
+    maps = await stage.aTenant();
+    await stage.admin.migrate(maps, 'CREATE TABLE public.notes (id int PRIMARY KEY);');
+    // The gateway has a picture of the tenant, without geometries.
+    expect(await get(maps, 'notes', 'application/geo+json')).toMatchObject({
+      status: 404,
+      body: { code: '42883' },
+    });
+    const done = await ask(maps, { name: 'postgis' });
+    expect(done, await stage.logOf(done.id)).toMatchObject({
+      state: 'completed',
+      result: { action: 'inject' },
+    });
+    const migrated = await stage.admin.migrate(
+      maps,
+      `CREATE TABLE public.places (id int PRIMARY KEY, name text, spot geometry(Point, 4326));
+       INSERT INTO public.places VALUES (1, 'Berlin', ST_SetSRID(ST_MakePoint(13.4, 52.5), 4326));`,
+    );
+    expect(migrated).toMatchObject({ state: 'completed' });
+    expect(await get(maps, 'places', 'application/geo+json')).toEqual({
+      status: 200,
+      type: 'application/geo+json; charset=utf-8',
+      body: {
+        type: 'FeatureCollection',
+        features: [
+          {
+            type: 'Feature',
+            geometry: { type: 'Point', coordinates: [13.4, 52.5] },
+            properties: { id: 1, name: 'Berlin' },
+          },
+        ],
+      },
+    });
+    expect(await get(maps, 'places?select=name')).toMatchObject({ status: 200, body: [{ name: 'Berlin' }] });
+    expect(await bundle('postgis')).toMatchObject({
+      state: 'published',
+      reason: null,
+      image: stage.images.postgis,
+    });
+  });
+
+  test('a version that the pinned image does not have is refused before anything is staged', async () => {
+    [one, two] = [await stage.aTenant(), await stage.aTenant()];
+    for (const id of [one, two])
+      expect(await ask(id, { name: 'vector' })).toMatchObject({ state: 'completed' });
+    const before = await stage.leftOvers();
+    expect(await ask(one, { name: 'vector', version: '0.99.0' })).toMatchObject({
+      state: 'failed',
+      error: {
+        code: 'not_available',
+        message: expect.stringMatching(/in version 0\.99\.0; it has .*0\.8\.0$/),
+      },
+    });
+    expect(await stage.leftOvers()).toEqual(before);
+  });
+
+  test('a newer module that lacks what databases call is refused by the rehearsal; what is there stays', async () => {
+    const [before, status] = [await stage.leftOvers(), await stage.core.status('pgvector')];
+    stage.images.pgvector = stage.ground.images['pgvector-lost']!;
+    expect(await ask(one, { name: 'vector', upgrade: true })).toMatchObject({
+      state: 'failed',
+      error: {
+        code: 'rehearsal',
+        message: expect.stringMatching(
+          /what databases have would not work with the new files: .*vector_norm/s,
+        ),
+      },
+    });
+    expect(await stage.leftOvers()).toEqual(before);
+    expect([await stage.core.status('pgvector'), await versionOf(one)]).toEqual([status, '0.8.0']);
+  });
+
+  test('a newer version comes by one request, under sessions that go on; other tenants keep theirs, which works', async () => {
+    stage.images.pgvector = stage.ground.images['pgvector-next']!;
+    const started = await stage.core.query('SELECT pg_postmaster_start_time()::text AS at');
+    const neighbours = await Promise.all([1, 2, 3].map(() => connect(stage.core.url(`cascata_t_${two}`))));
+    const [idle, inTransaction, busy] = neighbours as [pg.Client, pg.Client, pg.Client];
+    const far = `SELECT '[1,2]'::extensions.vector OPERATOR(extensions.<->) '[1,4]' AS far`;
+    try {
+      for (const client of neighbours) await client.query(far);
+      await inTransaction.query('BEGIN; CREATE TABLE kept (v extensions.vector)');
+      const long = busy.query(
+        'SELECT count(*)::int AS n FROM generate_series(1, 30) CROSS JOIN LATERAL pg_sleep(0.1)',
+      );
+      const plan = await ask(one, { name: 'vector', upgrade: true, dry_run: true });
+      expect(plan).toMatchObject({
+        result: {
+          plan: [
+            'other files of vector would be brought into the server, and 0.8.0 would be updated to what they give',
+            expect.stringContaining('pgvector-next'),
+          ],
+        },
+      });
+      const done = await ask(one, { name: 'vector', upgrade: true });
+      expect(done, await stage.logOf(done.id)).toMatchObject({
+        state: 'completed',
+        result: { action: 'inject', version: '0.99.0', image: stage.images.pgvector },
+      });
+      expect(await query('SELECT extensions.vector_next() AS n', one)).toEqual([{ n: 99 }]);
+      expect([await versionOf(two), await query(far, two)]).toEqual(['0.8.0', [{ far: 2 }]]);
+      expect((await long).rows).toEqual([{ n: 30 }]);
+      await inTransaction.query(`INSERT INTO kept VALUES ('[1,2]'); COMMIT`);
+      expect((await idle.query(far)).rows).toEqual([{ far: 2 }]);
+    } finally {
+      await Promise.all(neighbours.map((client) => client.end()));
+    }
+    expect(await stage.core.query('SELECT pg_postmaster_start_time()::text AS at')).toEqual(started);
+    expect(await ask(one, { name: 'vector', upgrade: true })).toMatchObject({ result: { action: 'keep' } });
+    // The second tenant's turn: the files are there.
+    expect(await ask(two, { name: 'vector', upgrade: true })).toMatchObject({
+      state: 'completed',
+      result: { action: 'update', version: '0.99.0' },
+    });
+    expect(await stage.leftOvers()).toMatchObject(NOTHING);
+  });
+
+  test('collecting deletes payloads that no manifest names, and nothing that a database uses', async () => {
+    const before = await stage.leftOvers();
+    expect(before.payloads.filter((name) => name.startsWith('pgvector/'))).toHaveLength(2);
+    const done = await stage.job('POST', '/v1/extensions/collect');
+    expect(done, await stage.logOf(done.id)).toMatchObject({
+      state: 'completed',
+      result: { bundles: [], payloads: 1, kept: { postgis: [`cascata_t_${maps}`] } },
+    });
+    const after = await stage.leftOvers();
+    expect(after).toMatchObject(NOTHING);
+    expect(after.payloads).toHaveLength(before.payloads.length - 1);
+    expect(await query('SELECT extensions.vector_next() AS n', one)).toEqual([{ n: 99 }]);
+    expect((await get(maps, 'places')).status).toBe(200);
+  });
+
+  test('files stay for a database that lets nobody in, and for a transaction that creates the extension meanwhile', async () => {
+    for (const id of [one, two]) await query('DROP EXTENSION vector CASCADE', id);
+    await stage.core.query('CREATE DATABASE closed');
+    await stage.core.query('CREATE EXTENSION vector', 'closed');
+    await stage.core.query('ALTER DATABASE closed ALLOW_CONNECTIONS false');
+    const collect = async () => (await stage.job('POST', '/v1/extensions/collect')).result?.kept?.pgvector;
+    expect(await collect()).toEqual(['closed']);
+    await stage.core.query('DROP DATABASE closed');
+    const session = await connect(stage.core.url(`cascata_t_${one}`));
+    try {
+      await session.query('BEGIN; CREATE EXTENSION vector');
+      expect(await collect()).toEqual(['a transaction that is open']);
+      await session.query('COMMIT');
+      expect(await collect()).toEqual([`cascata_t_${one}`]);
+    } finally {
+      await session.end();
+    }
+    expect(await query('SELECT vector_next() AS n', one)).toEqual([{ n: 99 }]);
+  });
+
+  test('after an update of the server, what no longer fits is not linked, and everybody can see why', async () => {
+    await stage.core.recreate(stage.ground.coreImage);
+    // Another runner, as the server's update would come with: it sees by itself that the server is another one.
+    const runner = await stage.startRunner();
+    await expect
+      .poll(() => rejudged(stage), { timeout: 60_000, interval: 200 })
+      .toMatchObject({ state: 'completed' });
+    const reason = expect.stringMatching(/needs libjson-c\.so\.5, which the server no longer has/);
+    expect(await bundle('postgis')).toMatchObject({ state: 'withdrawn', reason, databases: 1 });
+    expect(await bundle('vector')).toMatchObject({ state: 'published', reason: null, databases: 1 });
+    expect(await off()).toEqual([
+      {
+        name: 'extensions of postgis',
+        why: reason,
+        affects: 'functions of its extensions fail, in 1 database',
+      },
+    ]);
+    const { text } = await stage.admin.request('GET', '/metrics');
+    expect(text).toContain('cascata_extension_bundles{bundle="postgis",state="withdrawn"} 1\n');
+    expect(await stage.core.status('postgis')).toBe('');
+    expect((await get(maps, 'places', 'application/geo+json')).status).toBe(500);
+    expect((await get(maps, 'notes')).status).toBe(200);
+    expect(await query('SELECT vector_next() AS n', one)).toEqual([{ n: 99 }]);
+    // A database uses it: neither its manifest nor its files are collected.
+    expect(await stage.job('POST', '/v1/extensions/collect')).toMatchObject({
+      result: { bundles: [], payloads: 0 },
+    });
+    await runner.stop(AbortSignal.timeout(1_000));
+  });
+
+  test('with the server of before it is judged again, linked, and works', async () => {
+    await stage.core.recreate(WITH_JSON_C);
+    const dry = await stage.job('POST', '/v1/extensions/rejudge', { dry_run: true });
+    expect(dry.result).toMatchObject({
+      plan: expect.arrayContaining([`'postgis' would be rehearsed and stay`]),
+    });
+    const done = await stage.job('POST', '/v1/extensions/rejudge');
+    expect(done, await stage.logOf(done.id)).toMatchObject({
+      state: 'completed',
+      result: { verdicts: { postgis: null, pgvector: null } },
+    });
+    expect(await bundle('postgis')).toMatchObject({ state: 'published', reason: null });
+    expect(await off()).toEqual([]);
+    expect((await get(maps, 'places', 'application/geo+json')).status).toBe(200);
+    expect(await stage.leftOvers()).toMatchObject(NOTHING);
+  });
+
+  test('when the last tenant that had it is gone, collecting takes manifest, links and files away', async () => {
+    const { status } = await stage.admin.request('DELETE', `/v1/tenants/${one}?confirm=${one}`);
+    expect(status).toBe(204);
+    const dry = await stage.job('POST', '/v1/extensions/collect', { dry_run: true });
+    expect(dry.result?.plan).toEqual(
+      expect.arrayContaining([
+        `the files of 'pgvector' would go: no database uses them`,
+        `the files of 'postgis' would stay: 1 database(s) use them`,
+      ]),
+    );
+    expect(await stage.job('POST', '/v1/extensions/collect')).toMatchObject({
+      state: 'completed',
+      result: { bundles: ['pgvector'], payloads: 1 },
+    });
+    expect(await stage.core.status('pgvector')).toBe('');
+    expect((await stage.leftOvers()).payloads).toEqual([expect.stringMatching(/^postgis\//)]);
+    expect(await bundle('vector')).toBeNull();
+    expect((await get(maps, 'places', 'application/geo+json')).status).toBe(200);
+  });
+});
+
+/** A server that has a library which the one of the ground lacks, and which PostGIS needs. */
+async function coreWithJsonC(ground: DockerGround): Promise<string> {
+  const context = await mkdtemp(join(tmpdir(), 'core-with-json-c-'));
+  try {
+    const folder = join(ground.trees, 'postgis/usr/lib/x86_64-linux-gnu');
+    for (const name of await readdir(folder))
+      if (name.startsWith('libjson-c.so.'))
+        await cp(join(folder, name), join(context, name), { verbatimSymlinks: true });
+    await writeFile(
+      join(context, 'Dockerfile'),
+      `FROM ${ground.coreImage}\nCOPY libjson-c.so.* /usr/lib/x86_64-linux-gnu/\n`,
+    );
+    await ground.docker('build', '-q', '-t', WITH_JSON_C, context);
+    return WITH_JSON_C;
+  } finally {
+    await rm(context, { recursive: true, force: true });
+  }
+}
+
+async function startGateway({ admin }: ExtensionStage) {
+  const config = loadConfig(
+    {
+      CASCATA_ENV: 'test',
+      CASCATA_MASTER_KEY: admin.masterKey.reveal(),
+      ADMIN_TOKEN: admin.adminToken,
+      CONTROL_DATABASE_URL: admin.controlUrl,
+      GATEWAY_PORT: '0',
+    },
+    {},
+  );
+  const metrics = createMetrics({ withProcessMetrics: false });
+  const { observe } = metrics;
+  const services = createServices({ ...config, sharedDatabase: admin.sharedDatabase }, { observe, metrics });
+  const server = createGatewayServer(services, observe);
+  return {
+    port: await server.listen(),
+    async close() {
+      await server.drain(AbortSignal.timeout(2_000));
+      await services.close();
+    },
+  };
+}
+
+async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  return client;
+}
+
+async function rejudged({ admin }: ExtensionStage) {
+  const { body } = await admin.request('GET', '/v1/jobs?kind=rejudge-extensions&limit=1');
+  return (body.jobs as unknown as Json[])[0];
+}
