@@ -12,7 +12,7 @@ import { Passphrase, sealBackends, sealPassphrase, secretMark } from '../caf/pas
 import { uploadPath } from '../caf/places.ts';
 import { hydrateCafKind } from '../jobs/hydrate-caf-kind.ts';
 import { problemOfTenantId } from '../provision/tenant-names.ts';
-import { Hosts, TenantIdInput } from '../tenants/tenant-input.ts';
+import { Hosts, Isolation, TenantIdInput } from '../tenants/tenant-input.ts';
 import { acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
@@ -38,6 +38,9 @@ export const HydrateInput = z.strictObject({
     .max(LEAVABLE.length)
     .default([])
     .describe('Parts of the archive that the new tenant does without'),
+  isolation: Isolation.optional().describe(
+    "Of the placement shared, in place of the archive's; has to be given for a tenant that was trusted",
+  ),
   ...JobOptions,
 });
 
@@ -45,10 +48,8 @@ export const HydrateInput = z.strictObject({
 export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/', async (c) => {
-    const { upload, passphrase, as, hosts, extensions, backends, leave_out, ...options } = await readBody(
-      c,
-      HydrateInput,
-    );
+    const { upload, passphrase, as, hosts, extensions, isolation, backends, leave_out, ...options } =
+      await readBody(c, HydrateInput);
     const { masterKey, dataDir } = services;
     await sizeOf(dataDir, upload);
     const header = await headerOf(uploadPath(dataDir, upload));
@@ -67,6 +68,7 @@ export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
       hosts: hosts ?? null,
       extensions,
       leaveOut: [...new Set(leave_out)],
+      isolation: isolation ?? null,
     };
     return acceptJob(c, services, {
       kind: hydrateCafKind,

@@ -31,7 +31,8 @@ export async function newArchiveKeys(
   passphrase: Secret,
   cost: number = Math.log2(SCRYPT.n),
 ): Promise<{ kdf: Kdf; keys: ArchiveKeys }> {
-  const kdf = { name: 'scrypt', ...SCRYPT, n: 2 ** cost, salt: randomBytes(16).toString('hex') } as const;
+  const p = 2 ** cost < SCRYPT.n ? 1 : SCRYPT.p;
+  const kdf = { name: 'scrypt', ...SCRYPT, n: 2 ** cost, p, salt: randomBytes(16).toString('hex') } as const;
   const { check, keys } = await derive(passphrase, kdf);
   return { kdf: { ...kdf, check: check.toString('hex') }, keys };
 }

@@ -14,6 +14,7 @@ import {
   encodeJson,
   HEADER_MEMBER,
   MANIFEST_MEMBER,
+  MAX_BLOB_BYTES,
   MAX_MANIFEST_BYTES,
   SEAL_MEMBER,
   SIGNATURE_MEMBER,
@@ -48,7 +49,8 @@ export interface ArchiveDigest {
 /** Blobs compressed ahead of the one that is being written. */
 const AHEAD = 2;
 const compress = promisify(zstdCompress);
-const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
+// Level 1: half as much work as level 3, for files that are a few per cent larger. Room for all of a blob at once: pieces would have to be put together.
+const ZSTD = { chunkSize: MAX_BLOB_BYTES, params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /**
  * Writes an archive from its beginning to its end, with a few chunks in memory. What throws in between leaves half an archive, which no

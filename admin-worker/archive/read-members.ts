@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { ArchiveError } from './archive-error.ts';
 import {
   BLOB_PREFIX,
@@ -17,13 +18,17 @@ export interface Member {
   readonly name: string;
   /** Where its bytes begin in the file. */
   readonly offset: number;
+  readonly size: number;
+  /** Of its bytes, as hexadecimal. */
+  readonly sha256: string;
+  /** Empty for a blob, which is hashed as it goes by. */
   readonly bytes: Buffer;
 }
 
 const BLOB_NAME = new RegExp(`^${BLOB_PREFIX}[0-9a-f]{64}$`);
 
 /**
- * The members of an archive, one at a time, each whole in memory: the format bounds their size.
+ * The members of an archive, one at a time. Those that are read, in memory: the format bounds their size.
  *
  * @throws {ArchiveError} for whatever is not written as the format says, at the first such byte
  */
@@ -36,11 +41,16 @@ export async function* readMembers(source: AsyncIterable<Uint8Array>): AsyncGene
       const { name, size } = decodeTarHeader(block);
       refuseSize(name, size);
       const { offset } = reader;
-      const bytes = await reader.read(size, name);
+      const digest = createHash('sha256');
+      const parts: Uint8Array[] = [];
+      await reader.take(size, name, (part) => {
+        digest.update(part);
+        if (!BLOB_NAME.test(name)) parts.push(part);
+      });
       if (!isZero(await reader.read(paddingOf(size), name))) {
         throw new ArchiveError('damaged', `There is something behind the end of the member ${name}`);
       }
-      yield { name, offset, bytes };
+      yield { name, offset, size, sha256: digest.digest('hex'), bytes: Buffer.concat(parts) };
     }
     if (!isZero(await reader.read(BLOCK_BYTES, 'its last block'))) {
       throw new ArchiveError('damaged', 'There is something in the last block');
@@ -91,6 +101,12 @@ class ExactReader {
   /** @throws {ArchiveError} `truncated` */
   async read(length: number, what: string): Promise<Buffer> {
     const parts: Uint8Array[] = [];
+    await this.take(length, what, (part) => void parts.push(part));
+    return Buffer.concat(parts, length);
+  }
+
+  /** The same, in the pieces that come. @throws {ArchiveError} `truncated` */
+  async take(length: number, what: string, use: (part: Uint8Array) => void): Promise<void> {
     let missing = length;
     while (missing > 0) {
       if (this.#rest.length === 0 && !(await this.#fill())) {
@@ -100,9 +116,8 @@ class ExactReader {
       this.#rest = this.#rest.subarray(taken.length);
       this.#offset += taken.length;
       missing -= taken.length;
-      parts.push(taken);
+      use(taken);
     }
-    return Buffer.concat(parts, length);
   }
 
   async isAtEnd(): Promise<boolean> {

@@ -134,13 +134,13 @@ function unexpected({ name }: Member): ArchiveError {
   return new ArchiveError('unexpected-member', `The member ${name} is not where the format has it`);
 }
 
-function addBlob(blobs: Map<string, BlobPlace>, { name, offset, bytes }: Member): void {
+function addBlob(blobs: Map<string, BlobPlace>, { name, offset, size, sha256: found }: Member): void {
   const digest = name.slice(BLOB_PREFIX.length);
-  if (sha256(bytes) !== digest) {
+  if (found !== digest) {
     throw new ArchiveError('wrong-digest', `The member ${name} does not hold what its name says`);
   }
   if (blobs.has(digest)) throw new ArchiveError('duplicate-member', `The member ${name} is there twice`);
-  blobs.set(digest, { offset, size: bytes.length });
+  blobs.set(digest, { offset, size });
 }
 
 function compare(

@@ -23,14 +23,16 @@ export async function compareDatabase(
   const roles = Object.values(tenantRoles(archive.naming));
   const isShared = tenant.placement_kind === 'shared';
   const { schemas, tables } = archive.content;
-  const found = await withTenantLogin({ adminUrl, isShared, roles, seesAllRows: true }, (url) =>
-    context.connect(url, async (client) => {
-      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      await client.query(DIGEST_SETTINGS);
-      return digestTables(client, schemas, (share, name) =>
-        context.progress(RESTORED + (1 - RESTORED) * share, name),
-      );
-    }),
+  const found = await withTenantLogin(
+    { jobId: context.jobId, adminUrl, isShared, roles, seesAllRows: true },
+    (url) =>
+      context.connect(url, async (client) => {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        await client.query(DIGEST_SETTINGS);
+        return digestTables(client, schemas, (share, name) =>
+          context.progress(RESTORED + (1 - RESTORED) * share, name),
+        );
+      }),
   );
   const key = ({ schema, name }: { schema: string; name: string }) => JSON.stringify([schema, name]);
   const here = new Map(found.map((table) => [key(table), table]));

@@ -11,17 +11,18 @@ export interface NeededExtensions {
 }
 
 /**
- * Sees to it that the extensions of an archive are there. In a database of the tenant's own they are made, if they are trusted (a plain owner of a database could have
+ * Looks whether the extensions of an archive can be had. In a database of the tenant's own they are made, if they are trusted (a plain owner of a database could have
  * made them) or allowed; in the shared one only an operator makes extensions.
  *
- * @param admin superuser connection to the tenant's database
+ * @param client connection to the tenant's database, or, before there is one, to another one of the cluster
+ * @returns those that have to be made there
  * @throws {JobError} that names all that are missing
  */
-export async function provideExtensions(
-  admin: ClientBase,
+export async function missingExtensions(
+  client: ClientBase,
   { needed, allowed, isShared }: NeededExtensions,
-): Promise<void> {
-  const { rows } = await admin.query<{ name: string; installed: boolean; trusted: boolean }>(
+): Promise<readonly Extension[]> {
+  const { rows } = await client.query<{ name: string; installed: boolean; trusted: boolean }>(
     `SELECT a.name::text, a.installed_version IS NOT NULL AS installed,
        EXISTS (SELECT FROM pg_available_extension_versions v WHERE v.name = a.name AND v.trusted) AS trusted
      FROM pg_available_extensions a WHERE a.name = ANY ($1::text[])`,
@@ -47,7 +48,12 @@ export async function provideExtensions(
       hint: 'Name them in "extensions" if the tenant may have them',
     });
   }
-  for (const { name, schema } of missing) {
+  return missing;
+}
+
+/** Makes the extensions that are not there. @param admin superuser connection to the tenant's database */
+export async function provideExtensions(admin: ClientBase, extensions: NeededExtensions): Promise<void> {
+  for (const { name, schema } of await missingExtensions(admin, extensions)) {
     const place = /^(?:public|extensions)$/.test(schema) ? schema : 'extensions';
     await admin.query(`CREATE EXTENSION ${quoteIdent(name)} SCHEMA ${quoteIdent(place)}`);
   }

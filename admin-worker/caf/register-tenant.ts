@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { seal } from '../../gateway/registry/sealing.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
+import type { Isolation } from '../../gateway/registry/tenant.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { AdminError } from '../api/admin-error.ts';
 import type { BackendsInput } from '../backends/backend-input.ts';
@@ -22,6 +23,7 @@ export interface Registration {
   readonly backends: BackendsInput;
   readonly jobId: string;
   readonly masterKey: Secret;
+  readonly isolation: Isolation;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Registration {
  */
 export async function refuseConflicts(
   client: ClientBase,
-  { archive, tenantId, hosts, backends, jobId }: Omit<Registration, 'masterKey'>,
+  { archive, tenantId, hosts, backends, jobId }: Omit<Registration, 'masterKey' | 'isolation'>,
 ): Promise<void> {
   const prefix = archive.document.role_prefix;
   const { rows } = await client.query<{ problem: string }>(
@@ -61,7 +63,7 @@ export async function refuseConflicts(
 
 /** Puts the tenant into the registry, suspended, with hosts, keys and history. Does nothing when this job has done so before. @throws {JobError} */
 export async function registerTenant(client: ClientBase, registration: Registration): Promise<void> {
-  const { archive, tenantId, hosts, jobId, masterKey } = registration;
+  const { archive, tenantId, hosts, jobId, masterKey, isolation } = registration;
   const { document, secrets } = archive;
   await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
   const found = await client.query('SELECT FROM control.tenants WHERE id = $1 AND hydrated_by = $2', [
@@ -77,7 +79,7 @@ export async function registerTenant(client: ClientBase, registration: Registrat
     placement_kind: document.placement,
     database_name: document.placement === 'database' ? tenantDatabaseName(tenantId) : null,
     placement_display: {},
-    isolation: document.isolation,
+    isolation,
     epoch: 1,
     schema_prefix: document.schema_prefix,
     role_prefix: document.role_prefix,

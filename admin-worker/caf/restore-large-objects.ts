@@ -1,10 +1,12 @@
 import type { ClientBase } from 'pg';
 import { quoteIdent, quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { ArchiveFile } from '../archive/archive-file.ts';
+import type { ArchiveEntry } from '../archive/format.ts';
 import { sqlStateOf } from '../connections.ts';
 import { JobError } from '../jobs/job.ts';
 import { LARGE_OBJECT_PREFIX } from './content.ts';
 import { LargeObject } from './large-objects.ts';
+import { refused } from './refused.ts';
 
 const ALREADY_THERE = '23505';
 
@@ -12,7 +14,7 @@ const ALREADY_THERE = '23505';
  * Makes the large objects of an archive, with their own oids, in one transaction.
  *
  * @param client of a login that may be each of `roles`
- * @throws {JobError} when an oid is taken, or an object is not one of these roles'
+ * @throws {JobError} when an oid is taken
  */
 export async function restoreLargeObjects(
   client: ClientBase,
@@ -22,17 +24,7 @@ export async function restoreLargeObjects(
   await client.query('BEGIN');
   for (const entry of archive.entries) {
     if (!entry.name.startsWith(LARGE_OBJECT_PREFIX)) continue;
-    const { data: object } = LargeObject.safeParse(entry.meta);
-    const isOwn = (name: string) => roles.includes(name);
-    if (
-      object === undefined ||
-      !isOwn(object.owner) ||
-      object.grants.some(({ grantee }) => grantee !== 'PUBLIC' && !isOwn(grantee))
-    ) {
-      throw new JobError(`The archive is refused: the entry ${entry.name} is not the tenant's`, {
-        code: 'foreign-object',
-      });
-    }
+    const object = ownObject(entry, roles);
     await client.query(`SET LOCAL ROLE ${quoteIdent(object.owner)}`);
     await createObject(client, object.oid);
     let offset = 0;
@@ -49,6 +41,26 @@ export async function restoreLargeObjects(
     }
   }
   await client.query('COMMIT');
+}
+
+/** @throws {JobError} `foreign-object` for a large object that is not one of these roles' */
+export function refuseForeignObjects(archive: ArchiveFile, roles: readonly string[]): void {
+  for (const entry of archive.entries) {
+    if (entry.name.startsWith(LARGE_OBJECT_PREFIX)) ownObject(entry, roles);
+  }
+}
+
+function ownObject({ name, meta }: ArchiveEntry, roles: readonly string[]): LargeObject {
+  const { data: object } = LargeObject.safeParse(meta);
+  const isOwn = (role: string) => roles.includes(role);
+  if (
+    object !== undefined &&
+    isOwn(object.owner) &&
+    object.grants.every(({ grantee }) => grantee === 'PUBLIC' || isOwn(grantee))
+  ) {
+    return object;
+  }
+  throw refused('foreign-object', `the entry ${name} is not the tenant's`);
 }
 
 async function createObject(client: ClientBase, oid: number): Promise<void> {

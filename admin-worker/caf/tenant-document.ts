@@ -5,11 +5,15 @@ import type { Secret } from '../../gateway/registry/secrets.ts';
 import { LIMIT_COLUMNS, type LimitColumn } from '../../gateway/registry/tenant.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { CRON_ROLES } from '../provision/cron-jobs.ts';
+import { JwksUrl } from '../tenants/jwt-input.ts';
+import { Hosts, Postgrest } from '../tenants/tenant-input.ts';
 import { API_KEY_KINDS, type ApiKeyKind, apiKeySealContext } from '../tenants/tenant-keys.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 
 const LIMIT_NAMES = Object.values(LIMIT_COLUMNS);
-const Limit = z.int().min(0).nullable().default(null);
+/** Of the column's type. */
+const MAX_LIMIT = 2_147_483_647;
+const Limit = z.int().min(0).max(MAX_LIMIT).nullable().default(null);
 const LIMITS = Object.fromEntries(LIMIT_NAMES.map((name) => [name, Limit])) as Record<
   LimitColumn,
   typeof Limit
@@ -18,14 +22,14 @@ const LIMITS = Object.fromEntries(LIMIT_NAMES.map((name) => [name, Limit])) as R
 /** The entry `tenant`: what the registry says of a tenant, but for what is secret. */
 export const TenantDocument = z.strictObject({
   id: z.string(),
-  hosts: z.array(z.string()),
+  hosts: Hosts,
   status: z.enum(['active', 'suspended']),
   placement: z.enum(['shared', 'database']),
   isolation: z.enum(['sealed', 'trusted']),
   schema_prefix: z.string().nullable(),
   role_prefix: z.string(),
   jwt_kind: z.enum(['none', 'secret', 'jwks', 'jwks-url']),
-  jwks_url: z.string().nullable(),
+  jwks_url: JwksUrl.nullable(),
   /** Tokens are made from it: the same time gives the same tokens. */
   keys_issued_at: z.iso.datetime(),
   require_api_key: z.boolean(),
@@ -45,9 +49,15 @@ export type TenantDocument = z.output<typeof TenantDocument>;
 export const SecretsDocument = z.strictObject({
   /** Base64 of what tokens are verified with: the bytes of a secret, or a JWK Set. */
   jwt: z.string().nullable(),
-  api_keys: z.array(z.strictObject({ kind: z.enum(API_KEY_KINDS), role: z.string(), key: z.string() })),
+  api_keys: z.array(
+    z.strictObject({
+      kind: z.enum(API_KEY_KINDS),
+      role: z.string().max(63),
+      key: z.string().min(16).max(200),
+    }),
+  ),
   /** Here, because applications keep secrets in `app.settings`. */
-  postgrest: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  postgrest: Postgrest,
   /** Here, because their commands may hold keys. */
   scheduled_jobs: z
     .array(

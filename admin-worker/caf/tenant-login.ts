@@ -4,10 +4,12 @@ import { quoteIdent } from '../../gateway/platform/sql.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { withClient } from '../connections.ts';
 import { dumpRights } from '../provision/catalog-rights.sql.ts';
-import { createMigrationLogin, dropMigrationLogin } from '../provision/migration-login.ts';
+import { createMigrationLogin, dropLoginsOf, dropMigrationLogin } from '../provision/migration-login.ts';
 import { MIGRATOR_ROLE } from '../provision/tenant-names.ts';
 
 export interface TenantLogin {
+  /** Whose run it is for; one at a time. */
+  readonly jobId: string;
   /** Superuser DSN of the tenant's database. */
   readonly adminUrl: Secret;
   readonly isShared: boolean;
@@ -22,13 +24,14 @@ const MAX_CONNECTIONS = 4;
 
 /** Lends a login for one run that has the rights of the tenant's roles and no others. */
 export async function withTenantLogin<T>(
-  { adminUrl, isShared, roles, seesAllRows }: TenantLogin,
+  { jobId, adminUrl, isShared, roles, seesAllRows }: TenantLogin,
   work: (url: Secret) => Promise<T>,
 ): Promise<T> {
   const withAdmin = <R>(use: (admin: ClientBase) => Promise<R>) =>
     withClient({ url: adminUrl, applicationName: 'cascata-runner' }, use);
   const login = await withAdmin(async (admin) => {
-    const made = await createMigrationLogin(admin, isShared ? [...roles, MIGRATOR_ROLE] : roles);
+    await dropLoginsOf(admin, jobId);
+    const made = await createMigrationLogin(admin, isShared ? [...roles, MIGRATOR_ROLE] : roles, jobId);
     await admin.query(
       `ALTER ROLE ${quoteIdent(made.name)} CONNECTION LIMIT ${MAX_CONNECTIONS} ${seesAllRows ? 'BYPASSRLS' : ''}`,
     );

@@ -1,25 +1,26 @@
 import type pg from 'pg';
+import { quoteLiteral } from '../../gateway/platform/sql.ts';
+import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { meter } from '../jobs/job-streams.ts';
 import { databaseOf } from '../jobs/tenant-connection.ts';
+import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
 import { ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
 import { listLargeObjects, readLargeObject } from './large-objects.ts';
-import { findPgTools } from './pg-tools.ts';
 import { runPgTool } from './run-pg-tool.ts';
-import { DIGEST_SETTINGS, digestTables } from './table-digests.ts';
+import { DIGEST_SETTINGS, digestTables, type TableDigest } from './table-digests.ts';
 import { withTenantLogin } from './tenant-login.ts';
 
 export interface DatabaseContent extends Pick<TenantContent, 'schemas' | 'extensions' | 'tables'> {
   readonly postgres: Pick<TenantContent['postgres'], 'major' | 'dump_major'>;
 }
 
-/** Shares of the step: where the dump and the large objects end; digests take the rest. */
-const DUMPED = 0.6;
-const OBJECTS_READ = 0.7;
+/** Share of the step at which the dump ends; large objects take the rest. */
+const DUMPED = 0.9;
 
 /** Writes a tenant's schemas, rows and large objects as they are at one moment: all of it is read in one snapshot. */
 export async function writeDatabase(
@@ -30,7 +31,7 @@ export async function writeDatabase(
   const roles = tenantRoles(namingOf(tenant));
   const isShared = tenant.placement_kind === 'shared';
   const all = Object.values(roles);
-  return withTenantLogin({ adminUrl, isShared, roles: all, seesAllRows: true }, (url) =>
+  return withTenantLogin({ jobId: context.jobId, adminUrl, isShared, roles: all, seesAllRows: true }, (url) =>
     context.connect(url, async (client) => {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       await client.query(DIGEST_SETTINGS);
@@ -38,12 +39,13 @@ export async function writeDatabase(
       const schemas = await ownedSchemas(client, roles.owner);
       if (schemas.length === 0) throw new JobError(`The tenant '${tenant.id}' has no schemas`);
       const major = await serverMajor(client);
-      const tools = await findPgTools(major);
+      const tools = await requirePostgresTools(major);
       context.log(`pg_dump ${tools.major}, schemas ${schemas.join(', ')}`);
       const args = [
         '--format=custom',
         // The archive compresses.
         '--compress=0',
+        '--encoding=UTF8',
         '--no-blobs',
         '--no-publications',
         '--no-subscriptions',
@@ -51,18 +53,40 @@ export async function writeDatabase(
         `--snapshot=${snapshot}`,
         ...schemas.map((schema) => `--schema=${patternFor(schema)}`),
       ];
-      await runPgTool(context, { tools, program: 'pg_dump', args, url }, (output) =>
-        writer.add(DUMP_ENTRY, output.pipe(meter(context, { label: 'dumped', to: DUMPED }))),
-      );
-      await writeLargeObjects(context, { client, writer, roles: all });
-      const tables = await digestTables(client, schemas, (share, name) =>
-        context.progress(OBJECTS_READ + (1 - OBJECTS_READ) * share, name),
-      );
+      const dumpAndObjects = async () => {
+        await runPgTool(context, { tools, program: 'pg_dump', args, server: { url } }, (output) =>
+          writer.add(DUMP_ENTRY, output.pipe(meter(context, { label: 'dumped', to: DUMPED }))),
+        );
+        await writeLargeObjects(context, { client, writer, roles: all });
+      };
+      // Beside the dump, on the same snapshot: a server has more than one core.
+      const [tables] = await allOrFirstFailure([
+        digestsOf(context, { url, snapshot, schemas }),
+        dumpAndObjects(),
+      ]);
       const extensions = await usedExtensions(client, isShared ? schemas : 'all');
       await client.query('COMMIT');
       return { postgres: { major, dump_major: tools.major }, schemas, extensions, tables };
     }),
   );
+}
+
+async function digestsOf(
+  context: JobContext,
+  { url, snapshot, schemas }: { url: Secret; snapshot: string; schemas: readonly string[] },
+): Promise<readonly TableDigest[]> {
+  return context.connect(url, async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
+    await client.query(DIGEST_SETTINGS);
+    return digestTables(client, schemas, async () => undefined);
+  });
+}
+
+/** Waits for all of them, so that none goes on when this has failed. */
+async function allOrFirstFailure<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<readonly [A, B]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
 }
 
 async function exportSnapshot(client: pg.Client): Promise<string> {
@@ -81,10 +105,7 @@ async function writeLargeObjects(
 ): Promise<void> {
   const objects = await listLargeObjects(client, roles);
   for (const [index, object] of objects.entries()) {
-    await context.progress(
-      DUMPED + (OBJECTS_READ - DUMPED) * (index / objects.length),
-      `large object ${object.oid}`,
-    );
+    await context.progress(DUMPED + (1 - DUMPED) * (index / objects.length), `large object ${object.oid}`);
     await writer.add(`${LARGE_OBJECT_PREFIX}${object.oid}`, readLargeObject(client, object.oid), object);
   }
 }

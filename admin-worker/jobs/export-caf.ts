@@ -6,12 +6,14 @@ import { SECRETS_ENTRY, TENANT_ENTRY, type TenantContent } from '../caf/content.
 import { serverMajor } from '../caf/database-facts.ts';
 import { writeFiles } from '../caf/files.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
-import { findPgTools } from '../caf/pg-tools.ts';
-import { archivePath, makeRoomFor } from '../caf/places.ts';
+import { archivePath, makeRoomFor, workDir } from '../caf/places.ts';
 import { readScheduledJobs } from '../caf/scheduled-jobs.ts';
 import { type SecretsDocument, secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
 import { writeDatabase } from '../caf/write-database.ts';
 import { type MadeSnapshots, undoSnapshots, writeVectors } from '../caf/write-vectors.ts';
+import { withPooled } from '../connections.ts';
+import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
+import { dropLoginsOf } from '../provision/migration-login.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
@@ -53,6 +55,7 @@ export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
           // Done by a run that was killed before it could say so.
           await (await open(target, 'r').catch(() => Promise.reject(error))).close();
         });
+        await rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
       },
       undo: ({ services, jobId }) => rm(archivePath(services.dataDir, jobId), { force: true }),
     },
@@ -60,7 +63,7 @@ export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
   async dryRun(context) {
     const tenant = await exportable(context);
     const major = await context.connect(databaseOf(context.services, tenant), serverMajor);
-    const tools = await findPgTools(major);
+    const tools = await requirePostgresTools(major);
     return [
       `The tenant '${tenant.id}' would be written into an archive with pg_dump ${tools.major} from PostgreSQL ${major}`,
     ];
@@ -101,6 +104,8 @@ function snapshotsOf(context: Context): MadeSnapshots {
 async function takeBack(context: Context): Promise<void> {
   const { services, payload, jobId } = context;
   await rm(partialPath(services.dataDir, jobId), { force: true });
+  await rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
+  await withPooled(services.shared, (client) => dropLoginsOf(client, jobId));
   const tenant = await findTenant(services.control, payload.tenantId);
   if (tenant === undefined) return;
   const { vectors } = openBackends(tenant, { tenantId: tenant.id, masterKey: services.masterKey });

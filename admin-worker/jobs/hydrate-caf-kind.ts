@@ -14,6 +14,8 @@ const HydrateCafPayload = z.strictObject({
   /** Where files and vectors go; holds keys. */
   sealedBackends: z.string().nullable().default(null),
   leaveOut: z.array(z.enum(LEAVABLE)).default([]),
+  /** In place of the archive's, which may not say `trusted` by itself. */
+  isolation: z.enum(['sealed', 'trusted']).nullable().default(null),
 });
 export type HydrateCafPayload = z.output<typeof HydrateCafPayload>;
 

@@ -1,17 +1,33 @@
-import { rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, rm, stat, statfs } from 'node:fs/promises';
 import { z } from 'zod';
+import type { Isolation } from '../../gateway/registry/tenant.ts';
+import type { ArchiveFile } from '../archive/archive-file.ts';
 import type { BackendsInput } from '../backends/backend-input.ts';
 import { givenBackends } from '../backends/backends.ts';
 import { compareDatabase } from '../caf/compare-database.ts';
-import { DUMP_ENTRY } from '../caf/content.ts';
+import { DUMP_ENTRY, STORAGE_PREFIX } from '../caf/content.ts';
+import { judgeRestored } from '../caf/judge-restored.ts';
 import { openPassphrase, openSealedBackends } from '../caf/passphrase.ts';
 import { uploadPath, workDir } from '../caf/places.ts';
+import { missingExtensions } from '../caf/provide-extensions.ts';
+import { refused } from '../caf/refused.ts';
 import { refuseConflicts, registerTenant } from '../caf/register-tenant.ts';
-import { checkContents, dropContents, dropJournal, restoreContents } from '../caf/restore-contents.ts';
+import {
+  type Contents,
+  checkContents,
+  dropContents,
+  dropJournal,
+  restoreContents,
+} from '../caf/restore-contents.ts';
 import { dumpTools, restoreDatabase } from '../caf/restore-database.ts';
+import { refuseForeignObjects } from '../caf/restore-large-objects.ts';
 import { checkScheduledJobs, restoreScheduledJobs } from '../caf/scheduled-jobs.ts';
 import { type TenantArchive, withTenantArchive } from '../caf/tenant-archive.ts';
+import type { TenantDocument } from '../caf/tenant-document.ts';
+import { unpackDump } from '../caf/unpack-dump.ts';
 import { withPooled } from '../connections.ts';
+import { dropLoginsOf } from '../provision/migration-login.ts';
+import { tenantRoles } from '../provision/tenant-names.ts';
 import { dropHome } from '../tenants/tenant-home.ts';
 import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type HydrateCafPayload, hydrateCafKind } from './hydrate-caf-kind.ts';
@@ -28,7 +44,7 @@ const HydrateCafState = z.object({
   /** What the tenant's status was at its origin. */
   status: z.enum(['active', 'suspended']).default('suspended'),
 });
-type HydrateCafState = z.output<typeof HydrateCafState>;
+export type HydrateCafState = z.output<typeof HydrateCafState>;
 type Context = JobContext<HydrateCafPayload, HydrateCafState>;
 
 /** Makes a tenant out of an archive: all of it, or nothing. */
@@ -36,19 +52,21 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
   kind: hydrateCafKind,
   state: HydrateCafState,
   steps: [
-    { name: 'verify', weight: 4, run: verify },
+    { name: 'verify', weight: 4, run: (context) => verify(context, { isDumpKept: true }), undo: dropWork },
     { name: 'restore', weight: 14, run: restore, undo: takeBack },
     { name: 'open', run: openTenant, isPointOfNoReturn: true },
     {
       name: 'clean up',
       async run(context) {
+        const { services, payload } = context;
         await dropJournal(context);
-        await rm(uploadPath(context.services.dataDir, context.payload.uploadId), { force: true });
+        await dropWork(context);
+        await rm(uploadPath(services.dataDir, payload.uploadId), { force: true });
       },
     },
   ],
   async dryRun(context) {
-    await verify(context);
+    await verify(context, { isDumpKept: false });
     return withUpload(context, async ({ document, content }) => [
       `The tenant '${context.payload.tenantId}' (${document.placement}) would be made with the hosts ${hostsOf(context, document).join(', ')}`,
       `${content.tables.length} tables would be restored, made by PostgreSQL ${content.postgres.major}`,
@@ -95,28 +113,50 @@ function registrationOf(context: Context, archive: TenantArchive) {
     backends: backendsOf(context),
     jobId,
     masterKey: services.masterKey,
+    isolation: isolationOf(archive.document, payload.isolation),
   };
 }
 
-/** Everything that can be known before anything is touched. */
-async function verify(context: Context): Promise<void> {
+/** @throws {JobError} `trusted-isolation`: an archive cannot give itself the trust of an operator */
+function isolationOf({ placement, isolation }: TenantDocument, wanted: Isolation | null): Isolation {
+  if (placement !== 'shared') return 'trusted';
+  if (wanted !== null) return wanted;
+  if (isolation === 'sealed') return 'sealed';
+  throw refused(
+    'trusted-isolation',
+    'its tenant was trusted at its origin: its SQL could reach all other trusted tenants here',
+    'Ask again with "isolation": "sealed", or "trusted" if you know who wrote its SQL',
+  );
+}
+
+/** Everything that can be known before anything is touched. The dump is unpacked on the way. */
+async function verify(context: Context, { isDumpKept }: { readonly isDumpKept: boolean }): Promise<void> {
   const { services, payload, log } = context;
   const path = uploadPath(services.dataDir, payload.uploadId);
   await withUpload(context, async (archive) => {
     const { file, content, document } = archive;
-    let bytes = 0;
-    const total = file.entries.reduce((sum, { size }) => sum + size, 0);
-    await file.verify({
-      onBytes: async (count) => {
-        bytes += count;
-        await context.progress(bytes / total, 'unpacking and checking');
-      },
-    });
-    await refuseFullDisk(services.dataDir, file.entry(DUMP_ENTRY).size);
+    refuseForeignObjects(file, Object.values(tenantRoles(archive.naming)));
     await dumpTools(context, content.postgres);
     await checkContents(context, contentsOf(context, archive));
     await checkScheduledJobs(context, jobsOf(context, archive));
-    await withPooled(services.control, (client) => refuseConflicts(client, registrationOf(context, archive)));
+    const registration = registrationOf(context, archive);
+    await withPooled(services.control, (client) => refuseConflicts(client, registration));
+    await withPooled(services.shared, (client) =>
+      missingExtensions(client, {
+        needed: content.extensions,
+        allowed: payload.extensions,
+        isShared: document.placement === 'shared',
+      }),
+    );
+    await refuseFullDisk(services.dataDir, bytesOnDisk(file, contentsOf(context, archive)));
+    let bytes = 0;
+    const total = file.entries.reduce((sum, { size }) => sum + size, 0);
+    const onBytes = async (count: number) => {
+      bytes += count;
+      await context.progress(bytes / total, 'unpacking and checking');
+    };
+    await unpackDump(context, { archive, isKept: isDumpKept, onBytes });
+    await file.verify({ except: DUMP_ENTRY, onBytes });
     const { size } = await stat(path);
     log(
       `${size} bytes are what they should be: the tenant '${document.id}', ${content.tables.length} tables`,
@@ -124,7 +164,16 @@ async function verify(context: Context): Promise<void> {
   });
 }
 
+/** The dump, and the files that go into a local directory: they lie in DATA_DIR together. */
+function bytesOnDisk({ entries }: ArchiveFile, { backends, leaveOut }: Contents): number {
+  const hasLocalFiles = backends.storage === undefined && !leaveOut.includes('files');
+  return entries
+    .filter(({ name }) => name === DUMP_ENTRY || (hasLocalFiles && name.startsWith(STORAGE_PREFIX)))
+    .reduce((sum, { size }) => sum + size, 0);
+}
+
 async function refuseFullDisk(directory: string, neededBytes: number): Promise<void> {
+  await mkdir(directory, { recursive: true });
   const { bavail, bsize } = await statfs(directory);
   if (bavail * bsize > neededBytes) return;
   throw new JobError(`DATA_DIR has ${bavail * bsize} bytes left, and unpacking takes ${neededBytes}`, {
@@ -163,6 +212,7 @@ async function restore(context: Context): Promise<void> {
         },
       },
     });
+    await judgeRestored(context, { tenant, archive });
     state.tables = await compareDatabase(context, { tenant, archive });
     await restoreContents(context, { ...contentsOf(context, archive), begun: state });
     await restoreScheduledJobs(context, { tenant, jobs: jobsOf(context, archive) });
@@ -180,15 +230,19 @@ async function openTenant({ connect, services, payload, jobId, state }: Context)
   await services.pgbouncer?.sync();
 }
 
+function dropWork({ services, jobId }: Context): Promise<void> {
+  return rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
+}
+
 /** The tenant is in the registry until its home is gone: whoever finds it there knows whose that is. */
 async function takeBack(context: Context): Promise<void> {
   const { services, payload, state, jobId } = context;
-  await rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
   const tenant = await ownTenant(context);
   if (tenant === undefined) return;
   const backends = givenBackends(backendsOf(context));
   await dropContents(context, { tenantId: tenant.id, backends, begun: state });
   if (state.isHomeBegun) await dropHome(services, { id: tenant.id, naming: namingOf(tenant) });
+  await withPooled(services.shared, (client) => dropLoginsOf(client, jobId));
   await services.control.query('DELETE FROM control.tenants WHERE id = $1 AND hydrated_by = $2', [
     payload.tenantId,
     jobId,

@@ -19,12 +19,14 @@ export interface MigrationLogin {
  *
  * @param client superuser connection to the database the migration runs in
  * @param roles the tenant's owner, and whatever it takes to connect
+ * @param jobId whose run it is for: `dropLoginsOf` finds it when that was killed
  */
 export async function createMigrationLogin(
   client: ClientBase,
   roles: readonly string[],
+  jobId?: string,
 ): Promise<MigrationLogin> {
-  const name = `${PREFIX}${randomBytes(9).toString('hex')}`;
+  const name = `${prefixOf(jobId)}${randomBytes(8).toString('hex')}`;
   const password = randomBytes(24).toString('base64url');
   // After a crash of this process the login works no more once this time is over, and the next start drops it.
   const validUntil = new Date(Date.now() + LIFETIME_MS).toISOString();
@@ -41,6 +43,19 @@ export async function dropMigrationLogin(client: ClientBase, name: string): Prom
     name,
   ]);
   await client.query(`DROP OWNED BY ${quoteIdent(name)} CASCADE; DROP ROLE IF EXISTS ${quoteIdent(name)}`);
+}
+
+function prefixOf(jobId: string | undefined): string {
+  return jobId === undefined ? PREFIX : `${PREFIX}${jobId.replaceAll('-', '')}_`;
+}
+
+/** Drops the logins that runs of a job have left behind, cutting their connections. Not while a run of it needs one. */
+export async function dropLoginsOf(client: ClientBase, jobId: string): Promise<void> {
+  const { rows } = await client.query<{ rolname: string }>(
+    'SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)',
+    [prefixOf(jobId)],
+  );
+  for (const { rolname } of rows) await dropMigrationLogin(client, rolname);
 }
 
 /** Drops the logins that an earlier process left behind. */

@@ -145,6 +145,9 @@ export const MOVE_POLICIES: string = `
   WHERE n.nspname = ANY ($1::text[]) AND p.polroles && ARRAY(SELECT m.source FROM moves m)`;
 
 /**
+ * PostgreSQL makes the constructors of a range type itself, gives them to the superuser and ties them to the type: whoever has the type
+ * can neither change nor drop them, and they do nothing with their owner's rights. They are not looked at.
+ *
  * $1, $2 as above; $3 text[]: roles that the tenant's objects may name. Answers a `problem` row for each object that names another
  * role or is not the owner's, and for each schema that is gone.
  */
@@ -159,6 +162,10 @@ export const FOREIGN_ROLES: string = `
     UNION ALL
     SELECT pg_catalog.format('routine %s', p.oid::pg_catalog.regprocedure), p.proowner
     FROM routines p
+    WHERE NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON t.oid = d.refobjid AND t.typowner = (SELECT w.oid FROM owner w)
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+        AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.deptype = 'i')
     UNION ALL
     SELECT pg_catalog.format('type %I.%I', t.nspname, t.typname), t.typowner
     FROM types t

@@ -47,12 +47,25 @@ export async function settlePortableGrants(client: ClientBase, tenant: TenantSch
   await moveGrants(client, tenant, { from: REQUEST_ROLES, to: ownRoles });
   await runAnswer(client, CLOSE_SCHEMAS, [schemas, roles.owner, ownRoles]);
   await runAnswer(client, MOVE_POLICIES, [schemas, REQUEST_ROLES, ownRoles]);
+  const problems = await foreignRoles(client, tenant);
+  if (problems.length > 0) throw new ForeignRoleError(problems);
+}
+
+/**
+ * Sentences about objects of the tenant's that name a role of somebody else, or are not its owner's; empty where all is well.
+ *
+ * @param client whose search path is `pg_catalog`
+ */
+export async function foreignRoles(
+  client: ClientBase,
+  { roles, schemas }: TenantSchemas,
+): Promise<readonly string[]> {
   const { rows } = await client.query<{ problem: string }>(FOREIGN_ROLES, [
     schemas,
     roles.owner,
-    [roles.owner, ...ownRoles],
+    Object.values(roles),
   ]);
-  if (rows.length > 0) throw new ForeignRoleError(rows.map(({ problem }) => problem));
+  return rows.map(({ problem }) => problem);
 }
 
 /** The migration may have changed role, search path and settings of the session. */

@@ -4,7 +4,8 @@ import { seal } from '../../gateway/registry/sealing.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 
-const MIN_SECRET_BYTES = 32;
+/** Of a secret that tokens are signed with: as many as HS256 has. */
+export const MIN_SECRET_BYTES = 32;
 const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
 
 const JwtSecret = z
@@ -27,7 +28,7 @@ const Jwks = z.union([z.looseObject({ keys: z.array(Jwk).min(1) }), Jwk], {
   error: 'must be a JWK Set ({"keys": [{"kty": …}]}) or one JWK',
 });
 
-const JwksUrl = z
+export const JwksUrl = z
   .string()
   .refine(isAllowedJwksUrl, { error: 'must be an https URL (http on the loopback only)' });
 

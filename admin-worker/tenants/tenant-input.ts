@@ -78,14 +78,14 @@ const Placement = z
     });
   });
 
-const Isolation = z
+export const Isolation = z
   .enum(['sealed', 'trusted'])
   .describe(
     'Of the placement "shared" only, where "sealed" is the default; "trusted": SQL of the project can reach other trusted ones',
   );
 
 const PostgrestValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-const Postgrest = z
+export const Postgrest = z
   .record(z.string(), PostgrestValue)
   .check((context) => {
     try {
@@ -113,7 +113,7 @@ const LIMITS = {
   max_rows: Limit.describe('Caps db-max-rows'),
   max_replica_lag_ms: LimitOrNone.describe('0: the primary answers everything'),
 } satisfies Record<LimitColumn, unknown>;
-const Limits = z.strictObject(LIMITS).partial();
+export const Limits = z.strictObject(LIMITS).partial();
 
 /** An id that a tenant can have. */
 export const TenantIdInput = z.string().check(checked(problemOfTenantId)).meta({ pattern: TENANT_ID.source });

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import {
@@ -10,7 +10,7 @@ import {
 } from '../../../test/support/postgres.ts';
 import { ArchiveFile } from '../../archive/archive-file.ts';
 import { TenantContent } from '../../caf/content.ts';
-import { findPgTools } from '../../caf/pg-tools.ts';
+import { findPostgresTools, requirePostgresTools } from '../../postgres-tools/find-tools.ts';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
 
 const PASSPHRASE = 'a passphrase for the archive';
@@ -112,13 +112,12 @@ test('no login of an export is left behind', async () => {
 });
 
 test('a missing or too old pg_dump is said with what to install', async () => {
-  await expect(findPgTools(15, ['/nowhere'])).rejects.toMatchObject({
+  await expect(requirePostgresTools(15, ['/nowhere'])).rejects.toMatchObject({
     code: 'no-pg-dump',
-    message: expect.stringContaining('none was found'),
-    hint: expect.stringContaining('postgresql-client-15'),
+    message: expect.stringContaining('postgresql-client-15'),
   });
-  const { binDir, major } = await findPgTools(1);
-  await expect(findPgTools(major + 1, [binDir])).rejects.toMatchObject({
-    message: expect.stringContaining(`found: ${major}`),
+  const { pgDump, major } = (await findPostgresTools(1))!;
+  await expect(requirePostgresTools(major + 1, [dirname(pgDump)])).rejects.toMatchObject({
+    message: expect.stringContaining(`${major + 1} or newer`),
   });
 });

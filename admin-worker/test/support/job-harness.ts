@@ -60,6 +60,7 @@ export async function startJobHarness(options: { serverUrl?: string } = {}): Pro
         CONTROL_DATABASE_URL: admin.controlUrl,
         TEST_SHARED_DATABASE: admin.sharedDatabase,
         KILL_AT: killAt,
+        DATA_DIR: admin.dataDir,
         REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
       });
       runners.push(runner);
