@@ -5,6 +5,7 @@ import type { Metrics } from '../../gateway/platform/metrics.ts';
 import { facilitiesOff } from '../containers/facilities.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
+import { adoptRoutes } from './adopt-routes.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { clusterExtensionRoutes } from './cluster-extension-routes.ts';
 import { ejectRoutes } from './eject-routes.ts';
@@ -95,6 +96,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', keyRoutes(services));
   app.route('/v1/tenants', migrationRoutes(services));
   app.route('/v1/tenants', exportRoutes(services));
+  app.route('/v1/tenants', adoptRoutes(services));
   app.route('/v1/tenants', ejectRoutes(services));
   app.route('/v1/hydrate', hydrateRoutes(services));
   app.route('/v1/tenants', extensionRoutes(services));

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { AdoptPreflightInput } from '../adoption/adopt-input.ts';
 import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
+import { AdoptInput } from './adopt-routes.ts';
 import { ClusterExtensionsInput } from './cluster-extension-routes.ts';
 import {
   DeleteOldCopyInput,
@@ -34,6 +36,8 @@ export function openapiDocument(): Json {
         RotateKeys: jsonSchema(RotateKeysInput),
         Migrations: jsonSchema(MigrationsInput),
         Export: jsonSchema(ExportInput),
+        Adopt: jsonSchema(AdoptInput),
+        AdoptPreflight: jsonSchema(AdoptPreflightInput),
         Eject: jsonSchema(EjectInput),
         EjectPreflight: jsonSchema(PreflightInput),
         FlipBack: jsonSchema(FlipBackInput),
@@ -170,6 +174,24 @@ function paths(): Json {
         status: '202',
         body: 'Migrations',
         makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/adopt': {
+      ...job,
+      post: operation({
+        summary: 'Make a tenant of a database that is there already, as a job',
+        status: '202',
+        body: 'Adopt',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/adopt/preflight': {
+      ...job,
+      post: operation({
+        summary:
+          'Tell what stands in the way of making a tenant of a database, and what is worth knowing of it',
+        status: '200',
+        body: 'AdoptPreflight',
       }),
     },
     '/v1/tenants/{id}/eject': {

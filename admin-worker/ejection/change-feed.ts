@@ -176,15 +176,15 @@ export async function withKeys(
   });
 }
 
-/** $1 tables. A generated column cannot be published. */
+/** $1 tables. A generated column cannot be published; looking for a value of a type of the tenant's own could run the tenant's code. */
 const KEYS = `
   SELECT t AS table,
     json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) ORDER BY k.place) AS key,
-    bool_and(a.attgenerated = '') AS is_usable
+    bool_and(a.attgenerated = '' AND y.typtype = 'b' AND y.typnamespace = 'pg_catalog'::regnamespace) AS is_usable
   FROM unnest($1::text[]) AS t
   JOIN pg_class c ON c.oid = t::regclass
   JOIN pg_index i ON i.indrelid = c.oid AND ((c.relreplident = 'd' AND i.indisprimary) OR (c.relreplident = 'i' AND i.indisreplident))
   CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
-  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum JOIN pg_type y ON y.oid = a.atttypid
   WHERE k.place <= i.indnkeyatts
   GROUP BY t`;

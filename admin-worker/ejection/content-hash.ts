@@ -74,10 +74,13 @@ export async function readTable(
       ? `SELECT count(*)::text AS rows, NULL AS hash FROM ONLY ${name}`
       : // OFFSET keeps the row from being hashed twice.
         `SELECT count(*)::text AS rows, concat(COALESCE(sum(${FIRST_HALF}), 0), '/', COALESCE(sum(${SECOND_HALF}), 0)) AS hash
-         FROM (SELECT md5(t::text) AS h FROM ONLY ${name} AS t OFFSET 0) AS hashed`,
+         FROM (SELECT ${ROW_HASH} AS h FROM ONLY ${name} AS t OFFSET 0) AS hashed`,
   );
   return { table: name, rows: rows[0]!.rows, hash: rows[0]!.hash ?? undefined };
 }
+
+/** Not `t::text`: the owner of a table may make a cast of its rows to text, and we are superuser here. */
+const ROW_HASH = 'md5(pg_catalog.record_out(t)::text)';
 
 /** A sum finds a row that is there twice, which XOR would not. */
 const FIRST_HALF = `('x' || left(h, 16))::bit(64)::bigint`;
@@ -117,7 +120,7 @@ export async function readRows(
   const { rows } = await client.query<{ i: string; a: string; b: string }>(
     `SELECT i::text, ${by === 'counts' ? `'0' AS a, '0' AS b` : `${FIRST_HALF}::text AS a, ${SECOND_HALF}::text AS b`}
      FROM (
-       SELECT u.i, ${by === 'counts' ? 'NULL' : 'md5(t::text)'} AS h
+       SELECT u.i, ${by === 'counts' ? 'NULL' : ROW_HASH} AS h
        FROM unnest(${given.map((_, index) => `$${index + 1}::text[]`).join(', ')}) WITH ORDINALITY AS u(${given.join(', ')}, i)
        JOIN ONLY ${quotedTable(table)} AS t
          ON ${columns.map(({ name, type }, index) => `t.${quoteIdent(name)} = u.k${index}::${type}`).join(' AND ')}

@@ -8,7 +8,7 @@ export interface Finding {
   readonly what_to_do: string | null;
 }
 
-/** `docs/ejection.md` lists them. */
+/** `docs/ejection.md` and `docs/adopt.md` list them. */
 export type FindingCode =
   | 'unreachable'
   | 'tools_missing'
@@ -44,7 +44,18 @@ export type FindingCode =
   | 'schema_name'
   | 'foreign_grant'
   | 'deferred_code'
-  | 'expression_rights';
+  | 'expression_rights'
+  | 'login_too_strong'
+  | 'login_roles'
+  | 'role_missing'
+  | 'role_too_strong'
+  | 'schema_missing'
+  | 'anon_role'
+  | 'key_role'
+  | 'rls_off'
+  | 'definer_function'
+  | 'no_usage'
+  | 'auth_helpers';
 
 /** Whether nothing stands in the way. */
 export function canEject(findings: readonly Finding[]): boolean {

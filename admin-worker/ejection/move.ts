@@ -24,7 +24,9 @@ export function homeServer(
   { sharedDatabaseUrl }: Pick<AdminServices, 'sharedDatabaseUrl'>,
   database: string | null,
 ): TenantServer {
-  return { url: database === null ? sharedDatabaseUrl : withDatabase(sharedDatabaseUrl, database) };
+  return {
+    url: namesOfCatalog(database === null ? sharedDatabaseUrl : withDatabase(sharedDatabaseUrl, database)),
+  };
 }
 
 /** From our cluster to elsewhere. */
@@ -44,7 +46,7 @@ export function ejectionOf(
     mode,
     roles: tenantRoles(namingOf(tenant)),
     source: homeServer(services, wanted.sourceDatabase),
-    target: { url: target, foreign: { policy: services.networkPolicy, caCertificate } },
+    target: { url: namesOfCatalog(target), foreign: { policy: services.networkPolicy, caCertificate } },
   };
 }
 
@@ -64,18 +66,29 @@ export function returnOf(
     tenant,
     mode,
     roles: tenantRoles(namingOf(tenant)),
-    source: { url: remote, foreign: { policy: services.networkPolicy, caCertificate } },
+    source: { url: namesOfCatalog(remote), foreign: { policy: services.networkPolicy, caCertificate } },
     target: homeServer(services, wanted.homeDatabase),
   };
 }
 
+const CATALOG_ONLY = '-c search_path=pg_catalog,pg_temp';
+
+/** Sessions in which a name without a schema is PostgreSQL's own: the tenant may have made functions of such names where it may make any. */
+export function namesOfCatalog(url: Secret): Secret {
+  const changed = new URL(url.reveal());
+  if (!changed.searchParams.has('options')) changed.searchParams.set('options', CATALOG_ONLY);
+  return new Secret(changed.href);
+}
+
 /** The same server for one of the logins that the move makes there. */
 export function asLogin({ url, foreign }: TenantServer, login: string, password: Secret): TenantServer {
-  return { url: loginUrl(url, { login, password }), foreign };
+  const changed = new URL(loginUrl(url, { login, password }).reveal());
+  if (changed.searchParams.get('options') === CATALOG_ONLY) changed.searchParams.delete('options');
+  return { url: new Secret(changed.href), foreign };
 }
 
 /** What a job or a row keeps of a connection string. */
-export type SealedField = 'target' | 'source' | 'replica' | 'migrator';
+export type SealedField = 'target' | 'source' | 'replica' | 'migrator' | 'adoption';
 
 const contextOf = (tenantId: string, field: SealedField) => `ejections/${tenantId}/${field}`;
 

@@ -52,7 +52,9 @@ export function toolsMissing(tools: PostgresTools | undefined, major: number): r
 /** Asks a server with a bound on how long that may take. */
 export async function asking<T>(server: TenantServer, work: (client: pg.Client) => Promise<T>): Promise<T> {
   return withClient({ ...server, applicationName: 'cascata-preflight' }, async (client) => {
-    await client.query(`SET statement_timeout = ${STATEMENT_TIMEOUT_MS}`);
+    await client.query(
+      `SET statement_timeout = ${STATEMENT_TIMEOUT_MS}; SET search_path = pg_catalog, pg_temp`,
+    );
     return work(client);
   });
 }

@@ -114,7 +114,9 @@ async function makeExtensions(client: ClientBase, extensions: readonly Extension
     rows.some((row) => row.name === extension.name),
   )) {
     const place = (await hasSchema(client, schema)) ? `SCHEMA ${quoteIdent(schema)}` : '';
-    await client.query(`CREATE EXTENSION IF NOT EXISTS ${quoteIdent(name)} ${place} CASCADE`);
+    await client.query(
+      `SET LOCAL search_path = extensions; CREATE EXTENSION IF NOT EXISTS ${quoteIdent(name)} ${place} CASCADE`,
+    );
   }
 }
 

@@ -1,3 +1,4 @@
+import { adoptTenantKind } from './adopt-tenant-kind.ts';
 import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { deleteOldCopyKind } from './delete-old-copy-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
@@ -15,6 +16,7 @@ import { repatriateTenantKind } from './repatriate-tenant-kind.ts';
 
 /** All kinds of jobs that can be asked for. What they do is in `admin-worker/runner/job-definitions.ts`. */
 export const JOB_KINDS: readonly AnyJobKind[] = [
+  adoptTenantKind,
   applyMigrationsKind,
   deleteOldCopyKind,
   collectPayloadsKind,

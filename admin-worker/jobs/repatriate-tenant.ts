@@ -127,7 +127,7 @@ function migratorOf({ services, jobId }: Context, move: Move): TenantServer {
 async function makePlace(context: Context, move: Move): Promise<void> {
   const { connect, state } = context;
   const isShared = state.homeKind === 'shared';
-  if (!state.hasOldCopy) await makeHome(context, move);
+  await makeHome(context, move);
   const spec = {
     move,
     isShared,
@@ -141,7 +141,7 @@ async function makePlace(context: Context, move: Move): Promise<void> {
   await connect(move.target, (client) => makeTrustedExtensions(client, needed));
 }
 
-/** What requests need, where nothing is left of the tenant's time here. */
+/** What requests need, where nothing is left of the tenant's time here. Executors are made anew in any case: their token may have changed meanwhile. */
 async function makeHome(context: Context, move: Move): Promise<void> {
   const { connect, services, state } = context;
   const { tenant } = move;
@@ -151,6 +151,7 @@ async function makeHome(context: Context, move: Move): Promise<void> {
     );
     return;
   }
+  if (state.hasOldCopy) return;
   await context.assertLease();
   await provisionEmptyDatabase(
     { pool: services.shared, url: services.sharedDatabaseUrl },

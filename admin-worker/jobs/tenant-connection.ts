@@ -55,18 +55,25 @@ export async function withTenantConnection(
   }
 }
 
-/** A tenant that we moved away has a login for this; its SQL runs as the owner, in the tenant's first schema. `undefined` for all others. */
+/**
+ * A tenant that we moved away has a login for this; its SQL runs as the owner, in the tenant's first schema. One that was adopted has the login that was given for it.
+ * `undefined` for all others.
+ */
 async function ownerOf(services: AdminServices, tenant: TenantRecord): Promise<TenantServer | undefined> {
-  const { rolePrefix, schemaPrefix } = namingOf(tenant);
-  if (tenant.placement_kind !== 'remote' || rolePrefix === undefined) return undefined;
-  const { rows } = await services.control.query<{ sealed: string }>(
-    'SELECT sealed_migrator AS sealed FROM control.ejections WHERE tenant_id = $1',
+  if (tenant.placement_kind !== 'remote') return undefined;
+  const { rows } = await services.control.query<{ sealed: string | null }>(
+    `SELECT sealed_migrator AS sealed FROM control.ejections WHERE tenant_id = $1
+     UNION ALL SELECT sealed_migrator FROM control.adoptions WHERE tenant_id = $1`,
     [tenant.id],
   );
-  if (rows[0] === undefined) return undefined;
-  const url = new URL(unsealFor(services, tenant.id, { field: 'migrator', sealed: rows[0].sealed }).reveal());
-  const { owner } = tenantRoles({ rolePrefix, schemaPrefix });
-  url.searchParams.set('options', `-c role=${owner} -c search_path=${schemaPrefix ?? 'public'},extensions`);
+  const sealed = rows[0]?.sealed;
+  if (sealed === undefined || sealed === null) return undefined;
+  const url = new URL(unsealFor(services, tenant.id, { field: 'migrator', sealed }).reveal());
+  const { rolePrefix, schemaPrefix } = namingOf(tenant);
+  if (rolePrefix !== undefined) {
+    const { owner } = tenantRoles({ rolePrefix, schemaPrefix });
+    url.searchParams.set('options', `-c role=${owner} -c search_path=${schemaPrefix ?? 'public'},extensions`);
+  }
   const { foreign } = databaseOf(services, tenant);
   return { url: new Secret(url.href), foreign };
 }

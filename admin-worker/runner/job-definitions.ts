@@ -1,3 +1,4 @@
+import { adoptTenant } from '../jobs/adopt-tenant.ts';
 import { applyMigrations } from '../jobs/apply-migrations.ts';
 import { collectPayloads } from '../jobs/collect-payloads.ts';
 import { deleteOldCopy } from '../jobs/delete-old-copy.ts';
@@ -13,6 +14,7 @@ import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
 export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
+  adoptTenant,
   applyMigrations,
   deleteOldCopy,
   collectPayloads,

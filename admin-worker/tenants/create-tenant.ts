@@ -40,18 +40,7 @@ export async function createTenant(
   let isProvisioned = false;
   try {
     const created = await inTransaction(control, async (client) => {
-      await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
-      await refuseShadowing(client, input.id, input.id);
-      await refuseTakenPlaces(client, { tenantId: input.id, backends: givenBackends(input.backends) });
-      await insertTenant(client, { input, naming, isolation, masterKey });
-      await replaceApiKeys(client, { tenantId: input.id, kinds: ['publishable', 'secret'], masterKey });
-      const tenant = (await findTenant(client, input.id))!;
-      await recordAudit(client, {
-        actor,
-        action: 'tenant.create',
-        tenantId: input.id,
-        after: tenantView(tenant),
-      });
+      const tenant = await registerTenant(client, services, { input, actor, action: 'tenant.create' });
       const keys = await readTenantKeys(client, tenant, masterKey);
       // Last, so that all that can fail of the registry has not failed; what is left is its COMMIT.
       await provisionHome(services, { id: input.id, naming, logicalSchemas, isolation });
@@ -65,6 +54,30 @@ export async function createTenant(
     if (error instanceof NameTakenError) throw new AdminError('conflict', error.message, { cause: error });
     throw conflictOf(error, input) ?? error;
   }
+}
+
+/**
+ * Writes a new tenant, its hosts and new API keys into the registry, in the caller's transaction. What its placement needs is the caller's.
+ *
+ * @throws {AdminError} `conflict` when the id is too close to another one
+ * @throws {pg.DatabaseError} for an id or a host that is taken: `conflictOf` words it
+ */
+export async function registerTenant(
+  client: ClientBase,
+  { masterKey }: Pick<AdminServices, 'masterKey'>,
+  { input, actor, action }: { input: CreateTenantInput; actor: Actor; action: string },
+): Promise<TenantRecord> {
+  const { id, placement } = input;
+  await client.query('SELECT pg_advisory_xact_lock($1)', [CREATE_LOCK]);
+  await refuseShadowing(client, id, id);
+  await refuseTakenPlaces(client, { tenantId: id, backends: givenBackends(input.backends) });
+  const naming = namingFor(placement.kind, id);
+  const isolation = isolationFor(placement.kind, input.isolation);
+  await insertTenant(client, { input, naming, isolation, masterKey });
+  await replaceApiKeys(client, { tenantId: id, kinds: ['publishable', 'secret'], masterKey });
+  const tenant = (await findTenant(client, id))!;
+  await recordAudit(client, { actor, action, tenantId: id, after: tenantView(tenant) });
+  return tenant;
 }
 
 /**

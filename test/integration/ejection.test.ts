@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runSql } from '../support/database.ts';
-import { type EjectionWorld, rowsOf, startEjectionWorld } from '../support/ejection.ts';
+import { type EjectionWorld, rowsOf, SECRET, signToken, startEjectionWorld } from '../support/ejection.ts';
 
 let world: EjectionWorld;
 beforeAll(async () => {
@@ -34,8 +34,8 @@ const EVERYTHING = `
   INSERT INTO parts SELECT n, '2025-12-01'::date + n FROM generate_series(1, 60) n;
   REFRESH MATERIALIZED VIEW summary;`;
 
+/** Offline from the shared database: below, on the way to coming back. */
 const MODES = [
-  { mode: 'offline', kind: 'shared' },
   { mode: 'offline', kind: 'database' },
   { mode: 'online', kind: 'shared' },
   { mode: 'online', kind: 'database' },
@@ -251,4 +251,121 @@ describe('brought back with what was written elsewhere', () => {
     ]);
     expect(await rowsOf(world.source.url, left, ['', `${tenant.id}_migrator`])).toEqual([]);
   }, 120_000);
+});
+
+/** As a Supabase project has it, but for what Supabase's own services keep there. */
+const SUPABASE_ROLES = `
+  CREATE ROLE anon NOLOGIN NOINHERIT; CREATE ROLE authenticated NOLOGIN NOINHERIT; CREATE ROLE service_role NOLOGIN NOINHERIT BYPASSRLS;`;
+const SUPABASE_PROJECT = `
+  CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC;
+  CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
+    $$ SELECT (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
+  GRANT USAGE ON SCHEMA public TO anon, authenticated, service_role;
+  CREATE TABLE todos (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, owner uuid NOT NULL DEFAULT auth.uid(), title text);
+  ALTER TABLE todos ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY own ON todos TO authenticated USING (owner = auth.uid());
+  GRANT ALL ON todos TO anon, authenticated, service_role;
+  CREATE TABLE open_table (n int); GRANT SELECT ON open_table TO anon;
+  INSERT INTO todos (owner, title) VALUES ('00000000-0000-0000-0000-000000000001', 'theirs'), ('00000000-0000-0000-0000-000000000002', 'mine');`;
+
+describe('a database that is outside already', () => {
+  let url: string;
+  beforeAll(async () => {
+    await runSql(world.target.url, SUPABASE_ROLES);
+    url = await world.newTarget();
+    await runSql(url, SUPABASE_PROJECT);
+  });
+
+  test('is told what it lacks, and nothing is made of it', async () => {
+    const id = world.admin.tenantId();
+    const preflight = async (body: object) => {
+      const { body: answer } = await world.admin.request('POST', `/v1/tenants/${id}/adopt/preflight`, {
+        body,
+      });
+      const findings = Object.values(answer.findings ?? {}).map(
+        ({ severity, code, object }) => `${severity} ${code} ${object}`,
+      );
+      return { can: answer.can_adopt, findings };
+    };
+    expect(await preflight({ remote_connection_string: url })).toEqual({
+      can: true,
+      findings: ['warning rls_off public.open_table'],
+    });
+    await runSql(
+      url,
+      'CREATE ROLE strong NOLOGIN SUPERUSER; CREATE ROLE weak LOGIN; CREATE ROLE many NOLOGIN; GRANT service_role TO many',
+    );
+    expect(
+      await preflight({
+        remote_connection_string: url,
+        schemas: ['public', 'api'],
+        roles: ['anon', 'strong', 'many', 'nobody'],
+        login: 'given',
+      }),
+    ).toEqual({
+      can: false,
+      findings: [
+        'error login_too_strong postgres',
+        'error role_too_strong strong',
+        'error role_too_strong many',
+        'error role_missing nobody',
+        'warning key_role service_role',
+        'error schema_missing api',
+        'warning rls_off public.open_table',
+      ],
+    });
+    const job = await world.adopt(id, {
+      hosts: [`${id}.localhost`],
+      remote_connection_string: url,
+      schemas: ['public', 'api'],
+    });
+    expect(job).toMatchObject({ state: 'failed', error: { code: 'preflight' } });
+    expect((await world.admin.request('GET', `/v1/tenants/${id}`)).status).toBe(404);
+  });
+
+  test('becomes a tenant as it is: its tokens, its policies, a login that can become its roles and nothing else', async () => {
+    const gateway = await world.startGateway();
+    const id = world.admin.tenantId();
+    const host = `${id}.localhost`;
+    const job = await world.adopt(id, {
+      hosts: [host],
+      remote_connection_string: url,
+      jwt: { secret: SECRET },
+      migrations_connection_string: url,
+    });
+    expect(job.error).toBeNull();
+    const user = await signToken({ role: 'authenticated', sub: '00000000-0000-0000-0000-000000000002' });
+    const tenant = { id, host, homeUrl: url, token: user };
+    expect((await gateway.ask(tenant, 'GET', '/todos?select=title')).text).toBe('[{"title":"mine"}]');
+    expect((await gateway.ask(tenant, 'POST', '/todos', { title: 'new' })).status).toBe(201);
+    const service = { ...tenant, token: await signToken({ role: 'service_role' }) };
+    expect((await gateway.ask(service, 'GET', '/todos?select=count')).text).toBe('[{"count":3}]');
+    const keys = await world.admin.request('GET', `/v1/tenants/${id}/keys`);
+    expect(keys.body).toMatchObject({ keys: { anon: expect.stringMatching(/^eyJ/) } });
+    expect(
+      await rowsOf(
+        url,
+        `SELECT rolinherit, rolsuper, rolcreaterole, ARRAY(SELECT pg_get_userbyid(m.roleid)::text FROM pg_auth_members m WHERE m.member = r.oid ORDER BY 1) AS roles
+         FROM pg_roles r WHERE rolname = $1`,
+        [`${id}_login`],
+      ),
+    ).toEqual([
+      {
+        rolinherit: false,
+        rolsuper: false,
+        rolcreaterole: false,
+        roles: ['anon', 'authenticated', 'service_role'],
+      },
+    ]);
+    const migrated = await world.admin.migrate(
+      id,
+      'CREATE TABLE later (n int); GRANT SELECT ON later TO service_role;',
+    );
+    expect(migrated.error).toBeNull();
+    await expect.poll(async () => (await gateway.ask(service, 'GET', '/later')).text).toBe('[]');
+    const again = await world.admin.request('POST', `/v1/tenants/${id}/adopt`, {
+      body: { hosts: [host], remote_connection_string: url },
+    });
+    expect(again.status).toBe(409);
+  }, 60_000);
 });

@@ -34,6 +34,7 @@ export interface EjectionWorld {
   eject(tenantId: string, body: object): Promise<Json>;
   flipBack(tenantId: string, body: object): Promise<Json>;
   repatriate(tenantId: string, body: object): Promise<Json>;
+  adopt(tenantId: string, body: object): Promise<Json>;
   /** Has the runner look for old copies whose time is over, as its clock does now and then. */
   lookForOldCopies(): Promise<void>;
   stop(): Promise<void>;
@@ -59,7 +60,15 @@ export interface GatewayAnswer {
 }
 
 const JOB_TIMEOUT_MS = 1_200_000;
-const SECRET = 'secret-of-the-tenants-that-move-0123456789';
+export const SECRET = 'secret-of-the-tenants-that-move-0123456789';
+
+/** A token as the projects' own authentication signs it. */
+export function signToken(claims: { readonly role: string; readonly sub?: string }): Promise<string> {
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(SECRET));
+}
 
 /**
  * A PostgreSQL of the version whose pg_dump is at hand: the embedded server comes without these programs.
@@ -101,10 +110,7 @@ export async function startEjectionWorld(options: { withRunner?: boolean } = {})
       if (made.status !== 201) throw new Error(made.text);
       const job = await admin.migrate(id, sql);
       if (String(job.state) !== 'completed') throw new Error(JSON.stringify(job));
-      const token = await new SignJWT({ role: 'service_role' })
-        .setProtectedHeader({ alg: 'HS256' })
-        .setExpirationTime('1h')
-        .sign(new TextEncoder().encode(SECRET));
+      const token = await signToken({ role: 'service_role' });
       const homeUrl = kind === 'shared' ? admin.sharedUrl : databaseUrl(source.url, `cascata_t_${id}`);
       return { id, host, token, homeUrl };
     },
@@ -116,6 +122,7 @@ export async function startEjectionWorld(options: { withRunner?: boolean } = {})
     eject: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/eject`, body),
     flipBack: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/eject/flip-back`, body),
     repatriate: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/repatriate`, body),
+    adopt: (tenantId, body) => runJob(admin, `/v1/tenants/${tenantId}/adopt`, body),
     async lookForOldCopies() {
       const pool = new pg.Pool({ connectionString: admin.controlUrl, max: 1 });
       try {

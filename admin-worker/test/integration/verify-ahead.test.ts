@@ -5,10 +5,12 @@ import { ChangeFeed, publishKeysSql, withKeys } from '../../ejection/change-feed
 import { readCanonically } from '../../ejection/content-hash.ts';
 import { VerifyAhead } from '../../ejection/verify-ahead.ts';
 
-/** Keys of one and two columns, of types whose texts depend on settings; one table whose rows have none. */
+/** Keys of one and two columns, of types whose texts depend on settings; one table whose rows have none; and a cast by which all rows would look the same. */
 const TABLES = `
   CREATE SCHEMA s;
   CREATE TABLE s.plain (id bigint PRIMARY KEY, text text);
+  CREATE FUNCTION s.trap(s.plain) RETURNS text LANGUAGE sql AS $$ SELECT 'the same' $$;
+  CREATE CAST (s.plain AS text) WITH FUNCTION s.trap(s.plain);
   CREATE TABLE s."Two ""Parts""" (at timestamptz, "The Name" varchar(20), amount numeric, PRIMARY KEY ("The Name", at));
   CREATE TABLE s.keyless (n int);
   ALTER TABLE s.keyless REPLICA IDENTITY FULL;
