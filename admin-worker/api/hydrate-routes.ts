@@ -38,6 +38,10 @@ export const HydrateInput = z.strictObject({
     .max(LEAVABLE.length)
     .default([])
     .describe('Parts of the archive that the new tenant does without'),
+  status: z
+    .enum(['active', 'suspended'])
+    .optional()
+    .describe('That the tenant gets in the end. Default: the one it had at its origin'),
   ...JobOptions,
 });
 
@@ -45,7 +49,7 @@ export const HydrateInput = z.strictObject({
 export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/', async (c) => {
-    const { upload, passphrase, as, hosts, extensions, backends, leave_out, ...options } = await readBody(
+    const { upload, passphrase, as, hosts, extensions, backends, leave_out, status, ...options } = await readBody(
       c,
       HydrateInput,
     );
@@ -67,6 +71,7 @@ export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
       hosts: hosts ?? null,
       extensions,
       leaveOut: [...new Set(leave_out)],
+      status: status ?? null,
     };
     return acceptJob(c, services, {
       kind: hydrateCafKind,

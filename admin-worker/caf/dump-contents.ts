@@ -1,3 +1,4 @@
+import { FENCE_NAME } from '../ejection/fence.ts';
 import { JobError } from '../jobs/job.ts';
 
 /*
@@ -48,7 +49,7 @@ const KINDS: readonly string[] = [
 const ABOUT_SCHEMAS: ReadonlySet<string> = new Set(['SCHEMA', 'ACL', 'COMMENT', 'DEFAULT ACL']);
 
 /**
- * Checks the list that `pg_restore --list` prints and leaves out the schemas themselves, which are there already.
+ * Checks the list that `pg_restore --list` prints and leaves out the schemas themselves, which are there already, and the fence of the place it comes from.
  *
  * @param list lines such as `215; 1259 16386 TABLE public books acme_owner`
  * @returns a list for `--use-list`
@@ -71,7 +72,9 @@ export function restorableList(list: string, schemas: readonly string[]): string
       schemas.some((schema) => rest.startsWith(kind === 'SCHEMA' ? `- ${schema} ` : `- SCHEMA ${schema} `));
     const isOwnDefault = kind === 'DEFAULT ACL' && rest.startsWith('- DEFAULT PRIVILEGES ');
     if (!isOwn && !isAboutOwnSchema && !isOwnDefault) throw refused(entry);
-    if (kind !== 'SCHEMA') kept.push(line);
+    // A tenant that is moving was closed to writers while it was dumped.
+    const isFence = kind === 'TRIGGER' && rest.includes(` ${FENCE_NAME} `);
+    if (kind !== 'SCHEMA' && !isFence) kept.push(line);
   }
   return `${kept.join('\n')}\n`;
 }

@@ -11,6 +11,7 @@ import { archivePath, makeRoomFor } from '../caf/places.ts';
 import { secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
 import { writeDatabase } from '../caf/write-database.ts';
 import { type MadeSnapshots, undoSnapshots, writeVectors } from '../caf/write-vectors.ts';
+import { asItWas } from '../moves/as-it-was.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
@@ -80,8 +81,7 @@ async function exportable({ services, payload }: Context): Promise<TenantRecord>
       hint: 'Archives are made of tenants with the placement shared or database',
     });
   }
-  if (tenant.status === 'moving') throw new JobError(`The tenant '${tenant.id}' is being moved`);
-  return tenant;
+  return asItWas(services.control, tenant);
 }
 
 function snapshotsOf(context: Context): MadeSnapshots {

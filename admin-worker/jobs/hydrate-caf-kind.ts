@@ -14,6 +14,8 @@ const HydrateCafPayload = z.strictObject({
   /** Where files and vectors go; holds keys. */
   sealedBackends: z.string().nullable().default(null),
   leaveOut: z.array(z.enum(LEAVABLE)).default([]),
+  /** That it gets in the end; `null`: the one it had at its origin. */
+  status: z.enum(['active', 'suspended']).nullable().default(null),
 });
 export type HydrateCafPayload = z.output<typeof HydrateCafPayload>;
 

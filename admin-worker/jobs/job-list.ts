@@ -1,4 +1,5 @@
 import { applyMigrationsKind } from './apply-migrations-kind.ts';
+import { digestTenantKind } from './digest-tenant-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
 import { injectExtensionKind, withdrawExtensionKind } from './extension-kinds.ts';
@@ -9,6 +10,7 @@ import type { AnyJobKind } from './job-kind.ts';
 /** All kinds of jobs that can be asked for. What they do is in `admin-worker/runner/job-definitions.ts`. */
 export const JOB_KINDS: readonly AnyJobKind[] = [
   applyMigrationsKind,
+  digestTenantKind,
   ejectTenantKind,
   exportCafKind,
   flipBackTenantKind,

@@ -1,4 +1,5 @@
 import { applyMigrations } from '../jobs/apply-migrations.ts';
+import { digestTenant } from '../jobs/digest-tenant.ts';
 import { ejectTenant } from '../jobs/eject-tenant.ts';
 import { exportCaf } from '../jobs/export-caf.ts';
 import { flipBackTenant } from '../jobs/flip-back-tenant.ts';
@@ -10,6 +11,7 @@ import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 /** Every kind of job a runner works on. Each is also in `admin-worker/jobs/job-list.ts`, for the API. */
 export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
   applyMigrations,
+  digestTenant,
   ejectTenant,
   exportCaf,
   flipBackTenant,
