@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { Passphrase, secretMark, sealPassphrase } from '../caf/passphrase.ts';
+import { Passphrase, sealPassphrase, secretMark } from '../caf/passphrase.ts';
 import { digestTenantKind } from '../jobs/digest-tenant-kind.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';

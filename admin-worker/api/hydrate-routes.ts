@@ -49,10 +49,8 @@ export const HydrateInput = z.strictObject({
 export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/', async (c) => {
-    const { upload, passphrase, as, hosts, extensions, backends, leave_out, status, ...options } = await readBody(
-      c,
-      HydrateInput,
-    );
+    const { upload, passphrase, as, hosts, extensions, backends, leave_out, status, ...options } =
+      await readBody(c, HydrateInput);
     const { masterKey, dataDir } = services;
     await sizeOf(dataDir, upload);
     const header = await headerOf(uploadPath(dataDir, upload));
