@@ -13,6 +13,7 @@ import {
 import { publishManifest, sweepPayloads, withdrawManifest } from '../containers/payload-volume.ts';
 import type { PhantomServices } from '../containers/phantom-services.ts';
 import { rehearse } from '../containers/rehearse.ts';
+import { hasStaged } from '../containers/staged-files.ts';
 import { waitForLinked, waitForWithdrawn } from '../containers/wait-for-linker.ts';
 import { databasesWith } from '../extensions/extension-users.ts';
 import { type JobContext, JobError } from './job.ts';
@@ -97,7 +98,10 @@ export async function stageStep(context: Context, bundle: Bundle, wanted: string
 export async function unstage(context: Context, bundle: Bundle): Promise<void> {
   const injection = injectionOf(context, bundle);
   await removeContainersOf(injection);
-  await sweepPayloads(volumeOptions(injection, await openCore(injection)), bundle.name);
+  const core = await openCore(injection);
+  const published = core.manifests.get(bundle.name)?.manifest?.digest;
+  if (await hasStaged(injection.db, { jobId: injection.jobId, bundle: bundle.name, published }))
+    await sweepPayloads(volumeOptions(injection, core), bundle.name);
 }
 
 export async function rehearseStep(context: Context, bundle: Bundle): Promise<void> {
