@@ -33,7 +33,7 @@ export function pinnedImage({ images }: PhantomServices, bundle: Bundle): string
   if (repository !== undefined && digest !== undefined) return `${repository}@${digest}`;
   throw new JobError(`No image is pinned for the bundle '${name}'`, {
     code: 'not_pinned',
-    hint: `Set extensions.images.${name} to ${repository ?? '<repository>'}@sha256:<digest>: tags move, so they are never pulled`,
+    hint: `\`npm run pin-images\` pins it where its registry can be reached; or set extensions.images.${name} to ${repository ?? '<repository>'}@sha256:<digest>. Tags move, so they are never pulled`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Settings } from '../../gateway/platform/settings.ts';
+import { imagesOf, readPins } from '../pinning/pinned-images.ts';
 import { dockerodeEngine } from './dockerode-engine.ts';
 import type { PhantomServices } from './phantom-services.ts';
 
@@ -15,6 +16,15 @@ export function openPhantom({
   const { coreContainer, images } = extensions;
   const spoolDir = join(dataDir, 'spool');
   return {
-    phantom: { engine: dockerodeEngine(containerEngine), coreContainer, key: phantomKey, images, spoolDir },
+    phantom: {
+      engine: dockerodeEngine(containerEngine),
+      coreContainer,
+      key: phantomKey,
+      // Read anew each time: what is pinned counts without a restart. What the configuration says wins.
+      get images() {
+        return { ...imagesOf(readPins(dataDir)), ...images };
+      },
+      spoolDir,
+    },
   };
 }

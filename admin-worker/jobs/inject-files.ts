@@ -16,6 +16,7 @@ import { tryParseManifest } from '../containers/manifest.ts';
 import { publishManifest, sweepPayloads, withdrawManifest } from '../containers/payload-volume.ts';
 import type { PhantomServices } from '../containers/phantom-services.ts';
 import { type Rehearsal, rehearse } from '../containers/rehearse.ts';
+import { hasStaged } from '../containers/staged-files.ts';
 import { volumeContents } from '../containers/volume-contents.ts';
 import { waitForLinked, waitForWithdrawn } from '../containers/wait-for-linker.ts';
 import { forgetBundle, recordBundle } from '../extensions/bundle-records.ts';
@@ -115,8 +116,17 @@ export async function stageStep(
 /** Deletes payloads that no manifest names: what was staged and not published. */
 export async function unstage(context: Context, bundle: Bundle): Promise<void> {
   const injection = injectionOf(context, bundle);
+  await removeContainersOf(injection);
+  const core = await openCore(injection);
+  const published = core.manifests.get(bundle.name)?.manifest?.digest;
+  const isStaged = await hasStaged(injection.db, {
+    jobId: injection.jobId,
+    bundle: bundle.name,
+    published,
+  });
+  if (!isStaged) return;
   const { linked } = await volumeContents(context.services.shared);
-  await sweepPayloads(volumeOptions(injection, await openCore(injection)), { bundle: bundle.name, linked });
+  await sweepPayloads(volumeOptions(injection, core), { bundle: bundle.name, linked });
 }
 
 export async function rehearseStep(
