@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono';
 import { BATCH_PATH } from './api-request/parse-batch.ts';
 import { errorResponse } from './errors/error-response.ts';
+import { forwardedTenant } from './errors/forwarded-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { HttpResponse } from './errors/http-response.ts';
 import { toGatewayError } from './errors/to-gateway-error.ts';
@@ -63,7 +64,7 @@ async function answer(
   try {
     response = await serve(http, services, trace);
   } catch (error) {
-    response = failed(error, http, services, trace);
+    response = await forwardedOrFailed(error, http, services, trace);
   }
   if (!trace.isOpen) trace.finish(response.status, services.observe);
   return response;
@@ -82,15 +83,32 @@ async function preflight(http: HttpRequest, services: Services, trace: RequestTr
   try {
     const { schemaCaches } = services;
     const registered = await services.resolveTenant(http);
+    if (registered.forward !== undefined) return await services.forwarder.forward(http, registered, trace);
     trace.tenant = schemaCaches.withSettings(registered, schemaCaches.current(registered));
   } catch {
-    // An unknown host or an unreachable registry is told by the request that follows.
+    // An unknown host, an unreachable registry or installation is told by the request that follows.
   }
   const headers = {
     'X-Request-Id': trace.requestId,
     ...preflightHeaders(http.headers, trace.tenant?.settings),
   };
   return { status: 200, headers: { ...headers, 'Content-Length': '0' }, body: undefined };
+}
+
+/** A write that was held while its tenant moved to another installation goes there now, with the body that was read of it. */
+async function forwardedOrFailed(
+  thrown: unknown,
+  http: HttpRequest,
+  services: Services,
+  trace: RequestTrace,
+): Promise<HttpResponse> {
+  const tenant = forwardedTenant(thrown);
+  if (tenant === undefined) return failed(thrown, http, services, trace);
+  try {
+    return await services.forwarder.forward(http, tenant, trace);
+  } catch (error) {
+    return failed(error, http, services, trace);
+  }
 }
 
 function failed(thrown: unknown, http: HttpRequest, services: Services, trace: RequestTrace): HttpResponse {

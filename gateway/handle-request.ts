@@ -37,6 +37,7 @@ export async function handleRequest(
   const registered = found instanceof Promise ? await found : found;
   trace.tenant = registered;
   trace.lap('tenant');
+  if (registered.forward !== undefined) return services.forwarder.forward(http, registered, trace);
   const { headers } = http;
   const { limits } = registered;
   if (limits.requestsPerSecond !== undefined) services.rateLimit.take(registered);

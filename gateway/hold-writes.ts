@@ -1,3 +1,4 @@
+import { ForwardedError } from './errors/forwarded-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import { isMovedError } from './errors/moved-error.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
@@ -11,7 +12,7 @@ const MAX_MOVES = 3;
 /**
  * Has writes of a tenant that is being moved wait, and then run where the tenant is by then: its names are the same there, so the statements are too. A write that
  * this process sends to a place the tenant has left, because it has not heard of the move, is refused there as a whole and goes the same way.
- * Reads go on.
+ * Reads go on. A write whose tenant is at another installation by then rejects with a `ForwardedError`.
  */
 export function holdWrites(on: OnUpstream, hold: WriteHold): OnUpstream {
   const write = async <T>(
@@ -24,6 +25,7 @@ export function holdWrites(on: OnUpstream, hold: WriteHold): OnUpstream {
       if (place.status === 'moving') {
         const found = await hold.wait(place);
         if (signal.aborted) throw new GatewayError('GW902');
+        if (found.forward !== undefined) throw new ForwardedError(found);
         place = found;
       }
       try {
@@ -31,6 +33,7 @@ export function holdWrites(on: OnUpstream, hold: WriteHold): OnUpstream {
       } catch (error) {
         if (!isMovedError(error)) throw error;
         const found = await hold.current(place);
+        if (found.forward !== undefined) throw new ForwardedError(found);
         if ((found.epoch === place.epoch && found.status !== 'moving') || moves === MAX_MOVES) {
           throw new GatewayError('GW103', { headers: { 'Retry-After': '2' }, cause: error });
         }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
+import { Forwarder } from './forward/forwarder.ts';
 import { holdWrites } from './hold-writes.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
@@ -41,6 +42,7 @@ export interface Services {
   readonly templates: QueryTemplates;
   readonly runTransaction: RunOnUpstream;
   readonly streamTransaction: StreamOnUpstream;
+  readonly forwarder: Forwarder;
   /** Why requests cannot be served; `undefined` when they can. Once ready, a control database that is down changes nothing. */
   readiness(): string | undefined;
   /** From here on `readiness` says that the process is ending. */
@@ -124,6 +126,19 @@ export function createServices(
     'Writes that wait for the move of their tenant.',
     () => writeHold.count,
   );
+  const forwarder = new Forwarder({
+    observe,
+    networkPolicy,
+    isTrustedProxy,
+    maxBodyBytes: config.gateway.maxBodyBytes,
+    maxRequests: config.gateway.forwardMaxRequests,
+    timeoutMs: config.gateway.forwardTimeoutMs,
+  });
+  metrics.gauge(
+    'cascata_forwarded_requests',
+    'Requests under way to installations that their tenants have moved to.',
+    () => forwarder.count,
+  );
   return {
     config,
     observe,
@@ -151,6 +166,7 @@ export function createServices(
       }),
       writeHold,
     ),
+    forwarder,
     readiness() {
       if (state.isDraining) return 'shutting down';
       if (!state.isReached) return 'the tenant registry has not answered yet';
@@ -165,7 +181,7 @@ export function createServices(
       schemaCaches.close();
       await reaching;
       await monitor.close();
-      await Promise.all([listener.close(), schemaReload.close(), pools.close()]);
+      await Promise.all([listener.close(), schemaReload.close(), pools.close(), forwarder.close()]);
       await registry.close();
     },
   };

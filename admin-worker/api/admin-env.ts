@@ -16,4 +16,6 @@ export interface AdminEnv {
 export interface ApiServices extends AdminServices {
   readonly boss: PgBoss;
   readonly jobChanges: JobChanges;
+  /** Where others reach the gateway, as far as the operator has said so. */
+  readonly gatewayUrl: string | undefined;
 }

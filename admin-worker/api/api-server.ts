@@ -2,8 +2,10 @@ import type { Server } from 'node:http';
 import { serve } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Metrics } from '../../gateway/platform/metrics.ts';
+import type { Settings } from '../../gateway/platform/settings.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { openSender } from '../jobs/queue.ts';
+import { startFreezeSweeper } from '../moves/expired-freezes.ts';
 import { type OpenServicesOptions, openAdminServices } from '../open-services.ts';
 import type { ApiServices } from './admin-env.ts';
 import { createAdminApp } from './app.ts';
@@ -18,6 +20,8 @@ export interface ApiServerOptions extends Omit<OpenServicesOptions, 'process'> {
   readonly port: number;
   readonly metrics: Metrics;
   readonly failureDelayMs?: number;
+  /** Default: nobody has said where others reach the gateway. */
+  readonly gateway?: Pick<Settings['gateway'], 'publicUrl'> | undefined;
 }
 
 export interface ApiServer {
@@ -33,7 +37,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const opened = openAdminServices({ ...options, process: 'admin-api' });
   const boss = openSender(opened.control, (cause) => observe({ kind: 'registry-unreachable', cause }));
   const jobChanges = new JobChanges(options.controlDatabaseUrl);
-  const services: ApiServices = { ...opened, boss, jobChanges };
+  const services: ApiServices = { ...opened, boss, jobChanges, gatewayUrl: options.gateway?.publicUrl };
   const app = createAdminApp({
     services,
     metrics,
@@ -44,7 +48,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       ...(failureDelayMs === undefined ? {} : { failureDelayMs }),
     },
   });
+  const sweeper = startFreezeSweeper(services);
   const close = async () => {
+    await sweeper.close();
     await jobChanges.close();
     await boss.stop({ graceful: false });
     await opened.close();

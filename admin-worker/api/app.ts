@@ -8,15 +8,18 @@ import { AdminError } from './admin-error.ts';
 import { adoptRoutes } from './adopt-routes.ts';
 import { type AuthenticateOptions, authenticate } from './authenticate.ts';
 import { clusterExtensionRoutes } from './cluster-extension-routes.ts';
+import { digestRoutes } from './digest-routes.ts';
 import { ejectRoutes } from './eject-routes.ts';
 import { errorResponse, toAdminError } from './error-response.ts';
 import { archiveRoutes, exportRoutes } from './export-routes.ts';
 import { extensionRoutes } from './extension-routes.ts';
 import { hydrateRoutes } from './hydrate-routes.ts';
+import { installationRoutes } from './installation-routes.ts';
 import { renderJobMetrics } from './job-metrics.ts';
 import { jobRoutes } from './job-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
+import { moveRoutes } from './move-routes.ts';
 import { openapiDocument } from './openapi.ts';
 import { tenantRoutes } from './tenant-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
@@ -98,6 +101,9 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', exportRoutes(services));
   app.route('/v1/tenants', adoptRoutes(services));
   app.route('/v1/tenants', ejectRoutes(services));
+  app.route('/v1/tenants', moveRoutes(services));
+  app.route('/v1/tenants', digestRoutes(services));
+  app.route('/v1/installation', installationRoutes(services));
   app.route('/v1/hydrate', hydrateRoutes(services));
   app.route('/v1/tenants', extensionRoutes(services));
   app.route('/v1/extensions', clusterExtensionRoutes(services));
@@ -134,7 +140,7 @@ function routeOf(path: string): string {
     .replace(/^(\/v1\/(?:tenants|jobs|uploads))\/[^/]+/, '$1/:id')
     .replace(/^(\/v1\/tenants\/:id\/extensions)\/[^/]+$/, '$1/:name')
     .replace(
-      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate|extensions)|live|ready|metrics|openapi\.json)).*$/,
+      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate|extensions|installation)|live|ready|metrics|openapi\.json)).*$/,
       '(unknown)',
     );
 }

@@ -12,6 +12,7 @@ import { ejectTenantKind } from '../jobs/eject-tenant-kind.ts';
 import { flipBackTenantKind } from '../jobs/flip-back-tenant-kind.ts';
 import { repatriateTenantKind } from '../jobs/repatriate-tenant-kind.ts';
 import { databaseOf } from '../jobs/tenant-connection.ts';
+import { refuseAway } from '../tenants/refuse-away.ts';
 import { CaCertificate, Dsn } from '../tenants/tenant-input.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
@@ -225,7 +226,7 @@ async function movedTenant(
 async function movableTenant({ control }: ApiServices, id: string): Promise<TenantRecord> {
   const tenant = await findTenant(control, id);
   if (tenant === undefined) throw tenantNotFound(id);
-  if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+  refuseAway(tenant);
   if (tenant.placement_kind !== 'remote') return tenant;
   throw new AdminError('conflict', `The tenant '${id}' has a database of its own already`, {
     hint: 'PATCH changes its connection string',

@@ -8,6 +8,7 @@ import { availableExtensions, installedExtensions } from '../extensions/extensio
 import { problemOfPlacement } from '../extensions/extension-target.ts';
 import { injectExtensionKind, withdrawExtensionKind } from '../jobs/extension-kinds.ts';
 import { databaseOf } from '../jobs/tenant-connection.ts';
+import { refuseAway } from '../tenants/refuse-away.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { acceptJob, JobOptions } from './accept-job.ts';
@@ -129,7 +130,7 @@ async function allowed(
   const problem = problemOfPlacement(entry, tenant);
   if (problem !== undefined)
     throw new AdminError('invalid_request', problem, { details: [{ path: 'name', message: problem }] });
-  if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+  refuseAway(tenant);
   return tenant;
 }
 

@@ -41,6 +41,10 @@ export const HydrateInput = z.strictObject({
   isolation: Isolation.optional().describe(
     "Of the placement shared, in place of the archive's; has to be given for a tenant that was trusted",
   ),
+  status: z
+    .enum(['active', 'suspended'])
+    .optional()
+    .describe('That the tenant gets in the end. Default: the one it had at its origin'),
   ...JobOptions,
 });
 
@@ -48,7 +52,7 @@ export const HydrateInput = z.strictObject({
 export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/', async (c) => {
-    const { upload, passphrase, as, hosts, extensions, isolation, backends, leave_out, ...options } =
+    const { upload, passphrase, as, hosts, extensions, isolation, backends, leave_out, status, ...options } =
       await readBody(c, HydrateInput);
     const { masterKey, dataDir } = services;
     await sizeOf(dataDir, upload);
@@ -69,6 +73,7 @@ export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
       extensions,
       leaveOut: [...new Set(leave_out)],
       isolation: isolation ?? null,
+      status: status ?? null,
     };
     return acceptJob(c, services, {
       kind: hydrateCafKind,

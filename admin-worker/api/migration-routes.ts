@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { applyMigrationsKind } from '../jobs/apply-migrations-kind.ts';
 import { announceSchemaChange } from '../jobs/tenant-migrations.ts';
 import { MIGRATION_NAME, migrationChecksum } from '../provision/migration-file.ts';
+import { refuseAway } from '../tenants/refuse-away.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
-import { AdminError } from './admin-error.ts';
 import { readBody } from './read-body.ts';
 
 const Migration = z.strictObject({
@@ -60,7 +60,7 @@ export function migrationRoutes(services: ApiServices): Hono<AdminEnv> {
       async prepare(client) {
         const tenant = await findTenant(client, id);
         if (tenant === undefined) throw tenantNotFound(id);
-        if (tenant.status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
+        refuseAway(tenant);
       },
     });
   });

@@ -5,6 +5,7 @@ import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
 import { AdoptInput } from './adopt-routes.ts';
 import { ClusterExtensionsInput } from './cluster-extension-routes.ts';
+import { DigestInput } from './digest-routes.ts';
 import {
   DeleteOldCopyInput,
   EjectInput,
@@ -19,6 +20,7 @@ import { HydrateInput } from './hydrate-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
+import { EndForwardQuery, FreezeInput, MoveInput, MoveNotesInput } from './move-routes.ts';
 import { ListTenantsQuery } from './tenant-routes.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -45,6 +47,10 @@ export function openapiDocument(): Json {
         RepatriatePreflight: jsonSchema(RepatriatePreflightInput),
         DeleteOldCopy: jsonSchema(DeleteOldCopyInput),
         Hydrate: jsonSchema(HydrateInput),
+        Digest: jsonSchema(DigestInput),
+        Move: jsonSchema(MoveInput),
+        MoveNotes: jsonSchema(MoveNotesInput),
+        Freeze: jsonSchema(FreezeInput),
         Extension: jsonSchema(ExtensionInput),
         ClusterExtensions: jsonSchema(ClusterExtensionsInput),
         WithdrawExtension: jsonSchema(WithdrawExtensionInput),
@@ -302,6 +308,53 @@ function paths(): Json {
         body: 'Export',
         makesJob: true,
       }),
+    },
+    '/v1/tenants/{id}/digest': {
+      ...job,
+      post: operation({
+        summary: 'Tell what a tenant holds, as hashes, as a job',
+        status: '202',
+        body: 'Digest',
+        makesJob: true,
+      }),
+    },
+    '/v1/tenants/{id}/move': {
+      ...job,
+      post: operation({
+        summary: 'Note that a tenant is to move to another installation, or find that again',
+        status: '201',
+        body: 'Move',
+      }),
+      get: operation({ summary: 'Show how far that has come', status: '200' }),
+      patch: operation({ summary: 'Keep notes with it', status: '200', body: 'MoveNotes' }),
+      delete: operation({ summary: 'Give it up: the tenant is here as it was', status: '204' }),
+    },
+    '/v1/tenants/{id}/move/freeze': {
+      ...job,
+      post: operation({
+        summary: 'Have writes wait, for as long as this is asked for again',
+        status: '200',
+        body: 'Freeze',
+      }),
+    },
+    '/v1/tenants/{id}/move/unfreeze': {
+      ...job,
+      post: operation({ summary: 'Let writes go on here', status: '200' }),
+    },
+    '/v1/tenants/{id}/move/forward': {
+      ...job,
+      post: operation({ summary: 'From here on the tenant is there: forward its requests', status: '200' }),
+    },
+    '/v1/tenants/{id}/forward': {
+      ...job,
+      delete: operation({
+        summary: 'End that requests are forwarded',
+        status: '204',
+        parameters: queryParameters(EndForwardQuery),
+      }),
+    },
+    '/v1/installation': {
+      get: operation({ summary: 'What another installation has to know of this one', status: '200' }),
     },
     '/v1/uploads': { post: operation({ summary: 'Begin an upload', status: '201' }) },
     '/v1/uploads/{id}': {

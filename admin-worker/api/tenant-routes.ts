@@ -14,7 +14,7 @@ import { readBody, readQuery } from './read-body.ts';
 export const ListTenantsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   after: z.string().optional().describe('Id of the last tenant of the page before'),
-  status: z.enum(['active', 'suspended', 'moving']).optional(),
+  status: z.enum(['active', 'suspended', 'moving', 'forwarded']).optional(),
 });
 
 /** `/v1/tenants` */
@@ -56,7 +56,11 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
         details: [{ path: 'confirm', message: 'must be the id of the tenant' }],
       });
     }
-    await deleteTenant(services, { id, actor: c.get('actor') });
+    const contents = c.req.query('contents');
+    if (contents !== undefined && contents !== 'delete') {
+      throw new AdminError('invalid_request', 'contents can be "delete", or absent');
+    }
+    await deleteTenant(services, { id, withContents: contents === 'delete', actor: c.get('actor') });
     return c.body(null, 204);
   });
 

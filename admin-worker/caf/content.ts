@@ -12,13 +12,16 @@ export const VECTORS_PREFIX = 'vectors/';
 const Count = z.int().min(0);
 const SetDigest = z.string().regex(/^-?\d{1,40}:-?\d{1,40}$/);
 
-const Collection = z.strictObject({
+export const CollectionContent = z.strictObject({
   name: z.string().min(1).max(255),
   points: Count,
   /** Of ids, payloads and vectors; `null` for a collection that changed while it was read. */
   digest: SetDigest.nullable(),
 });
-export type CollectionContent = z.output<typeof Collection>;
+export type CollectionContent = z.output<typeof CollectionContent>;
+
+/** Of all files: the digest is one of keys, bytes and headers, in whatever order. */
+export const FilesContent = z.strictObject({ count: Count, bytes: Count, digest: SetDigest });
 
 /** `content` of the manifest of a tenant's archive: what has to be the same at the other end. */
 export const TenantContent = z.strictObject({
@@ -36,9 +39,8 @@ export const TenantContent = z.strictObject({
   /** What the tenant has besides its database; `none` is said, not left out. */
   storage: z.enum(['none', 'included']),
   vectors: z.enum(['none', 'included']),
-  /** Of all files: the digest is one of keys, bytes and headers, in whatever order. */
-  files: z.strictObject({ count: Count, bytes: Count, digest: SetDigest }).optional(),
-  collections: z.array(Collection).readonly().default([]),
+  files: FilesContent.optional(),
+  collections: z.array(CollectionContent).readonly().default([]),
   /** Jobs of pg_cron; what they are is sealed. */
   scheduled_jobs: Count.default(0),
 });

@@ -7,10 +7,14 @@ import { STORAGE_PREFIX, type TenantContent } from './content.ts';
 import { refuseTakenFiles, refuseUnplainKeys, writeLocalFiles } from './local-files.ts';
 import { type FileEntry, withStore, writeObjects } from './s3-files.ts';
 
-/** Writes a tenant's files, wherever they are. */
+/** Writes a tenant's files, wherever they are; `writer` may be one that only hashes. */
 export async function writeFiles(
   context: JobContext,
-  options: { readonly tenantId: string; readonly place: S3Place | undefined; readonly writer: ArchiveWriter },
+  options: {
+    readonly tenantId: string;
+    readonly place: S3Place | undefined;
+    readonly writer: Pick<ArchiveWriter, 'add'>;
+  },
 ): Promise<Pick<TenantContent, 'storage' | 'files'>> {
   const { tenantId, place, writer } = options;
   const files =

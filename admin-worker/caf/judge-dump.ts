@@ -1,3 +1,4 @@
+import { FENCE_NAME } from '../ejection/fence.ts';
 import { isSignificant, keywordOf, nameOf, type SqlToken } from '../provision/sql-lexer.ts';
 import { type SqlTextStatement, splitStatements } from '../provision/sql-statements.ts';
 import type { TenantRoles } from '../provision/tenant-names.ts';
@@ -28,6 +29,8 @@ export function judgeEntry(entry: DumpEntry, owner: DumpOwner): boolean {
     throw refused('foreign-statement', `${nameOfEntry(entry)} does not say what it has to`);
   }
   if (LEFT_OUT.has(entry.kind) || (entry.schema === '' && entry.tag.startsWith('DATABASE '))) return false;
+  // A tenant that is moving was closed to writers while it was dumped.
+  if (entry.kind === 'TRIGGER' && entry.tag.endsWith(` ${FENCE_NAME}`)) return false;
   const heads = Object.hasOwn(KINDS, entry.kind) ? KINDS[entry.kind] : undefined;
   if (heads === undefined) throw foreignObject(entry, 'no tenant has such');
   const isPlain = entry.schema === '';

@@ -19,7 +19,7 @@ export function storageDir(dataDir: string, tenantId: string): string {
  * Headers that files had in an object store, which no file system keeps: one JSON a line, as `meta` of the entry was. It holds for files that have
  * not changed since.
  */
-function headersPath(dataDir: string, tenantId: string): string {
+export function headersPath(dataDir: string, tenantId: string): string {
   return join(dataDir, 'storage', `${tenantId}.headers.jsonl`);
 }
 
@@ -30,7 +30,7 @@ function headersPath(dataDir: string, tenantId: string): string {
  */
 export async function writeLocalFiles(
   context: JobContext,
-  { tenantId, writer }: { readonly tenantId: string; readonly writer: ArchiveWriter },
+  { tenantId, writer }: { readonly tenantId: string; readonly writer: Pick<ArchiveWriter, 'add'> },
 ): Promise<TenantContent['files']> {
   const { dataDir } = context.services;
   const root = storageDir(dataDir, tenantId);

@@ -33,7 +33,7 @@ export function withStore<T>(
 /** Writes all objects below the tenant's prefix, in the order that the store lists them in. */
 export function writeObjects(
   context: JobContext,
-  { place, writer }: { readonly place: S3Place; readonly writer: ArchiveWriter },
+  { place, writer }: { readonly place: S3Place; readonly writer: Pick<ArchiveWriter, 'add'> },
 ): Promise<NonNullable<TenantContent['files']>> {
   return withStore(context, place, async (store) => {
     const sum = new FileSum();

@@ -12,6 +12,7 @@ import { type SecretsDocument, secretsDocument, tenantDocument } from '../caf/te
 import { writeDatabase } from '../caf/write-database.ts';
 import { type MadeSnapshots, undoSnapshots, writeVectors } from '../caf/write-vectors.ts';
 import { withPooled } from '../connections.ts';
+import { asItWas } from '../moves/as-it-was.ts';
 import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { dropLoginsOf } from '../provision/migration-login.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
@@ -84,8 +85,7 @@ async function exportable({ services, payload }: Context): Promise<TenantRecord>
       hint: 'Archives are made of tenants with the placement shared or database',
     });
   }
-  if (tenant.status === 'moving') throw new JobError(`The tenant '${tenant.id}' is being moved`);
-  return tenant;
+  return asItWas(services.control, tenant);
 }
 
 function snapshotsOf(context: Context): MadeSnapshots {

@@ -16,6 +16,8 @@ const HydrateCafPayload = z.strictObject({
   leaveOut: z.array(z.enum(LEAVABLE)).default([]),
   /** In place of the archive's, which may not say `trusted` by itself. */
   isolation: z.enum(['sealed', 'trusted']).nullable().default(null),
+  /** That it gets in the end; `null`: the one it had at its origin. */
+  status: z.enum(['active', 'suspended']).nullable().default(null),
 });
 export type HydrateCafPayload = z.output<typeof HydrateCafPayload>;
 

@@ -216,7 +216,7 @@ async function restore(context: Context): Promise<void> {
     state.tables = await compareDatabase(context, { tenant, archive });
     await restoreContents(context, { ...contentsOf(context, archive), begun: state });
     await restoreScheduledJobs(context, { tenant, jobs: jobsOf(context, archive) });
-    state.status = archive.document.status;
+    state.status = payload.status ?? archive.document.status;
   });
 }
 

@@ -1,6 +1,7 @@
 import { adoptTenantKind } from './adopt-tenant-kind.ts';
 import { applyMigrationsKind } from './apply-migrations-kind.ts';
 import { deleteOldCopyKind } from './delete-old-copy-kind.ts';
+import { digestTenantKind } from './digest-tenant-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
 import {
@@ -20,6 +21,7 @@ export const JOB_KINDS: readonly AnyJobKind[] = [
   applyMigrationsKind,
   deleteOldCopyKind,
   collectPayloadsKind,
+  digestTenantKind,
   ejectTenantKind,
   exportCafKind,
   flipBackTenantKind,

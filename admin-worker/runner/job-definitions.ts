@@ -2,6 +2,7 @@ import { adoptTenant } from '../jobs/adopt-tenant.ts';
 import { applyMigrations } from '../jobs/apply-migrations.ts';
 import { collectPayloads } from '../jobs/collect-payloads.ts';
 import { deleteOldCopy } from '../jobs/delete-old-copy.ts';
+import { digestTenant } from '../jobs/digest-tenant.ts';
 import { ejectTenant } from '../jobs/eject-tenant.ts';
 import { exportCaf } from '../jobs/export-caf.ts';
 import { flipBackTenant } from '../jobs/flip-back-tenant.ts';
@@ -18,6 +19,7 @@ export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
   applyMigrations,
   deleteOldCopy,
   collectPayloads,
+  digestTenant,
   ejectTenant,
   exportCaf,
   flipBackTenant,

@@ -1,4 +1,6 @@
 import { AdminError } from '../api/admin-error.ts';
+import { openBackends } from '../backends/backends.ts';
+import { deleteBackendContents, deleteLocalFiles } from '../caf/delete-contents.ts';
 import { inTransaction, sqlStateOf } from '../connections.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
@@ -11,23 +13,28 @@ import { tenantNotFound } from './update-tenant.ts';
 /** SQLSTATE of a lock that was not had in time, and of a database that cannot be cut off. */
 const IN_USE: ReadonlySet<string> = new Set(['55P03', '55006']);
 
+const CONTENTS_TIMEOUT_MS = 100_000;
+
 /**
- * Takes a tenant out of service, drops what it has on our cluster (a remote database is left alone), then its registry row.
+ * Takes a tenant out of service, drops what it has on our cluster (a remote database is left alone), its registry row and its files in `DATA_DIR`.
  * Interrupted, it leaves a suspended tenant that can be deleted again.
  *
+ * @param options.withContents objects in its bucket and its collections too
  * @throws {AdminError} `not_found`; `conflict` while a migration or a long query of the tenant is running
  */
 export async function deleteTenant(
   services: AdminServices,
-  { id, actor }: { id: string; actor: Actor },
+  { id, withContents, actor }: { id: string; withContents: boolean; actor: Actor },
 ): Promise<void> {
-  const { control, pgbouncer } = services;
+  const { control, pgbouncer, dataDir } = services;
   // Committed on its own: gateways stop sending requests before anything is dropped.
   const { rowCount } = await control.query(
-    `UPDATE control.tenants SET status = 'suspended', updated_at = now() WHERE id = $1`,
+    `UPDATE control.tenants
+     SET status = 'suspended', forward_url = NULL, forward_ca_certificate = NULL, updated_at = now() WHERE id = $1`,
     [id],
   );
   if (rowCount === 0) throw tenantNotFound(id);
+  if (withContents) await dropContents(services, id);
   await inTransaction(control, async (client) => {
     await lockTenant(client, id);
     const record = await findTenant(client, id, 'lock');
@@ -44,7 +51,27 @@ export async function deleteTenant(
       });
     }
   });
+  await deleteLocalFiles(dataDir, id);
   await pgbouncer?.sync();
+}
+
+/** @throws {AdminError} `unavailable` when the store or the vector server does not do it */
+async function dropContents(services: AdminServices, id: string): Promise<void> {
+  const record = await findTenant(services.control, id);
+  if (record === undefined) return;
+  const backends = openBackends(record, { tenantId: id, masterKey: services.masterKey });
+  try {
+    await deleteBackendContents(services, backends, AbortSignal.timeout(CONTENTS_TIMEOUT_MS));
+  } catch (cause) {
+    throw new AdminError(
+      'unavailable',
+      `The files or vectors of '${id}' could not be removed; it is suspended`,
+      {
+        hint: 'Try again, or without "contents=delete"',
+        cause,
+      },
+    );
+  }
 }
 
 async function lockTenant(client: Parameters<typeof findTenant>[0], id: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { AdminError } from '../api/admin-error.ts';
 import { inTransaction } from '../connections.ts';
+import { refuseWhileAway } from '../moves/tenant-move.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
 import { jwtColumns } from './jwt-input.ts';
@@ -20,6 +21,7 @@ export async function rotateKeys(
   return inTransaction(control, async (client) => {
     const before = await findTenant(client, id, 'lock');
     if (before === undefined) throw tenantNotFound(id);
+    await refuseWhileAway(client, id);
     const opaque = kinds.filter((kind) => kind !== 'jwt');
     if (opaque.length > 0) await replaceApiKeys(client, { tenantId: id, kinds: opaque, masterKey });
     if (kinds.includes('jwt')) {

@@ -17,11 +17,12 @@ const LIMITS = Object.fromEntries(LIMIT_NAMES.map((name) => [name, Limit])) as R
 
 const Row = z.object({
   id: z.string(),
-  status: z.enum(['active', 'suspended', 'moving']),
+  status: z.enum(['active', 'suspended', 'moving', 'forwarded']),
   placement_kind: z.enum(['shared', 'database', 'remote']),
   database_name: z.string().nullable(),
   sealed_connection_string: z.string().nullable(),
   ca_certificate: z.string().nullable(),
+  forward_url: z.string().nullable(),
   placement_display: z.object({
     primary: Place.optional(),
     replica: Place.optional(),
@@ -58,7 +59,7 @@ const Row = z.object({
 export type TenantRecord = z.infer<typeof Row>;
 
 const COLUMNS = `
-  t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.ca_certificate, t.placement_display, t.isolation, t.epoch, t.schema_prefix, t.role_prefix,
+  t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.ca_certificate, t.forward_url, t.placement_display, t.isolation, t.epoch, t.schema_prefix, t.role_prefix,
   t.jwt_kind, t.sealed_jwt, t.jwks_url, t.keys_issued_at, t.require_api_key,
   ${LIMIT_NAMES.map((name) => `t.${name}`).join(', ')}, t.postgrest, t.backends, t.sealed_backends, t.created_at, t.updated_at,
   ARRAY(SELECT h.host FROM control.tenant_hosts h WHERE h.tenant_id = t.id ORDER BY h.host) AS hosts,

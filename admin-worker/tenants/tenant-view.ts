@@ -10,6 +10,8 @@ export interface TenantView {
   readonly placement: PlacementView;
   readonly isolation: string;
   readonly epoch: number;
+  /** The gateway of the other installation that requests are sent to; of tenants with the status `forwarded`. */
+  readonly forwarded_to?: string;
   readonly jwt: { readonly kind: string; readonly url?: string };
   readonly require_api_key: boolean;
   /** `null`: the gateway's default. */
@@ -57,6 +59,7 @@ export function tenantView(record: TenantRecord): TenantView {
     placement: placementView(record),
     isolation: record.isolation,
     epoch: record.epoch,
+    ...(record.forward_url === null ? {} : { forwarded_to: record.forward_url }),
     jwt:
       record.jwks_url === null ? { kind: record.jwt_kind } : { kind: record.jwt_kind, url: record.jwks_url },
     require_api_key: record.require_api_key,

@@ -5,6 +5,7 @@ import { AdminError } from '../api/admin-error.ts';
 import { changedBackendColumns, givenBackends } from '../backends/backends.ts';
 import { refuseTakenPlaces, tryBackends } from '../backends/check-backends.ts';
 import { inTransaction } from '../connections.ts';
+import { refuseWhileAway } from '../moves/tenant-move.ts';
 import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
@@ -36,6 +37,7 @@ export async function updateTenant(
     after = await inTransaction(services.control, async (client) => {
       const before = await findTenant(client, id, 'lock');
       if (before === undefined) throw tenantNotFound(id);
+      await refuseWhileAway(client, id);
       if (input.placement !== undefined) await refuseMoving(client, before, input.placement.kind);
       if (input.isolation !== undefined && input.isolation !== before.isolation) {
         await openNewWay(services, { control: client, before, isolation: input.isolation });

@@ -72,6 +72,13 @@ export const ERROR_CODES = {
     status: 503,
     message: "The project's connection string leads to an address that this installation does not allow",
   },
+  GW205: { status: 503, message: 'The installation that this project has moved to cannot be reached' },
+  GW206: { status: 502, message: 'The installation that this project has moved to broke off' },
+  GW207: {
+    status: 504,
+    message: 'The installation that this project has moved to did not answer in time',
+  },
+  GW208: { status: 508, message: 'This request is being forwarded in a circle' },
   GW301: { status: 429, message: 'Too many requests' },
   GW302: { status: 413, message: 'Request body too large' },
   GW303: { status: 431, message: 'Request header fields too large' },

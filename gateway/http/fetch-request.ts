@@ -9,6 +9,7 @@ export class FetchRequest implements HttpRequest {
   readonly remoteAddress: string | undefined = undefined;
   readonly #raw: Request;
   #headers: Readonly<Record<string, string>> | undefined;
+  #reading: Promise<Uint8Array> | undefined;
 
   constructor(raw: Request) {
     this.#raw = raw;
@@ -42,7 +43,17 @@ export class FetchRequest implements HttpRequest {
     return this.#raw.signal;
   }
 
-  async readBody(maxBytes: number): Promise<Uint8Array> {
+  readBody(maxBytes: number): Promise<Uint8Array> {
+    this.#reading = this.#read(maxBytes);
+    return this.#reading;
+  }
+
+  async passBody(maxBytes: number): Promise<Uint8Array | undefined> {
+    if (this.#reading !== undefined) return await this.#reading;
+    return this.#raw.body === null ? undefined : await this.#read(maxBytes);
+  }
+
+  async #read(maxBytes: number): Promise<Uint8Array> {
     if (isEncoded(this.headers['content-encoding'])) throw encoded();
     const chunks: Uint8Array[] = [];
     let size = 0;

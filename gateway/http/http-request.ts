@@ -22,6 +22,12 @@ export interface HttpRequest {
    * @throws {GatewayError} `GW302` (413) as soon as it is known to be larger, `GW307` (415) when it is compressed, `GW902` when the client goes away meanwhile
    */
   readBody(maxBytes: number): Promise<Uint8Array>;
+
+  /**
+   * The body for somebody else to read: whole where `readBody` was called before, else as it comes; `undefined` when there is none. Iterating throws as
+   * `readBody` does.
+   */
+  passBody(maxBytes: number): Promise<Uint8Array | AsyncIterable<Uint8Array> | undefined>;
 }
 
 /** What is asked for, and with which query; both as sent. */

@@ -1,6 +1,6 @@
 import type { HttpRequest, RequestTarget } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
-import { readNodeBody } from './read-body.ts';
+import { hasBody, passNodeBody, readNodeBody } from './read-body.ts';
 
 /**
  * A request of Node's server. Headers are Node's own object, and the body is read from Node's own stream: a `Headers` and a
@@ -12,6 +12,7 @@ export class NodeRequest implements HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly #node: NodeBindings;
   #controller: AbortController | undefined;
+  #reading: Promise<Uint8Array> | undefined;
 
   /** @param target normalised: what the client sent may be an absolute URL, or hold dot segments */
   constructor(node: NodeBindings, { path, rawQuery }: RequestTarget) {
@@ -62,6 +63,12 @@ export class NodeRequest implements HttpRequest {
   }
 
   readBody(maxBytes: number): Promise<Uint8Array> {
-    return readNodeBody(this.#node, maxBytes);
+    this.#reading = readNodeBody(this.#node, maxBytes);
+    return this.#reading;
+  }
+
+  async passBody(maxBytes: number): Promise<Uint8Array | AsyncIterable<Uint8Array> | undefined> {
+    if (this.#reading !== undefined) return await this.#reading;
+    return hasBody(this.#node.incoming) ? passNodeBody(this.#node, maxBytes) : undefined;
   }
 }

@@ -48,6 +48,35 @@ export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: num
 }
 
 /**
+ * A body as it comes, for whoever passes it on. Compressed ones are not for us to judge.
+ *
+ * Throws `GW302` as soon as it is known to be too large, and `GW902` when the client goes away.
+ */
+export function passNodeBody(
+  { incoming, outgoing }: NodeBindings,
+  maxBytes: number,
+): AsyncIterable<Uint8Array> {
+  const { headers } = incoming;
+  if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
+  return countedPieces(incoming, maxBytes);
+}
+
+async function* countedPieces(incoming: IncomingMessage, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  try {
+    // The rest of a body that is not wanted is thrown away when the answer is sent, not by cutting the connection.
+    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
+      size += (chunk as Uint8Array).length;
+      if (size > maxBytes) throw tooLarge(maxBytes);
+      yield chunk as Uint8Array;
+    }
+  } catch (error) {
+    throw error instanceof GatewayError ? error : new GatewayError('GW902', { cause: error });
+  }
+}
+
+/**
  * Reads and throws away what is left of a body once its request was answered. Cutting the connection at once would make many
  * clients lose the answer, since they read only after they have sent everything; keeping it lets the next request follow.
  */

@@ -40,6 +40,9 @@ const SETTINGS = {
       streamStallTimeoutMs: milliseconds,
       moveHoldTimeoutMs: milliseconds,
       moveHoldMaxRequests: count,
+      forwardTimeoutMs: milliseconds,
+      forwardMaxRequests: count,
+      publicUrl: z.url({ protocol: /^https?$/ }),
       serverHeader: z.boolean(),
       trustedProxies: z.array(cidr).readonly(),
     })

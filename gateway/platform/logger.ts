@@ -85,6 +85,7 @@ function levelOf(observation: Observation): Level | undefined {
       return 'debug';
     case 'tenant-cache':
     case 'jwt-cache':
+    case 'request-forwarded':
       return undefined;
     default:
       return observation satisfies never;

@@ -145,6 +145,11 @@ function createFamilies() {
     breakers: counter('cascata_upstream_breaker_total', 'Changes of circuit breakers by new state.', [
       'state',
     ]),
+    forwarded: counter(
+      'cascata_forwarded_requests_total',
+      'Requests sent on to the installation that their tenant has moved to, by what became of them.',
+      ['outcome'],
+    ),
     pgbouncer: counter('cascata_pgbouncer_configurations_total', 'Configurations written for PgBouncer.', [
       'outcome',
     ]),
@@ -197,6 +202,9 @@ function count(observation: Observation, families: Families, routes: Routes): vo
       break;
     case 'upstream-breaker':
       families.breakers.increment(observation.state);
+      break;
+    case 'request-forwarded':
+      families.forwarded.increment(observation.outcome);
       break;
     case 'pgbouncer-configured':
       families.pgbouncer.increment(observation.cause === undefined ? 'loaded' : 'failed');

@@ -76,6 +76,11 @@ export type Observation =
       readonly cause?: unknown;
     }
   | {
+      /** A request of a tenant that has moved to another installation, and what became of it. */
+      readonly kind: 'request-forwarded';
+      readonly outcome: 'answered' | 'unreachable' | 'broken' | 'timeout' | 'loop' | 'refused' | 'left';
+    }
+  | {
       /** `cause` absent: `pgbouncer.ini` was written and read by PgBouncer. */
       readonly kind: 'pgbouncer-configured';
       readonly databases: number;

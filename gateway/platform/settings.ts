@@ -30,6 +30,12 @@ export interface Settings {
     readonly moveHoldTimeoutMs: number;
     /** Of each tenant, in each process. */
     readonly moveHoldMaxRequests: number;
+    /** How long the installation that a tenant has moved to may take to begin its answer. */
+    readonly forwardTimeoutMs: number;
+    /** Of each tenant, in each process, at once. */
+    readonly forwardMaxRequests: number;
+    /** Where others reach the gateway, for installations that forward to it; `undefined`: nobody has said so. */
+    readonly publicUrl: string | undefined;
     /** Whether responses name a `Server`. */
     readonly serverHeader: boolean;
     /** Addresses and CIDR ranges whose `X-Forwarded-Host` and `X-Forwarded-For` are believed. */
@@ -148,6 +154,9 @@ export function defaultSettings(): FileSettings {
       streamStallTimeoutMs: 30_000,
       moveHoldTimeoutMs: 15_000,
       moveHoldMaxRequests: 1_000,
+      forwardTimeoutMs: 60_000,
+      forwardMaxRequests: 200,
+      publicUrl: undefined,
       serverHeader: true,
       trustedProxies: [],
     },

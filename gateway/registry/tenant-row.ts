@@ -4,6 +4,7 @@ import { parsePostgrestSettings } from './postgrest-settings.ts';
 import { type SealOptions, unseal, unsealText } from './sealing.ts';
 import { Secret } from './secrets.ts';
 import {
+  type Forward,
   type JwtKeySource,
   LIMIT_COLUMNS,
   type Placement,
@@ -14,12 +15,14 @@ import {
 
 const TenantRow = z.strictObject({
   id: z.string(),
-  status: z.enum(['active', 'suspended', 'moving']),
+  status: z.enum(['active', 'suspended', 'moving', 'forwarded']),
   placement_kind: z.enum(['shared', 'database', 'remote']),
   database_name: z.string().nullable(),
   sealed_connection_string: z.string().nullable(),
   sealed_read_replica_url: z.string().nullable(),
   ca_certificate: z.string().nullable(),
+  forward_url: z.string().nullable(),
+  forward_ca_certificate: z.string().nullable(),
   isolation: z.enum(['sealed', 'trusted']),
   epoch: z.int(),
   schema_prefix: z.string().nullable(),
@@ -51,6 +54,7 @@ type TenantRow = z.infer<typeof TenantRow>;
  */
 export const TENANT_COLUMNS: string = `
   t.id, t.status, t.placement_kind, t.database_name, t.sealed_connection_string, t.sealed_read_replica_url, t.ca_certificate,
+  t.forward_url, t.forward_ca_certificate,
   t.isolation, t.epoch, t.schema_prefix, t.role_prefix, t.jwt_kind, t.sealed_jwt, t.jwks_url, t.require_api_key,
   ${Object.values(LIMIT_COLUMNS)
     .map((column) => `t.${column}`)
@@ -89,9 +93,14 @@ export function tenantFromRow(row: unknown, masterKey: Secret): Tenant {
     apiKeys: parsed.api_keys,
     limits: limitsFromRow(parsed),
     settings: parsePostgrestSettings(parsed.postgrest),
+    forward: forwardFromRow(parsed),
     // Sealed values are part of the row, so a changed secret changes the revision without being in it.
     revision: createHash('sha256').update(JSON.stringify(parsed)).digest('base64url').slice(0, 22),
   };
+}
+
+function forwardFromRow({ forward_url: url, forward_ca_certificate: ca }: TenantRow): Forward | undefined {
+  return url === null ? undefined : { url, caCertificate: ca ?? undefined };
 }
 
 function placementFromRow(row: TenantRow, masterKey: Secret): Placement {

@@ -10,7 +10,16 @@ import type { Secret } from './secrets.ts';
 
 export type TenantId = string & { readonly __brand: 'TenantId' };
 
-export type TenantStatus = 'active' | 'suspended' | 'moving';
+/** `moving`: writes wait. `forwarded`: it lives on another installation, and requests are sent there. */
+export type TenantStatus = 'active' | 'suspended' | 'moving' | 'forwarded';
+
+/** Where requests of a `forwarded` tenant go. */
+export interface Forward {
+  /** Origin of the other installation's gateway: `https://gateway.example.com`. */
+  readonly url: string;
+  /** PEM of the authorities that its certificate is checked by, instead of the system's. */
+  readonly caCertificate: string | undefined;
+}
 
 export type Isolation = 'sealed' | 'trusted';
 
@@ -150,6 +159,8 @@ export interface Tenant {
   readonly apiKeys: readonly ApiKey[];
   readonly limits: TenantLimits;
   readonly settings: PostgrestSettings;
+  /** Of tenants with the status `forwarded`, and no others. */
+  readonly forward?: Forward | undefined;
   /** Changes whenever any field of the tenant changes; cache keys may use it. */
   readonly revision: string;
 }

@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'gateway/reload': [...BASE, 'gateway/schema-cache', 'gateway/routing'],
   'gateway/http': [...BASE, 'gateway/auth'],
+  'gateway/forward': [...BASE, 'gateway/http'],
   'admin-worker': BASE,
   launcher: BASE,
 };

@@ -14,6 +14,8 @@ function aRow(changes: Record<string, unknown> = {}): Record<string, unknown> {
     sealed_connection_string: null,
     sealed_read_replica_url: null,
     ca_certificate: null,
+    forward_url: null,
+    forward_ca_certificate: null,
     isolation: 'trusted',
     epoch: 1,
     schema_prefix: 'acme',
@@ -80,6 +82,15 @@ describe('tenantFromRow', () => {
     expect(placement.caCertificate).toBe('PEM');
     expect(Buffer.from(jwt.secret.reveal()).toString()).toBe('the secret');
     expect(JSON.stringify(tenant)).not.toMatch(/primary|replica:|the secret/);
+  });
+
+  test('says where requests of a tenant that has moved go, and of no other tenant', () => {
+    const forwarded = { status: 'forwarded', forward_url: 'https://b.example.com' };
+    expect(tenantFromRow(aRow(forwarded), masterKey).forward).toEqual({
+      url: 'https://b.example.com',
+      caCertificate: undefined,
+    });
+    expect(tenantFromRow(aRow(), masterKey).forward).toBeUndefined();
   });
 
   test('the revision changes with any field and with nothing else', () => {
