@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { beginMove, giveUpMove } from '../moves/begin-move.ts';
 import { endForward, forwardTenant } from '../moves/forward-tenant.ts';
-import { freezeTenant, unfreezeTenant } from '../moves/freeze-tenant.ts';
+import { freezeTenant, prolongFreeze, unfreezeTenant } from '../moves/freeze-tenant.ts';
 import { moveView, requireTenantMove } from '../moves/tenant-move.ts';
 import { CaCertificate } from '../tenants/tenant-input.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
@@ -58,12 +58,13 @@ export const MoveNotesInput = z.strictObject({
 
 /** Body of `POST /v1/tenants/:id/move/freeze`. */
 export const FreezeInput = z.strictObject({
-  lease_seconds: z
-    .int()
-    .min(1)
-    .max(600)
-    .default(60)
-    .describe('Writes go on by themselves after this; asked for again, it counts from then'),
+  lease_seconds: z.int().min(1).max(600).default(60).describe('Writes go on by themselves after this'),
+  freeze: z.guid().optional().describe('Id of a freeze that is to last for so long from now'),
+});
+
+/** Body of `POST /v1/tenants/:id/move/forward`. */
+export const ForwardInput = z.strictObject({
+  freeze: z.guid().describe('Id of the freeze under which both sides were compared'),
 });
 
 /** Query of `DELETE /v1/tenants/:id/forward`. */
@@ -109,8 +110,12 @@ export function moveRoutes(services: ApiServices): Hono<AdminEnv> {
   });
 
   app.post('/:id/move/freeze', async (c) => {
-    const { lease_seconds: leaseSeconds } = await readBody(c, FreezeInput);
-    const move = await freezeTenant(services, { id: c.req.param('id'), leaseSeconds, actor: c.get('actor') });
+    const { lease_seconds: leaseSeconds, freeze } = await readBody(c, FreezeInput);
+    const id = c.req.param('id');
+    const move =
+      freeze === undefined
+        ? await freezeTenant(services, { id, leaseSeconds, actor: c.get('actor') })
+        : await prolongFreeze(services, { id, freeze, leaseSeconds });
     return c.json({ move: moveView(move) });
   });
 
@@ -120,7 +125,8 @@ export function moveRoutes(services: ApiServices): Hono<AdminEnv> {
   });
 
   app.post('/:id/move/forward', async (c) => {
-    const move = await forwardTenant(services, { id: c.req.param('id'), actor: c.get('actor') });
+    const { freeze } = await readBody(c, ForwardInput);
+    const move = await forwardTenant(services, { id: c.req.param('id'), freeze, actor: c.get('actor') });
     return c.json({ move: moveView(move) });
   });
 

@@ -20,7 +20,7 @@ import { HydrateInput } from './hydrate-routes.ts';
 import { JobLogQuery, ListJobsQuery } from './job-routes.ts';
 import { RotateKeysInput } from './key-routes.ts';
 import { MigrationsInput } from './migration-routes.ts';
-import { EndForwardQuery, FreezeInput, MoveInput, MoveNotesInput } from './move-routes.ts';
+import { EndForwardQuery, ForwardInput, FreezeInput, MoveInput, MoveNotesInput } from './move-routes.ts';
 import { ListTenantsQuery } from './tenant-routes.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -51,6 +51,7 @@ export function openapiDocument(): Json {
         Move: jsonSchema(MoveInput),
         MoveNotes: jsonSchema(MoveNotesInput),
         Freeze: jsonSchema(FreezeInput),
+        Forward: jsonSchema(ForwardInput),
         Extension: jsonSchema(ExtensionInput),
         ClusterExtensions: jsonSchema(ClusterExtensionsInput),
         WithdrawExtension: jsonSchema(WithdrawExtensionInput),
@@ -332,7 +333,7 @@ function paths(): Json {
     '/v1/tenants/{id}/move/freeze': {
       ...job,
       post: operation({
-        summary: 'Have writes wait, for as long as this is asked for again',
+        summary: 'Have writes wait, or have that last',
         status: '200',
         body: 'Freeze',
       }),
@@ -343,7 +344,11 @@ function paths(): Json {
     },
     '/v1/tenants/{id}/move/forward': {
       ...job,
-      post: operation({ summary: 'From here on the tenant is there: forward its requests', status: '200' }),
+      post: operation({
+        summary: 'From here on the tenant is there: forward its requests',
+        status: '200',
+        body: 'Forward',
+      }),
     },
     '/v1/tenants/{id}/forward': {
       ...job,

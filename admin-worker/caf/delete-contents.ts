@@ -5,18 +5,15 @@ import { headersPath, storageDir } from './local-files.ts';
 import { withStore } from './s3-files.ts';
 import { withQdrant } from './write-vectors.ts';
 
-/** Removes a tenant's directory of files. */
-export async function deleteLocalFiles(dataDir: string, tenantId: string): Promise<void> {
-  await rm(storageDir(dataDir, tenantId), { recursive: true, force: true });
-  await rm(headersPath(dataDir, tenantId), { force: true });
-}
-
-/** Removes all objects below a tenant's prefix, and all its collections. Running it again removes the rest. */
-export async function deleteBackendContents(
+/** Removes all of a tenant's files, in `DATA_DIR` and below its prefix, and all its collections. Running it again removes the rest. */
+export async function deleteContents(
   services: AdminServices,
-  { storage, vectors }: Backends,
-  signal: AbortSignal,
+  options: { readonly tenantId: string; readonly backends: Backends; readonly signal: AbortSignal },
 ): Promise<void> {
+  const { tenantId, backends, signal } = options;
+  const { storage, vectors } = backends;
+  await rm(storageDir(services.dataDir, tenantId), { recursive: true, force: true });
+  await rm(headersPath(services.dataDir, tenantId), { force: true });
   if (storage !== undefined) {
     await withStore({ services }, storage, async (store) => {
       for await (const { key } of store.list(signal)) await store.remove(key, signal);

@@ -23,11 +23,13 @@ export function up(pgm: MigrationBuilder): void {
       -- Beyond this writes are no longer held, whatever has become of whoever asked for it.
       frozen_until timestamptz,
       frozen_at timestamptz,
+      -- Another one for each freeze: whoever asks for one to last, or builds on it, has to know it.
+      freeze_id uuid,
       -- What whoever moves the tenant wants to remember.
       notes jsonb NOT NULL DEFAULT '{}',
       created_at timestamptz NOT NULL DEFAULT now(),
       updated_at timestamptz NOT NULL DEFAULT now(),
-      CHECK ((state = 'frozen') = (frozen_until IS NOT NULL))
+      CHECK ((state = 'frozen') = (frozen_until IS NOT NULL AND frozen_at IS NOT NULL AND freeze_id IS NOT NULL))
     )`);
 }
 

@@ -49,7 +49,14 @@ async function sweep(services: AdminServices): Promise<void> {
 async function reopenIfOver(services: AdminServices, id: string): Promise<void> {
   const move = await findTenantMove(services.control, id);
   const tenant = await findTenant(services.control, id);
-  if (move?.state !== 'frozen' || !move.is_lease_over || tenant === undefined) return;
+  if (move === undefined || tenant === undefined) return;
+  // From here on nobody can have it last, nor build on it.
+  const { rowCount } = await services.control.query(
+    `UPDATE control.moves SET freeze_id = gen_random_uuid()
+     WHERE tenant_id = $1 AND state = 'frozen' AND frozen_until < clock_timestamp()`,
+    [id],
+  );
+  if (rowCount !== 1) return;
   await reopen(services, tenant);
   await recordAudit(services.control, {
     actor: NOBODY,

@@ -7,7 +7,7 @@ import { type Actor, recordAudit } from '../tenants/audit.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { hostToAsk } from './begin-move.ts';
-import { hasMoved, onTables, refuseJobs, withMoveLock } from './freeze-tenant.ts';
+import { freezeIsOver, hasMoved, onTables, refuseJobs, withMoveLock } from './freeze-tenant.ts';
 import { probeGateway } from './probe-gateway.ts';
 import { requireTenantMove, type TenantMove } from './tenant-move.ts';
 
@@ -19,22 +19,24 @@ const PROBE_PAUSE_MS = 250;
  * The moment of a move: from here on the tenant is at the other installation, and its requests are sent there, those that wait first. The old tables stay
  * closed, so that no gateway, however late, writes to them. Asked for again it changes nothing.
  *
- * @throws {AdminError} `conflict` when writes do not wait, or no longer; when something may have changed the tenant since; when the other gateway does not serve it
+ * @param options.freeze id of the freeze under which both sides were compared
+ * @throws {AdminError} `conflict` when that is over; when something may have changed the tenant since; when the other gateway does not serve it
  */
 export async function forwardTenant(
   services: AdminServices,
-  { id, actor }: { id: string; actor: Actor },
+  { id, freeze, actor }: { id: string; freeze: string; actor: Actor },
 ): Promise<TenantMove> {
   const before = await requireTenantMove(services.control, id);
   if (before.state === 'forwarding') return before;
-  if (before.state !== 'frozen') throw notFrozen(before);
+  if (before.state !== 'frozen' || before.freeze_id !== freeze) throw notFrozen(before);
   await awaitService(services, before);
   return withMoveLock(services, id, () =>
     inTransaction(services.control, async (client) => {
       const tenant = await findTenant(client, id, 'lock');
       const move = await requireTenantMove(client, id, 'lock');
       if (move.state === 'forwarding') return move;
-      if (move.state !== 'frozen' || move.is_lease_over || tenant?.status !== 'moving') throw notFrozen(move);
+      const isHeld = move.state === 'frozen' && move.freeze_id === freeze && !move.is_lease_over;
+      if (!isHeld || tenant?.status !== 'moving') throw notFrozen(move);
       await refuseJobs(client, id, move.frozen_at);
       await client.query(
         `UPDATE control.tenants
@@ -43,7 +45,7 @@ export async function forwardTenant(
         [id, move.gateway_url, move.ca_certificate],
       );
       await client.query(
-        `UPDATE control.moves SET state = 'forwarding', frozen_at = NULL, frozen_until = NULL, updated_at = now()
+        `UPDATE control.moves SET state = 'forwarding', freeze_id = NULL, frozen_at = NULL, frozen_until = NULL, updated_at = now()
          WHERE tenant_id = $1`,
         [id],
       );
@@ -125,13 +127,5 @@ async function awaitService({ control, networkPolicy }: AdminServices, move: Ten
 }
 
 function notFrozen(move: TenantMove): AdminError {
-  if (move.state === 'ended') return hasMoved(move);
-  const { tenant_id: id } = move;
-  return new AdminError(
-    'conflict',
-    `Writes of the tenant '${id}' do not wait, or no longer: they went on here`,
-    {
-      hint: `POST /v1/tenants/${id}/move/freeze, compare both sides, and ask again while that holds`,
-    },
-  );
+  return move.state === 'ended' ? hasMoved(move) : freezeIsOver(move);
 }

@@ -17,32 +17,58 @@ import { requireTenantMove, type TenantMove } from './tenant-move.ts';
 const FENCE_WAIT_MS = 3_000;
 
 /**
- * Has writes of a tenant wait at the gateways, and refuses whatever comes to its tables all the same, for `leaseSeconds` from now; asked for again it
- * makes that longer. Reads go on.
+ * Has writes of a tenant wait at the gateways, and refuses whatever comes to its tables all the same, for `leaseSeconds` from now. Reads go on.
  *
- * @throws {AdminError} `not_found`; `conflict` while a job of the tenant is there, once it has moved, or when transactions do not end
+ * @throws {AdminError} `not_found`; `conflict` when it is frozen already, while a job of the tenant is there, once it has moved, or when transactions do not end
  */
 export async function freezeTenant(
   services: AdminServices,
   { id, leaseSeconds, actor }: { id: string; leaseSeconds: number; actor: Actor },
 ): Promise<TenantMove> {
   return withMoveLock(services, id, async () => {
-    const { tenant, isNew } = await inTransaction(services.control, (client) =>
+    const tenant = await inTransaction(services.control, (client) =>
       holdFor(client, { id, leaseSeconds, actor }),
     );
-    if (isNew) {
-      try {
-        await onTables(services, tenant, (client, schemas) =>
-          raiseFence(client, { schemas, waitMs: FENCE_WAIT_MS }),
-        );
-      } catch (error) {
-        await reopen(services, tenant);
-        if (!(error instanceof ReportedError)) throw error;
-        throw new AdminError('conflict', error.message, { hint: error.hint, cause: error });
-      }
+    try {
+      await onTables(services, tenant, (client, schemas) =>
+        raiseFence(client, { schemas, waitMs: FENCE_WAIT_MS }),
+      );
+    } catch (error) {
+      await reopen(services, tenant);
+      if (!(error instanceof ReportedError)) throw error;
+      throw new AdminError('conflict', error.message, { hint: error.hint, cause: error });
     }
     return requireTenantMove(services.control, id);
   });
+}
+
+/**
+ * Has a freeze last for `leaseSeconds` from now.
+ *
+ * @throws {AdminError} `conflict` when it is over: writes may have happened since
+ */
+export async function prolongFreeze(
+  { control }: AdminServices,
+  { id, freeze, leaseSeconds }: { id: string; freeze: string; leaseSeconds: number },
+): Promise<TenantMove> {
+  const { rowCount } = await control.query(
+    `UPDATE control.moves SET frozen_until = clock_timestamp() + $3 * interval '1 second', updated_at = now()
+     WHERE tenant_id = $1 AND state = 'frozen' AND freeze_id = $2 AND frozen_until > clock_timestamp()`,
+    [id, freeze, leaseSeconds],
+  );
+  const move = await requireTenantMove(control, id);
+  if (rowCount === 1) return move;
+  throw freezeIsOver(move);
+}
+
+export function freezeIsOver({ tenant_id: id }: TenantMove): AdminError {
+  return new AdminError(
+    'conflict',
+    `Writes of the tenant '${id}' do not wait, or no longer: they went on here`,
+    {
+      hint: `POST /v1/tenants/${id}/move/freeze, compare both sides, and ask again while that holds`,
+    },
+  );
 }
 
 /** Lets writes go on here. Does nothing where they do not wait. @throws {AdminError} `not_found`, `conflict` once the tenant has moved */
@@ -67,7 +93,7 @@ export async function reopen(services: AdminServices, tenant: TenantRecord): Pro
   await onTables(services, tenant, lowerFence);
   await services.control.query(
     `WITH open AS (
-       UPDATE control.moves SET state = 'open', frozen_at = NULL, frozen_until = NULL, updated_at = now()
+       UPDATE control.moves SET state = 'open', freeze_id = NULL, frozen_at = NULL, frozen_until = NULL, updated_at = now()
        WHERE tenant_id = $1 AND state = 'frozen' RETURNING tenant_id, status_before)
      UPDATE control.tenants t SET status = o.status_before, updated_at = now()
      FROM open o WHERE t.id = o.tenant_id AND t.status = 'moving'`,
@@ -127,30 +153,27 @@ export function hasMoved({ tenant_id: id, destination }: TenantMove): AdminError
 async function holdFor(
   client: ClientBase,
   { id, leaseSeconds, actor }: { id: string; leaseSeconds: number; actor: Actor },
-): Promise<{ tenant: TenantRecord; isNew: boolean }> {
+): Promise<TenantRecord> {
   const tenant = await findTenant(client, id, 'lock');
   if (tenant === undefined) throw tenantNotFound(id);
   const move = await requireTenantMove(client, id, 'lock');
   if (move.state === 'forwarding' || move.state === 'ended') throw hasMoved(move);
-  const isNew = move.state === 'open';
-  if (isNew) {
-    if (tenant.status !== 'active' && tenant.status !== 'suspended') {
-      throw new AdminError('conflict', `The tenant '${id}' is being moved`);
-    }
-    await refuseJobs(client, id, null);
-    await client.query(`UPDATE control.tenants SET status = 'moving', updated_at = now() WHERE id = $1`, [
-      id,
-    ]);
-    await recordAudit(client, { actor, action: 'tenant.freeze', tenantId: id, after: { move: move.id } });
+  if (tenant.status !== 'active' && tenant.status !== 'suspended') {
+    throw new AdminError('conflict', `The tenant '${id}' is being moved`, {
+      hint: 'A freeze that somebody has asked for ends by itself; whoever knows its id can have it last',
+    });
   }
+  await refuseJobs(client, id, null);
+  await client.query(`UPDATE control.tenants SET status = 'moving', updated_at = now() WHERE id = $1`, [id]);
   await client.query(
     `UPDATE control.moves
-     SET state = 'frozen', status_before = $3, frozen_at = COALESCE(frozen_at, clock_timestamp()),
+     SET state = 'frozen', status_before = $3, freeze_id = gen_random_uuid(), frozen_at = clock_timestamp(),
        frozen_until = clock_timestamp() + $2 * interval '1 second', updated_at = now()
      WHERE tenant_id = $1`,
-    [id, leaseSeconds, isNew ? tenant.status : move.status_before],
+    [id, leaseSeconds, tenant.status],
   );
-  return { tenant, isNew };
+  await recordAudit(client, { actor, action: 'tenant.freeze', tenantId: id, after: { move: move.id } });
+  return tenant;
 }
 
 /**

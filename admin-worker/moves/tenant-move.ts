@@ -10,6 +10,7 @@ const Row = z.object({
   ca_certificate: z.string().nullable(),
   state: z.enum(['open', 'frozen', 'forwarding', 'ended']),
   status_before: z.enum(['active', 'suspended']),
+  freeze_id: z.string().nullable(),
   frozen_at: z.date().nullable(),
   frozen_until: z.date().nullable(),
   is_lease_over: z.boolean(),
@@ -25,7 +26,7 @@ const Row = z.object({
 export type TenantMove = z.infer<typeof Row>;
 
 const COLUMNS = `
-  tenant_id, id, destination, gateway_url, ca_certificate, state, status_before, frozen_at, frozen_until,
+  tenant_id, id, destination, gateway_url, ca_certificate, state, status_before, freeze_id, frozen_at, frozen_until,
   COALESCE(frozen_until < clock_timestamp(), false) AS is_lease_over, notes, created_at, updated_at`;
 
 type Queryable = Pick<ClientBase | Pool, 'query'>;
@@ -78,6 +79,7 @@ export function moveView(move: TenantMove) {
     gateway_url: move.gateway_url,
     state: move.state,
     status_before: move.status_before,
+    freeze: move.freeze_id,
     frozen_until: move.frozen_until?.toISOString() ?? null,
     notes: move.notes,
     created_at: move.created_at.toISOString(),

@@ -1,6 +1,6 @@
 import { AdminError } from '../api/admin-error.ts';
 import { openBackends } from '../backends/backends.ts';
-import { deleteBackendContents, deleteLocalFiles } from '../caf/delete-contents.ts';
+import { deleteContents } from '../caf/delete-contents.ts';
 import { inTransaction, sqlStateOf } from '../connections.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
@@ -16,17 +16,17 @@ const IN_USE: ReadonlySet<string> = new Set(['55P03', '55006']);
 const CONTENTS_TIMEOUT_MS = 100_000;
 
 /**
- * Takes a tenant out of service, drops what it has on our cluster (a remote database is left alone), its registry row and its files in `DATA_DIR`.
+ * Takes a tenant out of service, drops what it has on our cluster (a remote database is left alone), then its registry row.
  * Interrupted, it leaves a suspended tenant that can be deleted again.
  *
- * @param options.withContents objects in its bucket and its collections too
+ * @param options.withContents its files and its collections too, wherever they are
  * @throws {AdminError} `not_found`; `conflict` while a migration or a long query of the tenant is running
  */
 export async function deleteTenant(
   services: AdminServices,
   { id, withContents, actor }: { id: string; withContents: boolean; actor: Actor },
 ): Promise<void> {
-  const { control, pgbouncer, dataDir } = services;
+  const { control, pgbouncer } = services;
   // Committed on its own: gateways stop sending requests before anything is dropped.
   const { rowCount } = await control.query(
     `UPDATE control.tenants
@@ -51,7 +51,6 @@ export async function deleteTenant(
       });
     }
   });
-  await deleteLocalFiles(dataDir, id);
   await pgbouncer?.sync();
 }
 
@@ -61,7 +60,8 @@ async function dropContents(services: AdminServices, id: string): Promise<void> 
   if (record === undefined) return;
   const backends = openBackends(record, { tenantId: id, masterKey: services.masterKey });
   try {
-    await deleteBackendContents(services, backends, AbortSignal.timeout(CONTENTS_TIMEOUT_MS));
+    const signal = AbortSignal.timeout(CONTENTS_TIMEOUT_MS);
+    await deleteContents(services, { tenantId: id, backends, signal });
   } catch (cause) {
     throw new AdminError(
       'unavailable',

@@ -28,6 +28,8 @@ export interface Stack {
   readonly gatewayUrl: string;
   readonly adminUrl: string;
   readonly adminToken: string;
+  /** `DATA_DIR` of its processes. */
+  readonly dataDir: string;
   /** Everything printed so far. */
   readonly output: { readonly stdout: string; readonly stderr: string };
   /** Calls the admin API. @throws {Error} with its answer when that is no success */
@@ -72,6 +74,7 @@ export async function startStack(env: Readonly<Record<string, string>> = {}): Pr
       gatewayUrl,
       adminUrl,
       adminToken,
+      dataDir,
       output: launched.output,
       admin,
       createTenant: (id, sql, postgrest = {}) =>

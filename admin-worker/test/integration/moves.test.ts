@@ -50,9 +50,16 @@ const begin = (id: string, more: object = {}) =>
   admin.request('POST', `/v1/tenants/${id}/move`, {
     body: { to: 'https://admin.b.test', gateway_url: gatewayUrl, ...more },
   });
-const freeze = (id: string, seconds = 60) =>
-  admin.request('POST', `/v1/tenants/${id}/move/freeze`, { body: { lease_seconds: seconds } });
-const forward = (id: string) => admin.request('POST', `/v1/tenants/${id}/move/forward`);
+const freeze = (id: string, seconds = 60, prolonged?: Json) =>
+  admin.request('POST', `/v1/tenants/${id}/move/freeze`, {
+    body: { lease_seconds: seconds, ...(prolonged === undefined ? {} : { freeze: prolonged }) },
+  });
+/** Under the freeze that holds, if there is one. */
+async function forward(id: string, given?: Json) {
+  const held = (await admin.request('GET', `/v1/tenants/${id}/move`)).body.move?.freeze;
+  const body = { freeze: given ?? held ?? '00000000-0000-4000-8000-000000000000' };
+  return admin.request('POST', `/v1/tenants/${id}/move/forward`, { body });
+}
 const statusOf = async (id: string) =>
   (await admin.request('GET', `/v1/tenants/${id}`)).body.tenant?.status as unknown;
 const write = (id: string) => admin.shared(`INSERT INTO ${id}.notes (body) VALUES ('x')`);
@@ -155,16 +162,27 @@ describe('a frozen tenant', () => {
   test('goes on by itself when nobody asks for the freeze to last', async () => {
     const id = await aTenant();
     await begin(id);
-    await freeze(id, 1);
-    const longer = await freeze(id, 60);
-    expect(Date.parse(String(longer.body.move?.frozen_until)) - Date.now()).toBeGreaterThan(30_000);
-    await freeze(id, 1);
+    const held = (await freeze(id, 60)).body.move?.freeze;
+    expect((await freeze(id)).status, 'a second one').toBe(409);
+    const longer = await freeze(id, 600, held);
+    expect(Date.parse(String(longer.body.move?.frozen_until)) - Date.now()).toBeGreaterThan(500_000);
+    await freeze(id, 1, held);
     await eventually(async () => (await statusOf(id)) === 'active', { what: 'the tenant goes on' });
     await write(id);
-    const late = await forward(id);
-    expect([late.status, late.body.code]).toEqual([409, 'conflict']);
-    expect(late.text).toContain('no longer');
-    expect(await auditOf(id)).toEqual(['tenant.move', 'tenant.freeze', 'tenant.freeze-expired']);
+    expect((await freeze(id, 60, held)).status, 'it is over').toBe(409);
+    // Another freeze is not the one that was compared under.
+    await freeze(id);
+    there = SERVED;
+    for (const refused of [await freeze(id, 60, held), await forward(id, held)]) {
+      expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('no longer')]);
+    }
+    expect(await statusOf(id)).toBe('moving');
+    expect(await auditOf(id)).toEqual([
+      'tenant.move',
+      'tenant.freeze',
+      'tenant.freeze-expired',
+      'tenant.freeze',
+    ]);
   });
 
   test('is none while a transaction that has written does not end, nor forwarded while the other gateway does not serve it', async () => {
@@ -235,7 +253,7 @@ describe('a forwarded tenant', () => {
     await write(id);
   });
 
-  test('can be deleted, with its files', async () => {
+  test('can be deleted, with its files where that is wanted', async () => {
     const id = await aTenant();
     const folder = join(admin.dataDir, 'storage', id);
     await mkdir(folder, { recursive: true });
@@ -244,7 +262,9 @@ describe('a forwarded tenant', () => {
     await freeze(id);
     there = SERVED;
     await forward(id);
-    expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
+    expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}&contents=delete`)).status).toBe(
+      204,
+    );
     await expect(stat(folder)).rejects.toThrow();
     expect(await admin.shared('SELECT FROM pg_namespace WHERE nspname = $1', [id])).toEqual([]);
   });

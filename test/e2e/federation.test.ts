@@ -1,0 +1,161 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createClient } from '@supabase/supabase-js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { localhostFetch } from '../support/localhost-fetch.ts';
+import { startTestPostgres, systemPostgresBinaries, type TestPostgres } from '../support/postgres.ts';
+import { startProcess, type TestProcess } from '../support/processes.ts';
+import { type Stack, type StackTenant, startStack } from '../support/stack.ts';
+import { startSupabaseLoad } from '../support/supabase-load.ts';
+
+const USER = 'a0000000-0000-4000-8000-000000000001';
+const SQL = `
+  CREATE TABLE public.events (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, writer int NOT NULL, seq int NOT NULL, who uuid DEFAULT auth.uid());
+  ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY own ON public.events TO authenticated USING (who = auth.uid()) WITH CHECK (who = auth.uid());
+  CREATE TABLE public.books (id int PRIMARY KEY, title text);
+  INSERT INTO public.books SELECT n, 'book ' || n FROM generate_series(1, 5000) n;`;
+
+const servers: TestPostgres[] = [];
+let a: Stack;
+let b: Stack;
+let nova: StackTenant;
+let token: string;
+
+beforeAll(async () => {
+  const binaries = await systemPostgresBinaries();
+  const start = async () => {
+    const server = await startTestPostgres({ binaries });
+    servers.push(server);
+    return startStack({ CONTROL_DATABASE_URL: server.url });
+  };
+  [a, b] = await Promise.all([start(), start()]);
+  nova = await a.createTenant('nova', SQL);
+  token = await nova.userToken(USER);
+  const folder = join(a.dataDir, 'storage', 'nova', 'covers');
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'one.bin'), Buffer.from([0, 1, 2, 255]));
+});
+afterAll(async () => {
+  await Promise.all([a?.stop(), b?.stop()]);
+  for (const server of servers) await server.stop();
+});
+
+/** The command, as `npm run move` runs it. */
+function move(options: { to?: string; toToken?: string; more?: readonly string[] } = {}): TestProcess {
+  const { to = b.adminUrl, toToken = b.adminToken, more = [] } = options;
+  const where = ['--from', a.adminUrl, '--to', to, '--tenant', 'nova', '--gateway', b.gatewayUrl];
+  return startProcess([process.execPath, 'move/main.ts', ...where, ...more], {
+    CASCATA_FROM_TOKEN: a.adminToken,
+    CASCATA_TO_TOKEN: toToken,
+  });
+}
+
+/** The user's client, with the token that A's tenant was asked for before anything moved. */
+function clientAt(stack: Stack) {
+  return createClient(`http://nova.localhost:${new URL(stack.gatewayUrl).port}`, nova.keys.publishable, {
+    global: { fetch: localhostFetch },
+    auth: { persistSession: false, autoRefreshToken: false },
+    accessToken: () => Promise.resolve(token),
+  });
+}
+
+const tenantOn = (stack: Stack) => stack.admin('GET', '/v1/tenants/nova');
+const notThere = expect.objectContaining({ message: expect.stringContaining('answered 404') });
+
+test('what stands in the way is said in a sentence, and nothing is changed', async () => {
+  const before = await tenantOn(a);
+  await b.admin('POST', '/v1/tenants', { id: 'other', hosts: ['nova.localhost'] });
+  const attempts = [
+    { options: { toToken: 'wrong' }, status: 3, text: 'does not know the token that CASCATA_TO_TOKEN gives' },
+    { options: { to: 'http://127.0.0.1:1' }, status: 4, text: 'cannot be reached: ' },
+    { options: {}, status: 5, text: `has the host 'nova.localhost' already, of the tenant 'other'` },
+  ];
+  await Promise.all(
+    attempts.map(async ({ options, status, text }) => {
+      const run = move(options);
+      expect([await run.ended, run.output.stderr]).toEqual([status, expect.stringContaining(text)]);
+      expect(run.output.stdout + run.output.stderr).not.toContain(a.adminToken);
+    }),
+  );
+  expect(await tenantOn(a)).toEqual(before);
+  await expect(a.admin('GET', '/v1/tenants/nova/move')).rejects.toEqual(notThere);
+  await b.admin('DELETE', '/v1/tenants/other?confirm=other');
+});
+
+test('a tenant moves while a supabase-js client with its old token reads and writes; interrupted, the move is taken back or goes on', async () => {
+  const client = clientAt(a);
+  const load = startSupabaseLoad(client);
+
+  const first = move();
+  await first.printed(/^exporting /m);
+  first.kill('SIGINT');
+  expect(await first.ended).toBe(130);
+  const undone = move({ more: ['--undo'] });
+  expect([await undone.ended, undone.output.stdout]).toEqual([0, expect.stringContaining('taken back')]);
+  await expect(tenantOn(b)).rejects.toEqual(notThere);
+  expect(await filesIn(b, 'uploads')).toEqual([]);
+  expect(await filesIn(a, 'archives')).toEqual([]);
+  await load.more(10);
+
+  const second = move();
+  await second.printed(/^comparing /m);
+  second.kill('SIGINT');
+  expect(await second.ended).toBe(130);
+  expect(await tenantOn(a)).toMatchObject({ tenant: { status: 'active' } });
+  expect(await tenantOn(b)).toMatchObject({ tenant: { status: 'suspended' } });
+  await load.more(10);
+
+  const third = move();
+  expect([await third.ended, third.output.stderr]).toEqual([0, '']);
+  expect(third.output.stdout).toContain('changed since the copy was made: table nova.events');
+  expect(third.output.stdout).toContain('both sides are the same: 2 tables');
+  expect(third.output.stdout).toMatch(/nova\.localhost {2}→ {2}where 127\.0\.0\.1 leads to/);
+  await load.more(10);
+  const report = await load.stop();
+  process.stdout.write(`  writes waited for ${Math.round(report.longestPauseMs)} ms at most\n`);
+  expect(report.failures).toEqual([]);
+
+  // What was written before, during and after is there once each, by either address.
+  const all = await eventsBy(b);
+  expect(all.length).toBe(report.written.length);
+  expect(new Set(all)).toEqual(new Set(report.written));
+  expect(await eventsBy(a)).toEqual(all);
+  expect(await b.admin('GET', '/v1/tenants/nova/keys')).toMatchObject({ keys: nova.keys });
+  expect(await readFile(join(b.dataDir, 'storage', 'nova', 'covers', 'one.bin'))).toEqual(
+    Buffer.from([0, 1, 2, 255]),
+  );
+  const viaB = await clientAt(b).from('events').insert({ writer: 9, seq: 1 }).select('who').single();
+  expect([viaB.error, viaB.data]).toEqual([null, { who: USER }]);
+  const viaA = await client.from('events').select('writer').eq('writer', 9);
+  expect([viaA.error, viaA.data]).toEqual([null, [{ writer: 9 }]]);
+  const metrics = await (await fetch(`${a.gatewayUrl}/metrics`)).text();
+  expect(metrics).toMatch(/cascata_forwarded_requests_total\{outcome="answered"\} [1-9]/);
+});
+
+test('forwarding lasts until the operator ends it; the command says so when it is run again', async () => {
+  const again = move();
+  expect([await again.ended, again.output.stdout]).toEqual([
+    0,
+    expect.stringContaining('end the forwarding'),
+  ]);
+  const [, path = ''] = /curl -X DELETE \S+?(\/v1\/tenants\/nova\/forward)/.exec(again.output.stdout) ?? [];
+  await a.admin('DELETE', path);
+  await expect
+    .poll(async () => (await clientAt(a).from('events').select('id').limit(1)).error?.code)
+    .toBe('GW102');
+  expect((await clientAt(b).from('events').select('id').limit(1)).error).toBeNull();
+  await a.admin('DELETE', '/v1/tenants/nova?confirm=nova&contents=delete');
+  await expect(readdir(join(a.dataDir, 'storage', 'nova'))).rejects.toThrow();
+});
+
+const filesIn = (stack: Stack, folder: string) => readdir(join(stack.dataDir, folder)).catch(() => []);
+
+/** `writer/seq` of all rows, whoever wrote them. */
+async function eventsBy(stack: Stack): Promise<string[]> {
+  const url = `http://nova.localhost:${new URL(stack.gatewayUrl).port}/rest/v1/events?select=writer,seq&order=id`;
+  const response = await localhostFetch(url, { headers: { apikey: nova.keys.secret } });
+  const rows: { writer: number; seq: number }[] = JSON.parse(await response.text());
+  return rows.map(({ writer, seq }) => `${writer}/${seq}`);
+}
