@@ -39,6 +39,7 @@ async function hydrate(journey: Journey, state: MoveState): Promise<string> {
       upload,
       passphrase,
       status: 'suspended',
+      ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
       ...(options.backends === undefined ? {} : { backends: options.backends }),
     },
     headers: state.jobKey('hydrate'),

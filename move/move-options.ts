@@ -16,6 +16,8 @@ export interface MoveOptions {
   readonly isPlainHttpAllowed: boolean;
   /** Where files and vectors go at the other installation, as `POST /v1/hydrate` takes it; holds keys. */
   readonly backends: unknown;
+  /** Has to be said of a tenant that is trusted. */
+  readonly isolation: string | undefined;
   readonly isUndo: boolean;
   /** Writes go on by themselves so long after this program is gone. */
   readonly leaseSeconds: number;
@@ -31,6 +33,7 @@ Moves a tenant from one installation to another. Run again after an interruption
   --gateway-ca      file with the authorities of that gateway's certificate; default: those of the system
   --backends        file with the "backends" of POST /v1/hydrate: where files and vectors go there;
                     default: files into its DATA_DIR, vectors have no place
+  --isolation       sealed or trusted, there; has to be given for a tenant that is trusted
   --lease           seconds after which writes go on by themselves if this program dies (default 60)
   --undo            take a move back that has not been completed
   --allow-http      http:// to other machines than this one: tokens are readable on the way
@@ -46,6 +49,7 @@ const OPTIONS = {
   gateway: { type: 'string' },
   'gateway-ca': { type: 'string' },
   backends: { type: 'string' },
+  isolation: { type: 'string' },
   lease: { type: 'string', default: '60' },
   undo: { type: 'boolean', default: false },
   'allow-http': { type: 'boolean', default: false },
@@ -83,6 +87,7 @@ export function readMoveOptions(
     gatewayCa: ca === undefined ? undefined : fileOf('--gateway-ca', ca),
     isPlainHttpAllowed,
     backends: values.backends === undefined ? undefined : jsonOf('--backends', values.backends),
+    isolation: values.isolation,
     isUndo: values.undo,
     leaseSeconds: secondsOf(values.lease),
   };

@@ -1,19 +1,19 @@
 /** Tells the operator what is being done, a line at a time. */
 export interface Report {
   say(line: string): void;
-  /** How far something is, from 0 to 1; told from time to time. */
+  /** How far something is, from 0 to 1; told when it begins and from time to time. */
   progress(what: string, share: number): void;
 }
 
 const EVERY_MS = 1_000;
 
+/** @param now milliseconds, monotonic */
 export function createReport(
   write: (text: string) => void,
   now: () => number = () => performance.now(),
 ): Report {
-  let lastAtMs = Number.NEGATIVE_INFINITY;
+  const toldAtMs = new Map<string, number>();
   let lastLine = '';
-  let lastWhat = '';
   const say = (line: string): void => {
     if (line === lastLine) return;
     lastLine = line;
@@ -22,9 +22,9 @@ export function createReport(
   return {
     say,
     progress(what, share) {
-      if (what === lastWhat && (now() - lastAtMs < EVERY_MS || share >= 1)) return;
-      lastAtMs = now();
-      lastWhat = what;
+      const before = toldAtMs.get(what);
+      if (before !== undefined && (now() - before < EVERY_MS || share >= 1)) return;
+      toldAtMs.set(what, now());
       say(`${what}: ${Math.floor(share * 100)} %`);
     },
   };

@@ -9,7 +9,9 @@ import { openPassphrase } from '../caf/passphrase.ts';
 import { DIGEST_SETTINGS, digestTables, TableDigest } from '../caf/table-digests.ts';
 import { secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
 import { withTenantLogin } from '../caf/tenant-login.ts';
+import { withPooled } from '../connections.ts';
 import { asItWas } from '../moves/as-it-was.ts';
+import { dropLoginsOf } from '../provision/migration-login.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type DigestTenantPayload, digestTenantKind } from './digest-tenant-kind.ts';
@@ -34,7 +36,13 @@ type Context = JobContext<DigestTenantPayload, DigestTenantState>;
 export const digestTenant: JobDefinition<DigestTenantPayload, DigestTenantState> = {
   kind: digestTenantKind,
   state: DigestTenantState,
-  steps: [{ name: 'read', run: read }],
+  steps: [
+    {
+      name: 'read',
+      run: read,
+      undo: ({ services, jobId }) => withPooled(services.shared, (client) => dropLoginsOf(client, jobId)),
+    },
+  ],
   async dryRun(context) {
     const tenant = await readable(context);
     return [`What the tenant '${tenant.id}' holds would be read, and hashed`];

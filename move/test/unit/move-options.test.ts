@@ -34,6 +34,7 @@ describe('the command line', () => {
       gatewayCa: undefined,
       isPlainHttpAllowed: false,
       backends: undefined,
+      isolation: undefined,
       isUndo: false,
       leaseSeconds: 60,
     });
