@@ -29,6 +29,7 @@ export async function raiseFence(
   const deadline = performance.now() + waitMs;
   for (;;) {
     try {
+      await endAutovacuum(client, schemas);
       await client.query('BEGIN');
       await client.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT_MS}ms'`);
       const { rows } = await client.query<{ statement: string }>(RAISE, [schemas]);
@@ -47,6 +48,11 @@ export async function raiseFence(
       await sleep(PAUSE_MS);
     }
   }
+}
+
+/** Ends what may hold the fence up and comes back by itself. To be called before anybody waits, too: it takes a moment. */
+export async function endAutovacuum(client: ClientBase, schemas: readonly string[]): Promise<void> {
+  await client.query(END_AUTOVACUUM, [schemas]);
 }
 
 /** Opens the tables again. Does nothing where there is no fence. */
@@ -69,6 +75,16 @@ const TABLES = `
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p')`;
 const HAS_FENCE = `EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '${FENCE_NAME}' AND t.tgparentid = 0)`;
+
+/**
+ * $1 schemas. PostgreSQL ends an autovacuum for whoever waits for its table, but only after a second of waiting; it comes back by itself. None but superusers may
+ * end it, and others do not even see it.
+ */
+const END_AUTOVACUUM = `
+  SELECT pg_cancel_backend(a.pid)
+  FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE a.backend_type = 'autovacuum worker' AND a.datname = current_database() AND n.nspname = ANY ($1::text[])
+    AND (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)`;
 
 /** `ALWAYS`: for sessions too that have set `session_replication_role`. */
 const RAISE = `

@@ -71,6 +71,8 @@ async function copyOnline(
           await client.query(`REFRESH MATERIALIZED VIEW ${quoteIdent(schema)}.${quoteIdent(name)}`);
         }
       });
+      // With nothing left to do there, autovacuum does not hold the tables when they are to be closed.
+      await vacuum(source, contents);
       await untilCaughtUp({ source, target }, { name: login.name, context });
     }),
   );

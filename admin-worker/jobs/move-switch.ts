@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { ChangeFeed, withKeys } from '../ejection/change-feed.ts';
 import { differences, readCanonically, readTableContents } from '../ejection/content-hash.ts';
-import { lowerFence, raiseFence } from '../ejection/fence.ts';
+import { endAutovacuum, lowerFence, raiseFence } from '../ejection/fence.ts';
 import type { Move } from '../ejection/move.ts';
 import { holdWrites, releaseWrites } from '../ejection/moving-status.ts';
 import { readContents, type TenantContents } from '../ejection/moving-tenant.ts';
@@ -104,6 +104,7 @@ async function flipOnline(
           },
         );
         log(ahead.describe());
+        await endAutovacuum(source, state.schemas);
         const isOriginSeen = await seesOrigin(target);
         await context.assertLease();
 
