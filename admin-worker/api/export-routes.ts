@@ -8,7 +8,8 @@ import { archivePath } from '../caf/places.ts';
 import { exportCafKind } from '../jobs/export-caf-kind.ts';
 import { findJob } from '../jobs/job-store.ts';
 import { recordAudit } from '../tenants/audit.ts';
-import { findTenant } from '../tenants/tenant-record.ts';
+import { homeOf } from '../tenants/tenant-home.ts';
+import { findTenant, namingOf } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
@@ -36,9 +37,9 @@ export function exportRoutes(services: ApiServices): Hono<AdminEnv> {
       async prepare(client) {
         const tenant = await findTenant(client, id);
         if (tenant === undefined) throw tenantNotFound(id);
-        if (tenant.placement_kind === 'remote') {
+        if (homeOf(namingOf(tenant)) === 'none') {
           throw new AdminError('conflict', `The tenant '${id}' is remote and cannot be exported`, {
-            hint: 'Archives are made of tenants with the placement shared or database',
+            hint: 'Archives are made of tenants on this cluster, and of those that were moved from it',
           });
         }
       },

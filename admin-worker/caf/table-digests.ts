@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import { z } from 'zod';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
+import { CANONICAL_SETTINGS, rowHash } from '../postgres-tools/row-hash.ts';
 
 export const TableDigest = z.strictObject({
   schema: z.string(),
@@ -11,20 +12,14 @@ export const TableDigest = z.strictObject({
 });
 export type TableDigest = z.output<typeof TableDigest>;
 
-/** Types write values differently under other settings; these are the ones digests are made under. */
-export const DIGEST_SETTINGS = `
-  SET LOCAL search_path = pg_catalog;
-  SET LOCAL timezone = 'UTC';
-  SET LOCAL datestyle = 'ISO, YMD';
-  SET LOCAL intervalstyle = 'iso_8601';
-  SET LOCAL extra_float_digits = 3;
-  SET LOCAL bytea_output = 'hex';
-  SET LOCAL lc_monetary = 'C';
-  SET LOCAL xmloption = 'content';
-  SET LOCAL row_security = off;
-  SET LOCAL statement_timeout = 0;
-  SET LOCAL jit = off;
-  SET LOCAL max_parallel_workers_per_gather = 2;`;
+/** For the transaction that digests are made in. */
+export const DIGEST_SETTINGS: string = [
+  ...CANONICAL_SETTINGS,
+  'jit = off',
+  'max_parallel_workers_per_gather = 2',
+]
+  .map((setting) => `SET LOCAL ${setting};`)
+  .join(' ');
 
 /**
  * Row count and digest of every table with rows of its own, by schema and name: partitions rather than what they are partitions of. Materialized
@@ -49,14 +44,11 @@ export async function digestTables(
   return digests;
 }
 
-/**
- * The sum, and so the order of rows does not matter, of a 64-bit hash of each row's text: the one by which PostgreSQL places rows in partitions, which it cannot change any more. It is four
- * times as fast as a SHA-256 made fit for sums, and finds what a fault does; against whoever means harm there is the seal. An anonymous row, since a cast to text may be defined for the table's own type.
- */
+/** One hash a row: two would keep the text of the row from being made by several workers, or make it twice. An anonymous row, since a cast to text may be defined for the table's own type. */
 function digestSql(schema: string, name: string, columns: readonly string[]): string {
   const row = `ROW(${columns.map((column) => `t.${quoteIdent(column)}`).join(', ')})`;
   return `
-    SELECT count(*)::text AS rows, COALESCE(sum(hashtextextended(${row}::text COLLATE "C", 0)), 0)::text AS digest
+    SELECT count(*)::text AS rows, COALESCE(sum(${rowHash(`${row}::text`, 0)}), 0)::text AS digest
     FROM ONLY ${quoteIdent(schema)}.${quoteIdent(name)} t`;
 }
 

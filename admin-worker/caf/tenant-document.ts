@@ -6,9 +6,10 @@ import { LIMIT_COLUMNS, type LimitColumn } from '../../gateway/registry/tenant.t
 import { tenantSealContext } from '../../gateway/registry/tenant-row.ts';
 import { CRON_ROLES } from '../provision/cron-jobs.ts';
 import { JwksUrl } from '../tenants/jwt-input.ts';
+import { homeOf } from '../tenants/tenant-home.ts';
 import { Hosts, Postgrest } from '../tenants/tenant-input.ts';
 import { API_KEY_KINDS, type ApiKeyKind, apiKeySealContext } from '../tenants/tenant-keys.ts';
-import type { TenantRecord } from '../tenants/tenant-record.ts';
+import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 
 const LIMIT_NAMES = Object.values(LIMIT_COLUMNS);
 /** Of the column's type. */
@@ -74,7 +75,7 @@ export const SecretsDocument = z.strictObject({
 });
 export type SecretsDocument = z.output<typeof SecretsDocument>;
 
-/** @param tenant of a placement on our own cluster */
+/** @param tenant with names that we gave it */
 export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promise<TenantDocument> {
   const { rows } = await db.query<{ name: string; checksum: string; sql: string; applied_at: Date | null }>(
     `SELECT name, checksum, sql, applied_at FROM control.tenant_migrations
@@ -85,8 +86,10 @@ export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promi
     id: tenant.id,
     hosts: tenant.hosts,
     status: tenant.status,
-    placement: tenant.placement_kind,
-    isolation: tenant.isolation,
+    // One that was moved away has the names of where it was made, and can be hydrated there.
+    placement: tenant.placement_kind === 'remote' ? homeOf(namingOf(tenant)) : tenant.placement_kind,
+    isolation:
+      tenant.placement_kind === 'remote' && tenant.schema_prefix !== null ? 'sealed' : tenant.isolation,
     schema_prefix: tenant.schema_prefix,
     role_prefix: tenant.role_prefix,
     jwt_kind: tenant.jwt_kind,

@@ -1,19 +1,18 @@
 import type pg from 'pg';
 import { quoteLiteral } from '../../gateway/platform/sql.ts';
-import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import type { TenantServer } from '../connections.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { meter } from '../jobs/job-streams.ts';
-import { databaseOf } from '../jobs/tenant-connection.ts';
 import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
 import { ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
+import { withDumpSource } from './dump-source.ts';
 import { listLargeObjects, readLargeObject } from './large-objects.ts';
 import { runPgTool } from './run-pg-tool.ts';
 import { DIGEST_SETTINGS, digestTables, type TableDigest } from './table-digests.ts';
-import { withTenantLogin } from './tenant-login.ts';
 
 export interface DatabaseContent extends Pick<TenantContent, 'schemas' | 'extensions' | 'tables'> {
   readonly postgres: Pick<TenantContent['postgres'], 'major' | 'dump_major'>;
@@ -27,12 +26,10 @@ export async function writeDatabase(
   context: JobContext,
   { tenant, writer }: { tenant: TenantRecord; writer: ArchiveWriter },
 ): Promise<DatabaseContent> {
-  const { url: adminUrl } = databaseOf(context.services, tenant);
   const roles = tenantRoles(namingOf(tenant));
-  const isShared = tenant.placement_kind === 'shared';
   const all = Object.values(roles);
-  return withTenantLogin({ jobId: context.jobId, adminUrl, isShared, roles: all, seesAllRows: true }, (url) =>
-    context.connect(url, async (client) => {
+  return withDumpSource(context, tenant, (server) =>
+    context.connect(server, async (client) => {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       await client.query(DIGEST_SETTINGS);
       const snapshot = await exportSnapshot(client);
@@ -54,17 +51,17 @@ export async function writeDatabase(
         ...schemas.map((schema) => `--schema=${patternFor(schema)}`),
       ];
       const dumpAndObjects = async () => {
-        await runPgTool(context, { tools, program: 'pg_dump', args, server: { url } }, (output) =>
+        await runPgTool(context, { tools, program: 'pg_dump', args, server }, (output) =>
           writer.add(DUMP_ENTRY, output.pipe(meter(context, { label: 'dumped', to: DUMPED }))),
         );
         await writeLargeObjects(context, { client, writer, roles: all });
       };
       // Beside the dump, on the same snapshot: a server has more than one core.
       const [tables] = await allOrFirstFailure([
-        digestsOf(context, { url, snapshot, schemas }),
+        digestsOf(context, { server, snapshot, schemas }),
         dumpAndObjects(),
       ]);
-      const extensions = await usedExtensions(client, isShared ? schemas : 'all');
+      const extensions = await usedExtensions(client, tenant.placement_kind === 'database' ? 'all' : schemas);
       await client.query('COMMIT');
       return { postgres: { major, dump_major: tools.major }, schemas, extensions, tables };
     }),
@@ -73,9 +70,13 @@ export async function writeDatabase(
 
 async function digestsOf(
   context: JobContext,
-  { url, snapshot, schemas }: { url: Secret; snapshot: string; schemas: readonly string[] },
+  {
+    server,
+    snapshot,
+    schemas,
+  }: { readonly server: TenantServer; readonly snapshot: string; readonly schemas: readonly string[] },
 ): Promise<readonly TableDigest[]> {
-  return context.connect(url, async (client) => {
+  return context.connect(server, async (client) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
     await client.query(DIGEST_SETTINGS);

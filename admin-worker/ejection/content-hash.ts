@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
+import { CANONICAL_SETTINGS, rowHash } from '../postgres-tools/row-hash.ts';
 import type { TenantTable } from './moving-tenant.ts';
 
 /** What is in a table: equal for equal rows, in whatever order they lie. */
@@ -15,23 +16,9 @@ export type VerifyBy = 'contents' | 'counts';
 
 type Queryable = Pick<ClientBase, 'query'>;
 
-/** Texts of rows must not depend on the settings of the server, the database or the role. */
-const CANONICAL = [
-  `search_path = ''`,
-  `DateStyle = 'ISO, YMD'`,
-  `IntervalStyle = 'postgres'`,
-  `TimeZone = 'UTC'`,
-  `bytea_output = 'hex'`,
-  'extra_float_digits = 1',
-  `lc_monetary = 'C'`,
-  `xmloption = 'content'`,
-  'row_security = off',
-  'statement_timeout = 0',
-];
-
 /** Has every statement of the session read rows as `readTableContents` does. Rows that are looked for by their keys are found by an index. */
 export async function readCanonically(client: Queryable): Promise<void> {
-  const settings = [...CANONICAL, 'enable_hashjoin = off', 'enable_mergejoin = off'];
+  const settings = [...CANONICAL_SETTINGS, 'enable_hashjoin = off', 'enable_mergejoin = off'];
   await client.query(settings.map((setting) => `SET ${setting}`).join(';'));
 }
 
@@ -51,7 +38,7 @@ export async function readTableContents(
 ): Promise<readonly TableContents[]> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
   try {
-    await client.query(CANONICAL.map((setting) => `SET LOCAL ${setting}`).join(';'));
+    await client.query(CANONICAL_SETTINGS.map((setting) => `SET LOCAL ${setting}`).join(';'));
     const contents: TableContents[] = [];
     for (const table of tables.filter(({ isPartitioned }) => !isPartitioned)) {
       contents.push(await readTable(client, table, by));
@@ -72,19 +59,19 @@ export async function readTable(
   const { rows } = await client.query<{ rows: string; hash: string | null }>(
     by === 'counts'
       ? `SELECT count(*)::text AS rows, NULL AS hash FROM ONLY ${name}`
-      : // OFFSET keeps the row from being hashed twice.
+      : // OFFSET keeps the row's text from being made twice.
         `SELECT count(*)::text AS rows, concat(COALESCE(sum(${FIRST_HALF}), 0), '/', COALESCE(sum(${SECOND_HALF}), 0)) AS hash
-         FROM (SELECT ${ROW_HASH} AS h FROM ONLY ${name} AS t OFFSET 0) AS hashed`,
+         FROM (SELECT ${ROW_TEXT} AS h FROM ONLY ${name} AS t OFFSET 0) AS hashed`,
   );
   return { table: name, rows: rows[0]!.rows, hash: rows[0]!.hash ?? undefined };
 }
 
 /** Not `t::text`: the owner of a table may make a cast of its rows to text, and we are superuser here. */
-const ROW_HASH = 'md5(pg_catalog.record_out(t)::text)';
+const ROW_TEXT = 'pg_catalog.record_out(t)::text';
 
-/** A sum finds a row that is there twice, which XOR would not. */
-const FIRST_HALF = `('x' || left(h, 16))::bit(64)::bigint`;
-const SECOND_HALF = `('x' || right(h, 16))::bit(64)::bigint`;
+/** Of the row's text `h`. */
+const FIRST_HALF = rowHash('h', 0);
+const SECOND_HALF = rowHash('h', 1);
 
 /** A column of a key, with its type's name as SQL has it whatever the search path. */
 export interface KeyColumn {
@@ -120,7 +107,7 @@ export async function readRows(
   const { rows } = await client.query<{ i: string; a: string; b: string }>(
     `SELECT i::text, ${by === 'counts' ? `'0' AS a, '0' AS b` : `${FIRST_HALF}::text AS a, ${SECOND_HALF}::text AS b`}
      FROM (
-       SELECT u.i, ${by === 'counts' ? 'NULL' : ROW_HASH} AS h
+       SELECT u.i, ${by === 'counts' ? 'NULL' : ROW_TEXT} AS h
        FROM unnest(${given.map((_, index) => `$${index + 1}::text[]`).join(', ')}) WITH ORDINALITY AS u(${given.join(', ')}, i)
        JOIN ONLY ${quotedTable(table)} AS t
          ON ${columns.map(({ name, type }, index) => `t.${quoteIdent(name)} = u.k${index}::${type}`).join(' AND ')}

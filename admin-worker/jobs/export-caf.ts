@@ -4,6 +4,7 @@ import { ArchiveWriter } from '../archive/archive-writer.ts';
 import { openBackends } from '../backends/backends.ts';
 import { SECRETS_ENTRY, TENANT_ENTRY, type TenantContent } from '../caf/content.ts';
 import { serverMajor } from '../caf/database-facts.ts';
+import { withDumpSource } from '../caf/dump-source.ts';
 import { writeFiles } from '../caf/files.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
 import { archivePath, makeRoomFor, workDir } from '../caf/places.ts';
@@ -18,7 +19,6 @@ import { dropLoginsOf } from '../provision/migration-login.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
-import { databaseOf } from './tenant-connection.ts';
 
 const ExportCafState = z.object({
   archive: z
@@ -63,7 +63,7 @@ export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
   ],
   async dryRun(context) {
     const tenant = await exportable(context);
-    const major = await context.connect(databaseOf(context.services, tenant), serverMajor);
+    const major = await withDumpSource(context, tenant, (server) => context.connect(server, serverMajor));
     const tools = await requirePostgresTools(major);
     return [
       `The tenant '${tenant.id}' would be written into an archive with pg_dump ${tools.major} from PostgreSQL ${major}`,
@@ -79,12 +79,6 @@ function partialPath(dataDir: string, jobId: string): string {
 async function exportable({ services, payload }: Context): Promise<TenantRecord> {
   const tenant = await findTenant(services.control, payload.tenantId);
   if (tenant === undefined) throw new JobError(`There is no tenant '${payload.tenantId}'`);
-  if (tenant.placement_kind === 'remote') {
-    throw new JobError(`The tenant '${tenant.id}' is remote: what is in its database is not all its own`, {
-      code: 'remote-tenant',
-      hint: 'Archives are made of tenants with the placement shared or database',
-    });
-  }
   return asItWas(services.control, tenant);
 }
 

@@ -59,7 +59,10 @@ export async function withTenantConnection(
  * A tenant that we moved away has a login for this; its SQL runs as the owner, in the tenant's first schema. One that was adopted has the login that was given for it.
  * `undefined` for all others.
  */
-async function ownerOf(services: AdminServices, tenant: TenantRecord): Promise<TenantServer | undefined> {
+export async function ownerOf(
+  services: AdminServices,
+  tenant: TenantRecord,
+): Promise<TenantServer | undefined> {
   if (tenant.placement_kind !== 'remote') return undefined;
   const { rows } = await services.control.query<{ sealed: string | null }>(
     `SELECT sealed_migrator AS sealed FROM control.ejections WHERE tenant_id = $1

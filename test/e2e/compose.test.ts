@@ -163,6 +163,20 @@ describe.each(dockerfiles)('$path', ({ stages }) => {
   });
 });
 
+describe('docker/Dockerfile', () => {
+  it('brings pg_dump and pg_restore of the core’s version to the admin worker, and nowhere else', () => {
+    const major = /postgres:(\d+)/.exec(
+      dockerfiles.flatMap(({ stages }) => stages).find(({ name }) => name === 'alpine')?.base ?? '',
+    )?.[1];
+    const having = dockerfiles
+      .flatMap(({ stages }) => stages)
+      .filter(({ instructions }) =>
+        instructions.some(({ words }) => words.includes(`postgresql-client-${major}`)),
+      );
+    expect(having.map(({ name }) => name)).toEqual(['admin-worker']);
+  });
+});
+
 describe('docker/make-secrets.sh', () => {
   it('makes every secret once', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'secrets-'));

@@ -107,6 +107,36 @@ test.each(['shared', 'database'] as const)(
   },
 );
 
+test('a tenant that was moved away is exported from where it is now, with the same content', async () => {
+  const elsewhere = await startTestPostgres({ binaries: await systemPostgresBinaries() });
+  try {
+    const id = await aTenant('shared', 'the-secret-of-one-that-moves-0123456789');
+    const migrated = await admin.migrate(
+      id,
+      `CREATE TABLE books (id int PRIMARY KEY, title text); INSERT INTO books SELECT i, 'book ' || i FROM generate_series(1, 50) i;
+       ALTER TABLE books ENABLE ROW LEVEL SECURITY;`,
+    );
+    expect(migrated.state, JSON.stringify(migrated.error)).toBe('completed');
+    const contentOf = async () =>
+      withDownloaded((await exported(id)).bytes, async (archive) => ({
+        content: TenantContent.parse(archive.scanned.manifest.content),
+        tenant: JSON.parse(await archive.readText('tenant')),
+      }));
+    const before = await contentOf();
+    const moving = await admin.request('POST', `/v1/tenants/${id}/eject`, {
+      body: { remote_connection_string: elsewhere.url, mode: 'offline' },
+    });
+    const moved = await admin.waitForJob(String(moving.body.job?.id));
+    expect(moved.state, JSON.stringify(moved.error)).toBe('completed');
+    await admin.shared(
+      `DROP TRIGGER cascata_fence ON ${id}.books; UPDATE ${id}.books SET title = 'old copy'`,
+    );
+    expect(await contentOf()).toEqual(before);
+  } finally {
+    await elsewhere.stop();
+  }
+}, 60_000);
+
 test('no login of an export is left behind', async () => {
   expect(await admin.control(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'cascata_run_%'`)).toEqual([]);
 });

@@ -82,16 +82,19 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-/** All that an archive could change: the registry, the catalogs of the cluster and its databases, the disk. */
+/** All that an archive could change: the registry, the catalogs of the cluster and its databases, the disk. A digest for each kind of thing. */
 async function everything() {
   return {
-    registry: await admin.control(`
-      SELECT 'tenant' AS what, to_jsonb(t) AS is FROM control.tenants t
-      UNION ALL SELECT 'host', to_jsonb(h) FROM control.tenant_hosts h
-      UNION ALL SELECT 'key', to_jsonb(k) FROM control.api_keys k
-      UNION ALL SELECT 'migration', to_jsonb(m) FROM control.tenant_migrations m
-      ORDER BY 1, 2`),
-    cluster: await admin.control(`
+    registry: await admin.control(
+      byKind(`
+      SELECT 'tenant' AS what, to_jsonb(t)::text AS is FROM control.tenants t
+      UNION ALL SELECT 'host', to_jsonb(h)::text FROM control.tenant_hosts h
+      UNION ALL SELECT 'key', to_jsonb(k)::text FROM control.api_keys k
+      UNION ALL SELECT 'migration', to_jsonb(m)::text FROM control.tenant_migrations m
+`),
+    ),
+    cluster: await admin.control(
+      byKind(`
       SELECT 'role' AS what, to_jsonb(r)::text AS is FROM pg_roles r
       UNION ALL SELECT 'member', concat_ws(' ', m.roleid::regrole, m.member::regrole, m.admin_option) FROM pg_auth_members m
       UNION ALL SELECT 'database', concat_ws(' ', d.datname, d.datdba, d.datacl) FROM pg_database d
@@ -99,8 +102,10 @@ async function everything() {
       UNION ALL SELECT 'subscription', s.subname FROM pg_subscription s
       UNION ALL SELECT 'server', concat_ws(' ', f.name, f.setting) FROM pg_file_settings f
       UNION ALL SELECT 'prepared', p.gid FROM pg_prepared_xacts p
-      ORDER BY 1, 2`),
-    objects: await admin.shared(`
+`),
+    ),
+    objects: await admin.shared(
+      byKind(`
       SELECT 'schema' AS what, concat_ws(' ', n.nspname, n.nspowner, n.nspacl) AS is FROM pg_namespace n WHERE n.nspname !~ '^pg_(toast_)?temp'
       UNION ALL SELECT 'relation', concat_ws(' ', c.oid, c.relnamespace, c.relname, c.relowner, c.relacl, c.relhastriggers) FROM pg_class c WHERE c.oid >= 16384
       UNION ALL SELECT 'routine', concat_ws(' ', p.oid, p.pronamespace, p.proname, p.proowner, p.proacl) FROM pg_proc p WHERE p.oid >= 16384
@@ -116,7 +121,8 @@ async function everything() {
       UNION ALL SELECT 'large object', concat_ws(' ', l.oid, l.lomowner, l.lomacl) FROM pg_largeobject_metadata l
       UNION ALL SELECT 'policy', concat_ws(' ', p.polname, p.polrelid) FROM pg_policy p
       UNION ALL SELECT 'row', to_jsonb(d)::text FROM ${ground.victim}.diary d
-      ORDER BY 1, 2`),
+`),
+    ),
     // The folders themselves stay.
     disk: (await readdir(admin.dataDir, { recursive: true }))
       .filter((path) => !/^(?:uploads|archives)(?:\/|$)|^(?:work|storage)$/.test(path))
@@ -126,6 +132,10 @@ async function everything() {
       () => false,
     ),
   };
+}
+
+function byKind(query: string): string {
+  return `SELECT what, count(*)::int AS n, md5(string_agg(is_, ' ' ORDER BY is_)) AS digest FROM (${query}) AS all_of_it (what, is_) GROUP BY what ORDER BY what`;
 }
 
 /**
