@@ -1,7 +1,7 @@
 import type { JsonStep } from '../api-request/query-params.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
 import type { PlannedAggregate, PlannedField, SelectTerm } from '../plan/read-plan.ts';
 import { ident, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { castType } from './cast-type.ts';
 import { columnOf, type RowSource } from './scope.ts';
 
 /** A field as an expression: column, `to_jsonb` where a path needs it, and the path. */
@@ -37,7 +37,7 @@ export function plainValueSql(term: SelectTerm, source: RowSource): SqlFragment 
   const field = fieldSql(term.field, source);
   const { representation } = term.field;
   const shown = representation === undefined ? field : sql`${raw(representation)}(${field})`;
-  return term.cast === undefined ? shown : castSql(shown, term.cast);
+  return term.cast === undefined ? shown : sql`CAST(${shown} AS ${castType(term.cast)})`;
 }
 
 export function aggregateSql(
@@ -46,20 +46,7 @@ export function aggregateSql(
   isRowCount: boolean,
 ): SqlFragment {
   const call = isRowCount ? raw('pg_catalog.count(*)') : sql`${raw(AGGREGATES[aggregate.fn])}(${value})`;
-  return aggregate.cast === undefined ? call : castSql(call, aggregate.cast);
+  return aggregate.cast === undefined ? call : sql`CAST(${call} AS ${castType(aggregate.cast)})`;
 }
 
 const AGGREGATES = { sum: 'sum', avg: 'avg', count: 'pg_catalog.count', max: 'max', min: 'min' } as const;
-
-/**
- * Type names cannot be parameters nor, for `double precision`, quoted; their alphabet keeps them harmless. No word begins with `$`, which
- * would open a string or be a parameter.
- */
-const CAST_NAME = /^ *[\p{L}_][\p{L}\p{N}_$]*(?: +[\p{L}_][\p{L}\p{N}_$]*)* *$/u;
-
-function castSql(value: SqlFragment, type: string): SqlFragment {
-  if (!CAST_NAME.test(type)) {
-    throw new GatewayError('PGRST100', { message: `"failed to parse select parameter (${type})"` });
-  }
-  return sql`CAST(${value} AS ${raw(type)})`;
-}

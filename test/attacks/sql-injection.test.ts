@@ -30,6 +30,8 @@ type Position = (
   payload: string,
   stage: Stage,
 ) => Promise<readonly [target: string, question: Question]> | readonly [string, Question];
+/** In the quotes of the grammar. */
+const quoted = (payload: string): string => `"${payload.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 const json = (value: unknown): string => JSON.stringify(value);
 /** What may stand in a header. */
 const line = (payload: string): string =>
@@ -53,6 +55,15 @@ const POSITIONS: Readonly<Record<string, Position>> = {
   'a tree of conditions': (p) => [`/own?or=(text.eq.${encode(p)},id.eq.1)`, {}],
   select: (p) => [`/own?select=${encode(p)}`, {}],
   'an alias': (p) => [`/own?select=${encode(p)}:text`, {}],
+  'an alias in quotes': (p) => [`/own?select=${encode(quoted(p))}:text`, {}],
+  'an alias of a JSON path': (p) => [`/own?select=${encode(quoted(p))}:id->x`, {}],
+  'an alias of a whole row’s embed': (p) => [`/notes?select=id,${encode(quoted(p))}:own(text)`, {}],
+  'an alias in an embed': (p) => [`/notes?select=id,own(${encode(quoted(p))}:text)`, {}],
+  'an alias in a spread': (p) => [`/notes?select=id,...own(${encode(quoted(p))}:text)`, {}],
+  'the last key of a JSON path': (p) => [`/notes?select=data->${encode(quoted(p))}`, {}],
+  'a column in quotes': (p) => [`/own?select=${encode(quoted(p))}&order=${encode(quoted(p))}`, {}],
+  'a timeout': (p) => ['/own', { headers: { 'x-cascata-timeout-ms': line(p) } }],
+  'a trace': (p) => ['/own', { headers: { traceparent: line(p), 'x-request-id': line(p) } }],
   'a cast': (p) => [`/own?select=text::${encode(p)}`, {}],
   'a JSON path': (p) => [`/own?select=id->${encode(p)}`, {}],
   'an embed': (p) => [`/own?select=${encode(p)}(*)`, {}],
@@ -163,9 +174,18 @@ test.each(Object.entries(POSITIONS))('SQL in %s stays a value', async (_, positi
   );
 });
 
-test('no statement that PostgreSQL ran had a word of a client in it but as a quoted name for a column of the answer', async () => {
+test('no statement that PostgreSQL ran had a word of a client in it but in a quoted name', async () => {
   // The watch sees what it is looked through for: a statement with the word in its text is there.
   await stage.run(`SELECT 1 AS ${CANARY}`);
-  const found = (await statements()).map((query) => query.replaceAll(/ AS "(?:[^"]|"")*"/g, ''));
-  expect(found.filter((query) => query.includes(CANARY))).toEqual([`SELECT $1 AS ${CANARY}`]);
+  const found = await statements();
+  const outside = found
+    .map((query) => query.replaceAll(/"(?:[^"]|"")*"/g, ''))
+    .filter((query) => query.includes(CANARY));
+  expect(outside).toEqual([`SELECT $1 AS ${CANARY}`]);
+  // What they are names of: columns of the answer, and embeds, which have a name in FROM as well.
+  const places = found.flatMap((query) => {
+    const marked = query.replaceAll(/"(?:[^"]|"")*"/g, (name) => (name.includes(CANARY) ? '@' : '#'));
+    return [...marked.matchAll(/(?:\w+ |[\w.]*\()?[#.]*@[.*#@]*/g)].map(([place]) => place);
+  });
+  expect([...new Set(places)].sort()).toEqual(['#.@', 'AS @', 'row_to_json(@.*']);
 });

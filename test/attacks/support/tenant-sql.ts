@@ -39,6 +39,8 @@ export const VICTIM_SQL = `
 export const ATTACKER_SQL = `
   CREATE TABLE public.own (id int PRIMARY KEY, text text);
   INSERT INTO public.own VALUES (1, 'own');
+  CREATE TABLE public.notes (id int REFERENCES public.own, data jsonb);
+  INSERT INTO public.notes VALUES (1, '{}');
   CREATE FUNCTION public.run(statements text[]) RETURNS text LANGUAGE plpgsql AS $$
   DECLARE
     statement text;
