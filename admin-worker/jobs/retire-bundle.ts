@@ -40,12 +40,13 @@ const POLL_MS = 100;
  * Takes a bundle's files away unless a database uses one of its extensions. The manifest goes first, then every database is asked again: whoever had created an
  * extension in between, in a transaction that nobody could see, gets the files back before they are missed.
  *
- * @param known its extensions, where its manifest cannot be read
+ * @param bundle.known its extensions, where its manifest cannot be read
+ * @param bundle.isAsked somebody withdrew the last of its extensions just now: neighbours whose transactions stay open keep no files then
  */
 export async function retireBundle(
   context: Context,
   injection: InjectionContext,
-  { bundle, known }: { bundle: string; known: readonly string[] },
+  { bundle, known, isAsked = false }: { bundle: string; known: readonly string[]; isAsked?: boolean },
 ): Promise<Retirement> {
   const { state, services, signal } = context;
   const core = await openCore(injection);
@@ -66,7 +67,7 @@ export async function retireBundle(
     const text = state.retiring[bundle];
     if (text === undefined) return { kind: 'absent' };
     await waitForWithdrawn(services.shared, { bundle, signal });
-    const areOver = await waitForWriters(services.shared, signal);
+    const areOver = isAsked || (await waitForWriters(services.shared, signal));
     const databases = await users();
     if (databases.length > 0 || !areOver) {
       await publishManifest(options, { bundle, text });

@@ -109,6 +109,7 @@ async function removeFiles(context: Context): Promise<void> {
     const end = await retireBundle(context, injection, {
       bundle: name,
       known: extensions,
+      isAsked: true,
     });
     state.areFilesGone = end.kind === 'gone';
     if (end.kind === 'kept')
