@@ -15,3 +15,18 @@ test('docs/security.md tells of every attack there is: node test/attacks/write-r
   const document = await readFile(FILE, 'utf8');
   expect(withAttackTable(document)).toBe(document);
 });
+
+test('what the mutations edit is in the sources: exactly once, one edit after the other', async () => {
+  const texts = new Map<string, string>();
+  for (const { edits = [] } of MUTATIONS) {
+    for (const { file, part, instead } of edits) {
+      const text = texts.get(file) ?? (await readFile(new URL(`../../${file}`, import.meta.url), 'utf8'));
+      expect([file, part, text.split(part).length - 1]).toEqual([file, part, 1]);
+      texts.set(
+        file,
+        text.replace(part, () => instead),
+      );
+    }
+  }
+  expect(texts.size).toBeGreaterThan(0);
+});

@@ -124,7 +124,7 @@ export const SESSIONS: readonly Mutation[] = [
     on: superuser(
       'REVOKE SELECT ON pg_cursors FROM PUBLIC; REVOKE EXECUTE ON FUNCTION pg_cursor() FROM PUBLIC',
     ),
-    attack: tells('ARRAY[$3]', 'SELECT string_agg(statement, $$ $$) FROM pg_cursors'),
+    attack: tells('@a_service_role', 'SELECT string_agg(statement, $$ $$) FROM pg_cursors'),
   },
   {
     defence: 'a prepared statement that is gone is prepared again',
