@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import { publishedImages } from '../containers/published-images.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { meter } from '../jobs/job-streams.ts';
 import { databaseOf } from '../jobs/tenant-connection.ts';
@@ -9,7 +10,7 @@ import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
-import { ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
+import { type Extension, ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
 import { listLargeObjects, readLargeObject } from './large-objects.ts';
 import { runPgTool } from './run-pg-tool.ts';
 import { DIGEST_SETTINGS, digestTables, type TableDigest } from './table-digests.ts';
@@ -64,7 +65,8 @@ export async function writeDatabase(
         digestsOf(context, { url, snapshot, schemas }),
         dumpAndObjects(),
       ]);
-      const extensions = await usedExtensions(client, isShared ? schemas : 'all');
+      const used = await usedExtensions(client, isShared ? schemas : 'all');
+      const extensions = await withImages(context, used);
       await client.query('COMMIT');
       return { postgres: { major, dump_major: tools.major }, schemas, extensions, tables };
     }),
@@ -87,6 +89,20 @@ async function digestsOf(
 async function allOrFirstFailure<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<readonly [A, B]> {
   await Promise.allSettled(work);
   return Promise.all(work);
+}
+
+/** Says of each extension which image it came from, where a runner with an engine brought it. */
+async function withImages(
+  { services }: JobContext,
+  extensions: readonly Extension[],
+): Promise<readonly Extension[]> {
+  const { phantom, shared } = services;
+  if (phantom === undefined || extensions.length === 0) return extensions;
+  const images = await publishedImages(shared, phantom.key);
+  return extensions.map((extension) => {
+    const image = images.get(extension.name);
+    return image === undefined ? extension : { ...extension, image };
+  });
 }
 
 async function exportSnapshot(client: pg.Client): Promise<string> {
