@@ -30,7 +30,10 @@ export const bringExtension: JobDefinition<BringExtensionPayload, InjectionState
     {
       name: 'stage',
       weight: 4,
-      run: (context) => withBundle(context, (bundle) => stageStep(context, bundle, { name: context.payload.name, version: null })),
+      run: (context) =>
+        withBundle(context, (bundle) =>
+          stageStep(context, bundle, { name: context.payload.name, version: null }),
+        ),
       undo: (context) => withBundle(context, (bundle) => unstage(context, bundle), 'undo'),
     },
     {
