@@ -4,15 +4,19 @@ import { catalogue } from '../catalogue/catalogue.ts';
 import { EQUIVALENCES } from '../catalogue/equivalences.ts';
 import { whyNoEngine } from '../containers/facilities.ts';
 import { bundleRecords } from '../extensions/bundle-records.ts';
-import { collectPayloadsKind, rejudgeExtensionsKind } from '../jobs/extension-kinds.ts';
+import { bringExtensionKind, collectPayloadsKind, rejudgeExtensionsKind } from '../jobs/extension-kinds.ts';
 import { type AcceptedJob, acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { entryView } from './extension-view.ts';
+import { offered } from './offered-extension.ts';
 import { readBody } from './read-body.ts';
 
 /** Body of `POST /v1/extensions/collect` and `POST /v1/extensions/rejudge`; may be left out. */
 export const ClusterExtensionsInput = z.strictObject(JobOptions);
+
+/** Body of `POST /v1/extensions`. */
+export const BringExtensionInput = z.strictObject({ name: z.string().min(1).max(63), ...JobOptions });
 
 /** `/v1/extensions`: the catalogue, and what concerns the files of all tenants. */
 export function clusterExtensionRoutes(services: ApiServices): Hono<AdminEnv> {
@@ -23,6 +27,17 @@ export function clusterExtensionRoutes(services: ApiServices): Hono<AdminEnv> {
     return c.json({
       extensions: catalogue().map((entry) => entryView(entry, records)),
       not_offered: EQUIVALENCES,
+    });
+  });
+
+  app.post('/', async (c) => {
+    const { name, ...options } = await readBody(c, BringExtensionInput);
+    offered(name);
+    return acceptJob(c, services, {
+      kind: bringExtensionKind,
+      payload: { name },
+      options,
+      audit: { action: 'extension.bring', after: { name } },
     });
   });
 

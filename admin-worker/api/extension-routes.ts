@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
-import { catalogue, findEntry, refusalOf } from '../catalogue/catalogue.ts';
+import { catalogue, findEntry } from '../catalogue/catalogue.ts';
 import { sqlStateOf, withClient } from '../connections.ts';
 import { whyNoEngine } from '../containers/facilities.ts';
 import { claimsOf } from '../extensions/claims.ts';
@@ -16,6 +16,7 @@ import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
 import { noEngine } from './cluster-extension-routes.ts';
 import { tenantExtensionView } from './extension-view.ts';
+import { offered } from './offered-extension.ts';
 import { readBody } from './read-body.ts';
 
 const Name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, {
@@ -122,11 +123,7 @@ async function allowed(
   { id, name }: { id: string; name: string },
 ): Promise<TenantRecord> {
   const tenant = await tenantOf(services, id);
-  const entry = findEntry(name);
-  if (entry === undefined) {
-    const { message, hint } = refusalOf(name);
-    throw new AdminError('invalid_request', message, { hint, details: [{ path: 'name', message }] });
-  }
+  const entry = offered(name);
   const problem = problemOfPlacement(entry, tenant);
   if (problem !== undefined)
     throw new AdminError('invalid_request', problem, { details: [{ path: 'name', message: problem }] });

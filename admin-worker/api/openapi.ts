@@ -4,7 +4,7 @@ import { JOB_KINDS } from '../jobs/job-list.ts';
 import { JOB_STATES } from '../jobs/job-record.ts';
 import { CreateTenantInput, UpdateTenantInput } from '../tenants/tenant-input.ts';
 import { AdoptInput } from './adopt-routes.ts';
-import { ClusterExtensionsInput } from './cluster-extension-routes.ts';
+import { BringExtensionInput, ClusterExtensionsInput } from './cluster-extension-routes.ts';
 import { DigestInput } from './digest-routes.ts';
 import {
   DeleteOldCopyInput,
@@ -54,6 +54,7 @@ export function openapiDocument(): Json {
         Forward: jsonSchema(ForwardInput),
         Extension: jsonSchema(ExtensionInput),
         ClusterExtensions: jsonSchema(ClusterExtensionsInput),
+        BringExtension: jsonSchema(BringExtensionInput),
         WithdrawExtension: jsonSchema(WithdrawExtensionInput),
         Job: JOB,
         ...payloads(),
@@ -279,6 +280,12 @@ function paths(): Json {
       get: operation({
         summary: 'The catalogue of extensions, and what serves instead of others',
         status: '200',
+      }),
+      post: operation({
+        summary: 'Bring the files of an extension into the running server, as a job',
+        status: '202',
+        body: 'BringExtension',
+        makesJob: true,
       }),
     },
     '/v1/extensions/collect': {

@@ -21,8 +21,8 @@ export interface PutObject {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-/** Larger objects go in parts of this size: what is held of one in memory. */
-const PART_BYTES = 8 * 1024 * 1024;
+/** Larger objects go in parts of this size, the smallest that S3 takes: what is held of one in memory. */
+const PART_BYTES = 5 * 1024 * 1024;
 const MAX_PARTS = 10_000;
 /** What a store calls content that nobody gave a type: as good as none. */
 const NO_TYPE = 'binary/octet-stream';

@@ -1,7 +1,16 @@
 import type { ClientBase } from 'pg';
 import { z } from 'zod';
 
-export const Extension = z.strictObject({ name: z.string(), version: z.string(), schema: z.string() });
+export const Extension = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  schema: z.string(),
+  /** `repository@sha256:…` that its files were brought from; absent where the server had them by itself, or nobody knows. */
+  image: z
+    .string()
+    .regex(/^[a-z0-9][A-Za-z0-9:._/-]{0,200}@sha256:[0-9a-f]{64}$/)
+    .optional(),
+});
 export type Extension = z.output<typeof Extension>;
 
 /** Major version of a server. */

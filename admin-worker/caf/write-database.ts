@@ -2,13 +2,14 @@ import type pg from 'pg';
 import { quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import type { TenantServer } from '../connections.ts';
+import { publishedImages } from '../containers/published-images.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { meter } from '../jobs/job-streams.ts';
 import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
-import { ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
+import { type Extension, ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
 import { withDumpSource } from './dump-source.ts';
 import { listLargeObjects, readLargeObject } from './large-objects.ts';
 import { runPgTool } from './run-pg-tool.ts';
@@ -61,7 +62,8 @@ export async function writeDatabase(
         digestsOf(context, { server, snapshot, schemas }),
         dumpAndObjects(),
       ]);
-      const extensions = await usedExtensions(client, tenant.placement_kind === 'database' ? 'all' : schemas);
+      const used = await usedExtensions(client, tenant.placement_kind === 'database' ? 'all' : schemas);
+      const extensions = await withImages(context, used);
       await client.query('COMMIT');
       return { postgres: { major, dump_major: tools.major }, schemas, extensions, tables };
     }),
@@ -88,6 +90,20 @@ async function digestsOf(
 async function allOrFirstFailure<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<readonly [A, B]> {
   await Promise.allSettled(work);
   return Promise.all(work);
+}
+
+/** Says of each extension which image it came from, where a runner with an engine brought it. */
+async function withImages(
+  { services }: JobContext,
+  extensions: readonly Extension[],
+): Promise<readonly Extension[]> {
+  const { phantom, shared } = services;
+  if (phantom === undefined || extensions.length === 0) return extensions;
+  const images = await publishedImages(shared, phantom.key);
+  return extensions.map((extension) => {
+    const image = images.get(extension.name);
+    return image === undefined ? extension : { ...extension, image };
+  });
 }
 
 async function exportSnapshot(client: pg.Client): Promise<string> {

@@ -19,6 +19,9 @@ export type InjectExtensionPayload = z.output<typeof InjectExtensionPayload>;
 const WithdrawExtensionPayload = z.strictObject({ ...Common, cascade: z.boolean() });
 export type WithdrawExtensionPayload = z.output<typeof WithdrawExtensionPayload>;
 
+const BringExtensionPayload = z.strictObject({ name: z.string() });
+export type BringExtensionPayload = z.output<typeof BringExtensionPayload>;
+
 const KEYS = {
   tenantOf: ({ tenantId }: { tenantId: string }) => tenantId,
   concurrencyKey: ({ isOnCluster, tenantId }: { isOnCluster: boolean; tenantId: string }) =>
@@ -62,6 +65,14 @@ export const rejudgeExtensionsKind: JobKind<RejudgeExtensionsPayload> = {
   name: 'rejudge-extensions',
   summary: 'Judge again what was brought into the server, and stop linking what no longer fits it',
   payload: RejudgeExtensionsPayload,
+  concurrencyKey: () => 'cluster',
+  deadlineSeconds: 1_800,
+};
+
+export const bringExtensionKind: JobKind<BringExtensionPayload> = {
+  name: 'bring-extension',
+  summary: 'Bring the files of an extension into the running server, for no tenant yet',
+  payload: BringExtensionPayload,
   concurrencyKey: () => 'cluster',
   deadlineSeconds: 1_800,
 };

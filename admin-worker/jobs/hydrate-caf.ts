@@ -4,6 +4,7 @@ import type { Isolation } from '../../gateway/registry/tenant.ts';
 import type { ArchiveFile } from '../archive/archive-file.ts';
 import type { BackendsInput } from '../backends/backend-input.ts';
 import { givenBackends } from '../backends/backends.ts';
+import { checkExtensions } from '../caf/check-extensions.ts';
 import { compareDatabase } from '../caf/compare-database.ts';
 import { DUMP_ENTRY, STORAGE_PREFIX } from '../caf/content.ts';
 import { judgeRestored } from '../caf/judge-restored.ts';
@@ -137,6 +138,8 @@ async function verify(context: Context, { isDumpKept }: { readonly isDumpKept: b
     const { file, content, document } = archive;
     refuseForeignObjects(file, Object.values(tenantRoles(archive.naming)));
     await dumpTools(context, content.postgres);
+    const isShared = document.placement === 'shared';
+    await checkExtensions(context, { needed: content.extensions, isShared });
     await checkContents(context, contentsOf(context, archive));
     await checkScheduledJobs(context, jobsOf(context, archive));
     const registration = registrationOf(context, archive);

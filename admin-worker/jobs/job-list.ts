@@ -5,6 +5,7 @@ import { digestTenantKind } from './digest-tenant-kind.ts';
 import { ejectTenantKind } from './eject-tenant-kind.ts';
 import { exportCafKind } from './export-caf-kind.ts';
 import {
+  bringExtensionKind,
   collectPayloadsKind,
   injectExtensionKind,
   rejudgeExtensionsKind,
@@ -19,6 +20,7 @@ import { repatriateTenantKind } from './repatriate-tenant-kind.ts';
 export const JOB_KINDS: readonly AnyJobKind[] = [
   adoptTenantKind,
   applyMigrationsKind,
+  bringExtensionKind,
   deleteOldCopyKind,
   collectPayloadsKind,
   digestTenantKind,

@@ -1,5 +1,6 @@
 import { adoptTenant } from '../jobs/adopt-tenant.ts';
 import { applyMigrations } from '../jobs/apply-migrations.ts';
+import { bringExtension } from '../jobs/bring-extension.ts';
 import { collectPayloads } from '../jobs/collect-payloads.ts';
 import { deleteOldCopy } from '../jobs/delete-old-copy.ts';
 import { digestTenant } from '../jobs/digest-tenant.ts';
@@ -17,6 +18,7 @@ import { withdrawExtension } from '../jobs/withdraw-extension.ts';
 export const JOB_DEFINITIONS: readonly AnyJobDefinition[] = [
   adoptTenant,
   applyMigrations,
+  bringExtension,
   deleteOldCopy,
   collectPayloads,
   digestTenant,

@@ -12,15 +12,19 @@ import {
   type TestPostgres,
 } from '../../../test/support/postgres.ts';
 import { ArchiveFile } from '../../archive/archive-file.ts';
+import { archiveSigner } from '../../archive/archive-signature.ts';
+import { ArchiveWriter } from '../../archive/archive-writer.ts';
 import { BackendsInput } from '../../backends/backend-input.ts';
 import { givenBackends } from '../../backends/backends.ts';
 import { S3Store } from '../../backends/s3-store.ts';
 import { TenantContent } from '../../caf/content.ts';
+import { writeFiles } from '../../caf/files.ts';
 import { checkContents, dropContents, restoreContents } from '../../caf/restore-contents.ts';
 import { withTenantArchive } from '../../caf/tenant-archive.ts';
+import { BUNDLED_EXTENSIONS } from '../../catalogue/bundled-extensions.ts';
 import type { JobContext } from '../../jobs/job.ts';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
-import { exportTenant, hydrate, PASSPHRASE } from '../support/archive-client.ts';
+import { exportTenant, hydrate, PASSPHRASE, withContent } from '../support/archive-client.ts';
 import { END, membersOf } from '../support/archives.ts';
 import { type ObjectStore, startObjectStore } from '../support/object-store.ts';
 import { startVectorServer, type VectorServer } from '../support/vector-server.ts';
@@ -37,7 +41,7 @@ let otherVectors: VectorServer;
 beforeAll(async () => {
   postgres = await startTestPostgres({ binaries: await systemPostgresBinaries() });
   [admin, store, vectors, otherVectors] = await Promise.all([
-    startAdminHarness({ serverUrl: postgres.url, archiveSigningKey: aSigningKey() }),
+    startAdminHarness({ serverUrl: postgres.url, archiveSigningKey }),
     startObjectStore(),
     startVectorServer(),
     startVectorServer(),
@@ -48,9 +52,19 @@ afterAll(async () => {
   await Promise.all([store?.stop(), vectors?.stop(), otherVectors?.stop(), postgres?.stop()]);
 });
 
+const archiveSigningKey = aSigningKey();
+
 function aSigningKey(): Secret {
   const { privateKey } = generateKeyPairSync('ed25519');
   return new Secret(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
+}
+
+/** One that images bring and that is not on this machine. */
+async function absentExtension(): Promise<string> {
+  const rows = await admin.control<{ name: string }>('SELECT name FROM pg_available_extensions');
+  const found = BUNDLED_EXTENSIONS.find(({ name }) => rows.every((row) => row.name !== name));
+  if (found === undefined) throw new Error('this machine has every extension of the catalogue');
+  return found.name;
 }
 
 function qdrant({ url, apiKey }: VectorServer, selection: object = {}) {
@@ -176,13 +190,29 @@ test('objects and collections go with the tenant, to another bucket, server, or 
     storage: { prefix: second },
     vectors: { url: otherVectors.url },
   });
-  expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
 
   // No place named: files come to the local directory, and keep what it cannot.
-  const local = await hydrate(admin, again, { leave_out: ['vectors'] });
-  expect(local.state, JSON.stringify(local.error)).toBe('completed');
-  const third = await contentOf(await exportTenant(admin, id));
-  expect(third).toEqual({ ...before, collections: [] });
+  const context = aContext();
+  await withOpened(again, (opened) => {
+    const contents = {
+      tenantId: 'local',
+      archive: opened,
+      backends: givenBackends({}),
+      leaveOut: ['vectors'] as const,
+    };
+    return restoreContents(context, { ...contents, begun: { hasFiles: false, collections: [] } });
+  });
+  const writer = await ArchiveWriter.begin(async () => undefined, {
+    tenant: 'local',
+    passphrase: new Secret(PASSPHRASE),
+    createdAt: new Date(),
+    producer: 'test',
+    cost: 14,
+  });
+  expect(await writeFiles(context, { tenantId: 'local', place: undefined, writer })).toEqual({
+    storage: 'included',
+    files: before.files,
+  });
 });
 
 /** A context of a job without its runner; for what touches no database. */
@@ -232,6 +262,33 @@ test('what fails half-way takes objects and collections with it; what is taken o
   const members = membersOf(archive).filter(({ name }) => name !== 'signature.json');
   const unsigned = Buffer.concat([...members.map(({ raw }) => raw), END]);
   expect(await hydrate(admin, unsigned)).toMatchObject({ state: 'failed', error: { code: 'not-signed' } });
+
+  // What its database uses and the server lacks is told with the request that brings it.
+  const name = await absentExtension();
+  const image = `docker.io/some/image@sha256:${'ab'.repeat(32)}`;
+  const needing = await withContent(
+    archive,
+    (content) => ({
+      ...content,
+      extensions: [
+        ...content.extensions,
+        { name, version: '3.5', schema: 'extensions', image },
+        { name: 'unheard_of', version: '1', schema: 'public' },
+      ],
+    }),
+    archiveSigner(archiveSigningKey),
+  );
+  expect(await hydrate(admin, needing)).toMatchObject({
+    state: 'failed',
+    error: {
+      code: 'missing-extension',
+      message: `Extensions of the archive are not here: ${name} 3.5, unheard_of 1`,
+      details: `${name} came from ${image}`,
+      hint: expect.stringMatching(
+        `^POST /v1/extensions {"name": "${name}"} .*may be pinned to ${image}.*install the package of unheard_of`,
+      ),
+    },
+  });
 
   const target = `${origin.slice(0, -1)}-target/`;
   const collections = new Set(otherVectors.collections.keys());
@@ -384,4 +441,17 @@ test('a bucket is listed page by page', async () => {
   for await (const { key } of opened.list(AbortSignal.timeout(10_000), { pageSize: 2 })) keys.push(key);
   opened.close();
   expect(keys).toEqual(['0', '1', '2', '3', '4']);
+});
+
+test('files of an extension are asked for without a tenant, and a server that has them needs none', async () => {
+  const bring = async (name: string) => {
+    const { status, body } = await admin.request('POST', '/v1/extensions', { body: { name } });
+    return status === 202 ? admin.waitForJob(String(body.job?.id)) : { status };
+  };
+  expect(await bring('pg_trgm')).toMatchObject({ state: 'completed', result: { image: null, digest: null } });
+  expect(await bring(await absentExtension())).toMatchObject({
+    state: 'failed',
+    error: { code: 'no_engine' },
+  });
+  expect(await bring('unheard_of')).toEqual({ status: 400 });
 });

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import {
@@ -13,6 +14,7 @@ import {
 import { type Neighbours, startNeighbours } from '../../../test/support/neighbours.ts';
 import { type PhantomCore, startPhantomCore } from '../../../test/support/phantom-core.ts';
 import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
+import { publishedImages } from '../../containers/published-images.ts';
 import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
 import { type AdminHarness, type Json, startAdminHarness } from '../support/admin-harness.ts';
 import { makeImage, SCRIPTS } from '../support/made-images.ts';
@@ -180,6 +182,32 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
       result: { dropped: true, files_gone: true },
     });
     expect(await core.status('pgtap')).toBe('');
+    expect(await leftOvers('pgtap')).toEqual(NOTHING);
+  });
+
+  test('files come before there is a tenant, and the server tells which image they came from', async () => {
+    const brought = await job('POST', '/v1/extensions', { name: 'pgtap' });
+    expect(brought, await logOf(brought)).toMatchObject({
+      state: 'completed',
+      result: { image: images.pgtap },
+    });
+    const client = new pg.Client({ connectionString: core.url() });
+    await client.connect();
+    try {
+      const found = await publishedImages(client, new Secret(core.key));
+      expect(found.get('pgtap')).toBe(images.pgtap);
+      expect((await publishedImages(client, new Secret('another key')))?.size).toBe(0);
+    } finally {
+      await client.end();
+    }
+    const again = await job('POST', '/v1/extensions', { name: 'pgtap' });
+    expect(again).toMatchObject({ state: 'completed', result: { image: null } });
+    const id = await aTenant();
+    expect(await ask(id, { name: 'pgtap' })).toMatchObject({
+      state: 'completed',
+      result: { action: 'create' },
+    });
+    expect(await withdraw(id, 'pgtap')).toMatchObject({ result: { files_gone: true } });
     expect(await leftOvers('pgtap')).toEqual(NOTHING);
   });
 

@@ -1,4 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'vitest';
+import { Secret } from '../../../gateway/registry/secrets.ts';
+import { ArchiveFile } from '../../archive/archive-file.ts';
+import type { ArchiveSigner } from '../../archive/archive-signature.ts';
+import { ArchiveWriter } from '../../archive/archive-writer.ts';
+import { TenantContent } from '../../caf/content.ts';
 import type { AdminHarness, Json } from './admin-harness.ts';
 
 export const PASSPHRASE = 'a passphrase for the archive';
@@ -16,6 +24,39 @@ export async function exportTenant(admin: AdminHarness, id: string): Promise<Buf
   });
   expect(response.status).toBe(200);
   return Buffer.from(await response.arrayBuffer());
+}
+
+/** The same archive with another description of its content: as its maker could have written it. */
+export async function withContent(
+  bytes: Uint8Array,
+  change: (content: TenantContent) => TenantContent,
+  signer?: ArchiveSigner,
+): Promise<Buffer> {
+  const directory = await mkdtemp(join(tmpdir(), 'cascata-rewrite-'));
+  const path = join(directory, 'x.caf');
+  await writeFile(path, bytes);
+  const passphrase = new Secret(PASSPHRASE);
+  const archive = await ArchiveFile.open(path, { passphrase, limits: { maxContentBytes: 2 ** 40 } });
+  const parts: Buffer[] = [];
+  try {
+    const writer = await ArchiveWriter.begin(async (part) => void parts.push(Buffer.from(part)), {
+      tenant: archive.scanned.header.tenant,
+      passphrase,
+      createdAt: new Date(),
+      producer: 'test',
+      cost: 14,
+      signer,
+    });
+    for (const entry of archive.entries) {
+      if (entry.sealed) await writer.addSealed(entry.name, await archive.readSealed(entry.name));
+      else await writer.add(entry.name, archive.read(entry), entry.meta);
+    }
+    await writer.finish(change(TenantContent.parse(archive.scanned.manifest.content)));
+  } finally {
+    await archive.close();
+    await rm(directory, { recursive: true });
+  }
+  return Buffer.concat(parts);
 }
 
 /** Uploads an archive in pieces. @returns id of the upload */
