@@ -191,6 +191,8 @@ test('objects and collections go with the tenant, to another bucket, server, or 
     vectors: { url: otherVectors.url },
   });
 
+  expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
+
   // No place named: files come to the local directory, and keep what it cannot.
   const context = aContext();
   await withOpened(again, (opened) => {
