@@ -91,6 +91,7 @@ describe('creating a tenant', () => {
         max_replica_lag_ms: null,
       },
       postgrest: { 'db-schemas': 'public', 'db-anon-role': 'anon', 'db-max-rows': 1000 },
+      backends: {},
       created_at: expect.any(String),
       updated_at: expect.any(String),
     });
