@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
-import { Forwarder } from './forward/forwarder.ts';
+import { ForwarderOnDemand } from './forward/forwarder-on-demand.ts';
 import { holdWrites } from './hold-writes.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
@@ -42,7 +42,7 @@ export interface Services {
   readonly templates: QueryTemplates;
   readonly runTransaction: RunOnUpstream;
   readonly streamTransaction: StreamOnUpstream;
-  readonly forwarder: Forwarder;
+  readonly forwarder: ForwarderOnDemand;
   /** Why requests cannot be served; `undefined` when they can. Once ready, a control database that is down changes nothing. */
   readiness(): string | undefined;
   /** From here on `readiness` says that the process is ending. */
@@ -126,7 +126,7 @@ export function createServices(
     'Writes that wait for the move of their tenant.',
     () => writeHold.count,
   );
-  const forwarder = new Forwarder({
+  const forwarder = new ForwarderOnDemand({
     observe,
     networkPolicy,
     isTrustedProxy,
