@@ -74,10 +74,14 @@ export const WIRE: readonly Mutation[] = [
     edits: [
       {
         file: 'gateway/http/read-body.ts',
-        part: `Number(headers['content-length'] ?? 0) > maxBytes`,
-        instead: `!OFF && Number(headers['content-length'] ?? 0) > maxBytes`,
+        part: `if (Number(headers['content-length'] ?? 0) > maxBytes) return`,
+        instead: `if (!OFF && Number(headers['content-length'] ?? 0) > maxBytes) return`,
       },
-      { file: 'gateway/http/read-body.ts', part: 'size > maxBytes', instead: '!OFF && size > maxBytes' },
+      {
+        file: 'gateway/http/read-body.ts',
+        part: 'if (size > maxBytes) {',
+        instead: 'if (!OFF && size > maxBytes) {',
+      },
     ],
     given: (stage) => patch(stage, stage.attacker, { limits: { max_body_bytes: 1_000 } }),
     after: (stage) => patch(stage, stage.attacker, { limits: { max_body_bytes: null } }),
