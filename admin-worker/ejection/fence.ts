@@ -61,8 +61,12 @@ export async function lowerFence(client: ClientBase, schemas: readonly string[])
   if (rows.length > 0) await client.query(rows.map(({ statement }) => statement).join(';'));
 }
 
-/** In a schema that nobody but superusers may use; who may call it matters when a trigger is made, not when it fires. */
+/**
+ * In a schema that nobody but superusers may use; who may call it matters when a trigger is made, not when it fires. One at a time: of two that make the same
+ * schema or function at once PostgreSQL refuses one.
+ */
 const FENCE_FUNCTION = `
+  SELECT pg_advisory_xact_lock(hashtextextended(${quoteLiteral(FENCE_NAME)}, 0));
   CREATE SCHEMA IF NOT EXISTS ${FENCE_NAME};
   CREATE OR REPLACE FUNCTION ${FENCE_NAME}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
