@@ -76,7 +76,7 @@ export async function startExtensionStage(
   control.on('error', () => undefined);
   const boss = openSender(control, () => undefined);
   await boss.start();
-  const runners: JobRunner[] = [];
+  const runners = new Set<JobRunner>();
   const processes: TestProcess[] = [];
   const causes: Error[] = [];
 
@@ -99,8 +99,13 @@ export async function startExtensionStage(
         phantom,
         jobRetentionDays: 30,
       });
-      runners.push(runner);
-      return runner;
+      runners.add(runner);
+      return {
+        stop(signal) {
+          runners.delete(runner);
+          return runner.stop(signal);
+        },
+      };
     },
     prepareRunner(killAt = '') {
       const runner = startProcess([process.execPath, RUNNER_PROCESS], {
@@ -163,7 +168,7 @@ export async function startExtensionStage(
     async stop() {
       for (const process of processes) process.kill('SIGKILL');
       await Promise.all(processes.map(({ ended }) => ended));
-      await Promise.all(runners.map((runner) => runner.stop(AbortSignal.timeout(1_000))));
+      await Promise.all([...runners].map((runner) => runner.stop(AbortSignal.timeout(1_000))));
       await boss.stop({ graceful: false });
       await control.end();
       await admin.stop();
