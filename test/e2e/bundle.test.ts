@@ -7,7 +7,7 @@ import { startStack } from '../support/stack.ts';
 
 const MASTER_KEY = 'the master key of the bundled gateway';
 
-test('the gateway that images run, one emitted file, serves the tenants of the registry', async () => {
+test('the gateway that images run, bundled, serves the tenants of the registry', async () => {
   const [stack] = await Promise.all([
     startStack({ CASCATA_MASTER_KEY: MASTER_KEY }),
     promisify(execFile)('npm', ['run', 'build'], { cwd: new URL('../..', import.meta.url) }),
