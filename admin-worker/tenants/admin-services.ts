@@ -27,7 +27,7 @@ export interface AdminServices {
   /** Who signs archives made here, and whose are hydrated. */
   readonly archives: {
     readonly signer: ArchiveSigner | undefined;
-    /** Empty: anybody's. */
+    /** Empty: everybody's. */
     readonly trustedKeys: readonly string[];
   };
   /** Runners with a container engine have this; nothing else does. */

@@ -109,7 +109,7 @@ export interface Settings {
     readonly images: Readonly<Record<string, string>>;
   };
   readonly archives: {
-    /** `ed25519:…`: installations whose archives are hydrated; empty: anybody's are. */
+    /** `ed25519:…`: installations whose archives are hydrated; without any, everybody's are. */
     readonly trustedKeys: readonly string[];
   };
   /** Address of the container engine, for the job runner; `undefined`: there is none. */

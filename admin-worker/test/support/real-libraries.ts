@@ -16,7 +16,7 @@ export function embeddedLibraryDir(): string {
   return join(dirname(entry), '..', 'native', 'lib');
 }
 
-/** Modules and libraries that are on every machine the tests run on (the embedded server's), and those of this system as far as it has any. */
+/** Modules and libraries that are on every machine the tests run on (the embedded server's), and those of this system where it has them. */
 export function realLibraries(): readonly RealLibrary[] {
   const dirs = [
     embeddedLibraryDir(),
