@@ -12,8 +12,8 @@ import { ArchiveFile } from '../../archive/archive-file.ts';
 import { TenantContent } from '../../caf/content.ts';
 import { findPostgresTools, requirePostgresTools } from '../../postgres-tools/find-tools.ts';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
+import { exportArchive, PASSPHRASE } from '../support/archive-client.ts';
 
-const PASSPHRASE = 'a passphrase for the archive';
 let postgres: TestPostgres;
 let admin: AdminHarness;
 
@@ -35,19 +35,7 @@ async function aTenant(kind: 'shared' | 'database', secret: string): Promise<str
   return id;
 }
 
-async function exported(id: string): Promise<{ jobId: string; bytes: Buffer }> {
-  const accepted = await admin.request('POST', `/v1/tenants/${id}/export`, {
-    body: { passphrase: PASSPHRASE },
-  });
-  expect(accepted.status, accepted.text).toBe(202);
-  const job = await admin.waitForJob(String(accepted.body.job?.id));
-  expect(job.state, JSON.stringify(job.error)).toBe('completed');
-  const response = await fetch(`${admin.baseUrl}/v1/jobs/${job.id}/archive`, {
-    headers: { authorization: `Bearer ${admin.adminToken}` },
-  });
-  expect(response.status).toBe(200);
-  return { jobId: String(job.id), bytes: Buffer.from(await response.arrayBuffer()) };
-}
+const exported = (id: string) => exportArchive(admin, id);
 
 async function withDownloaded<T>(bytes: Buffer, use: (archive: ArchiveFile) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'cascata-export-'));

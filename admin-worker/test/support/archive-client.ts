@@ -13,6 +13,14 @@ export const PASSPHRASE = 'a passphrase for the archive';
 
 /** Exports a tenant and downloads the archive. */
 export async function exportTenant(admin: AdminHarness, id: string): Promise<Buffer> {
+  return (await exportArchive(admin, id)).bytes;
+}
+
+/** The same, with the job that made it. */
+export async function exportArchive(
+  admin: AdminHarness,
+  id: string,
+): Promise<{ readonly jobId: string; readonly bytes: Buffer }> {
   const accepted = await admin.request('POST', `/v1/tenants/${id}/export`, {
     body: { passphrase: PASSPHRASE },
   });
@@ -23,7 +31,7 @@ export async function exportTenant(admin: AdminHarness, id: string): Promise<Buf
     headers: { authorization: `Bearer ${admin.adminToken}` },
   });
   expect(response.status).toBe(200);
-  return Buffer.from(await response.arrayBuffer());
+  return { jobId: String(job.id), bytes: Buffer.from(await response.arrayBuffer()) };
 }
 
 /** The same archive with another description of its content: as its maker could have written it. */
