@@ -21,6 +21,8 @@ export interface RunningTransaction {
   /** Settles when the request to cancel has been dealt with; `false` when it could not be delivered. */
   cancelled: Promise<boolean> | undefined;
   cutAtMs: number;
+  /** Its place in the list of what is running; −1 when it has ended. */
+  index: number;
 }
 
 /**
@@ -28,11 +30,12 @@ export interface RunningTransaction {
  * nothing runs.
  */
 export class RunningTransactions {
-  readonly #running = new Set<RunningTransaction>();
+  /** In no order. An array, because a Set with so many comings and goings keeps requests that have ended in memory (docs/performance.md). */
+  readonly #running: RunningTransaction[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   get size(): number {
-    return this.#running.size;
+    return this.#running.length;
   }
 
   /** @param deadlineMs as `Date.now()` counts */
@@ -46,14 +49,22 @@ export class RunningTransactions {
       stopReason: undefined,
       cancelled: undefined,
       cutAtMs: Number.POSITIVE_INFINITY,
+      index: this.#running.length,
     };
-    this.#running.add(running);
+    this.#running.push(running);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     return running;
   }
 
   finish(running: RunningTransaction): void {
-    this.#running.delete(running);
+    const { index } = running;
+    if (index < 0) return;
+    running.index = -1;
+    const last = this.#running.pop();
+    if (last === undefined || last === running) return;
+    // The last one takes the place that has become free.
+    last.index = index;
+    this.#running[index] = last;
   }
 
   /** Stops everything, as if all clients had gone. Resolves when the requests to cancel have been dealt with. @returns how many */
@@ -66,13 +77,13 @@ export class RunningTransactions {
   }
 
   #tick(): void {
-    if (this.#running.size === 0) {
+    if (this.#running.length === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
       return;
     }
     const now = Date.now();
-    for (const running of this.#running) {
+    for (const running of [...this.#running]) {
       if (running.stopReason !== undefined) {
         if (now >= running.cutAtMs) running.connection.destroy();
       } else if (running.signal?.aborted) {

@@ -12,14 +12,27 @@ export interface Waiter {
   readonly signal: Abortable | undefined;
 }
 
+/** One owner's waiters, in the order of their arrival. */
+interface OwnQueue {
+  readonly owner: string;
+  readonly waiters: Waiter[];
+}
+
+/** Owners without waiters are remembered up to this number, because most of them come back at once. */
+const MAX_EMPTY_QUEUES = 1_000;
+
 /**
  * Those who wait for a connection, in one queue for each owner. Owners take turns, so that the length of one's queue is nobody else's
  * wait; within a queue the first comes first.
+ *
+ * Under load most requests pass through here. Lists are arrays: a Set or Map that is added to and deleted from all the time leaves a chain
+ * of old tables, each of which keeps what was in it alive until a full collection (docs/performance.md).
  */
 export class WaitQueue {
-  /** In the order of their turns. */
-  readonly #queues = new Map<string, Set<Waiter>>();
-  readonly #urgent = new Set<Waiter>();
+  readonly #queues = new Map<string, OwnQueue>();
+  /** Queues that are not empty, in the order of their turns. */
+  readonly #turns: OwnQueue[] = [];
+  readonly #urgent: Waiter[] = [];
   #size = 0;
 
   get size(): number {
@@ -27,41 +40,43 @@ export class WaitQueue {
   }
 
   lengthOf(owner: string): number {
-    return this.#queues.get(owner)?.size ?? 0;
+    return this.#queues.get(owner)?.waiters.length ?? 0;
   }
 
   add(waiter: Waiter, isUrgent: boolean): void {
-    let queue = isUrgent ? this.#urgent : this.#queues.get(waiter.owner);
-    if (queue === undefined) {
-      queue = new Set();
-      this.#queues.set(waiter.owner, queue);
-    }
-    queue.add(waiter);
     this.#size++;
+    if (isUrgent) {
+      this.#urgent.push(waiter);
+      return;
+    }
+    const queue = this.#queueOf(waiter.owner);
+    if (queue.waiters.push(waiter) === 1) this.#turns.push(queue);
   }
 
   /** @returns `false` when it was not waiting any more */
   remove(waiter: Waiter): boolean {
-    const queue = this.#urgent.has(waiter) ? this.#urgent : this.#queues.get(waiter.owner);
-    if (queue?.delete(waiter) !== true) return false;
-    if (queue.size === 0 && queue !== this.#urgent) this.#queues.delete(waiter.owner);
+    const queue = this.#queues.get(waiter.owner);
+    if (queue !== undefined && withdraw(queue.waiters, waiter)) {
+      if (queue.waiters.length === 0) withdraw(this.#turns, queue);
+    } else if (!withdraw(this.#urgent, waiter)) return false;
     this.#size--;
     return true;
   }
 
   /** The next one in turn among the owners that `isServed` lets through; its owner goes to the end of the line. */
   take(isServed: (owner: string) => boolean): Waiter | undefined {
-    const [urgent] = this.#urgent;
+    const urgent = this.#urgent.shift();
     if (urgent !== undefined) {
-      this.remove(urgent);
+      this.#size--;
       return urgent;
     }
-    for (const [owner, queue] of this.#queues) {
-      if (!isServed(owner)) continue;
-      const [waiter] = queue;
-      if (waiter === undefined) continue;
-      this.remove(waiter);
-      if (this.#queues.delete(owner)) this.#queues.set(owner, queue);
+    for (let turn = 0; turn < this.#turns.length; turn++) {
+      const queue = this.#turns[turn]!;
+      if (!isServed(queue.owner)) continue;
+      this.#turns.splice(turn, 1);
+      const waiter = queue.waiters.shift();
+      if (queue.waiters.length > 0) this.#turns.push(queue);
+      this.#size--;
       return waiter;
     }
     return undefined;
@@ -69,12 +84,36 @@ export class WaitQueue {
 
   /** How many could be served if there were connections without end, `roomFor` each owner. */
   countServable(roomFor: (owner: string) => number): number {
-    let count = this.#urgent.size;
-    for (const [owner, queue] of this.#queues) count += Math.max(0, Math.min(queue.size, roomFor(owner)));
+    let count = this.#urgent.length;
+    for (const { owner, waiters } of this.#turns) {
+      count += Math.max(0, Math.min(waiters.length, roomFor(owner)));
+    }
     return count;
   }
 
   all(): readonly Waiter[] {
-    return [...this.#urgent, ...[...this.#queues.values()].flatMap((queue) => [...queue])];
+    return [...this.#urgent, ...this.#turns.flatMap(({ waiters }) => waiters)];
   }
+
+  #queueOf(owner: string): OwnQueue {
+    let queue = this.#queues.get(owner);
+    if (queue === undefined) {
+      if (this.#queues.size >= this.#turns.length + MAX_EMPTY_QUEUES) this.#forgetEmpty();
+      queue = { owner, waiters: [] };
+      this.#queues.set(owner, queue);
+    }
+    return queue;
+  }
+
+  #forgetEmpty(): void {
+    for (const [owner, { waiters }] of this.#queues) if (waiters.length === 0) this.#queues.delete(owner);
+  }
+}
+
+/** @returns whether it was there */
+function withdraw<T>(list: T[], item: T): boolean {
+  const index = list.indexOf(item);
+  if (index < 0) return false;
+  list.splice(index, 1);
+  return true;
 }
