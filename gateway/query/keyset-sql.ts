@@ -1,5 +1,6 @@
 import type { KeysetPlan } from '../plan/read-plan.ts';
 import { joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { limitSql } from './limit-sql.ts';
 
 type Key = KeysetPlan['keys'][number];
 
@@ -71,8 +72,7 @@ export function placeSql(values: readonly SqlFragment[]): SqlFragment {
 
 /** The rows of the page's CTE, which holds one more than is wanted, as the read would have given them. */
 export function pageRowsSql(limit: number | undefined): SqlFragment {
-  const bound = limit === undefined ? raw('') : sql` LIMIT ${limit}`;
-  return sql`SELECT (${PAGE.row}).* FROM ${PAGE.name}${bound}`;
+  return sql`SELECT (${PAGE.row}).* FROM ${PAGE.name}${limitSql(limit)}`;
 }
 
 /** The place of the page's last row, if rows follow it. */

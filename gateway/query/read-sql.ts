@@ -5,6 +5,7 @@ import { fieldSql, plainValueSql, selectTermSql } from './field-sql.ts';
 import { conditionSql, type EmbedTest, whereSql } from './filter-sql.ts';
 import { type Joined, joinToParent } from './join-sql.ts';
 import { keysetCondition, PAGE, placeSql } from './keyset-sql.ts';
+import { limitSql } from './limit-sql.ts';
 import { AliasScope, columnOf, namedSource, type RowSource } from './scope.ts';
 import { liftedColumns, spreadColumnsSql } from './spread-sql.ts';
 
@@ -215,8 +216,7 @@ function embedOrderSql(term: PlannedOrder, index: number, { embed, alias }: Join
   return columnOf(namedSource(alias), isShown(term, embed) ? term.field.name : orderColumn(index));
 }
 
-/** As parameters, so that pages of one read share a statement. */
+/** The offset is a parameter, so that pages of one read share a statement. */
 export function rangeSql({ limit, offset }: ItemRange): SqlFragment {
-  const limitSql = limit === undefined ? EMPTY_SQL : sql` LIMIT ${limit}`;
-  return offset === 0 ? limitSql : sql`${limitSql} OFFSET ${offset}`;
+  return offset === 0 ? limitSql(limit) : sql`${limitSql(limit)} OFFSET ${offset}`;
 }

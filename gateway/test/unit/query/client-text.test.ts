@@ -12,6 +12,8 @@ import { CINEMA } from './cinema.ts';
 
 const tenant = aTenant({ postgrest: { 'db-aggregates-enabled': 'true' } });
 const NAME = /"(?:[^"]|"")*"/g;
+/** Of a usual size: a number that we wrote, from an integer. */
+const PAGE = /(?<= LIMIT )\d+/g;
 
 /** Texts of the statements of a request, without the names in them; `undefined` for one that is refused. */
 function skeletons(target: string, payload: string, body?: object): readonly string[] | undefined {
@@ -31,7 +33,7 @@ function skeletons(target: string, payload: string, body?: object): readonly str
     const { statements } = buildMainQuery(plan, request, tenant);
     // Also as a sealed tenant's statement goes, which PostgreSQL puts values into.
     return statements.flatMap((statement) =>
-      [statement.text, literalTemplate(statement.text)].map((each) => each.replaceAll(NAME, '""')),
+      [statement.text, literalTemplate(statement.text)].map((each) => each.replaceAll(NAME, '""').replaceAll(PAGE, '1')),
     );
   } catch (error) {
     if (error instanceof GatewayError) return undefined;

@@ -95,8 +95,8 @@ describe('embeds', () => {
         '/directors?select=name,work:films!inner(title)&work.year=gt.2000&work.order=title.desc&work.limit=2',
       ),
     ).toEqual({
-      text: 'SELECT "acme"."directors"."name" AS "name", COALESCE("directors_work_1"."agg", \'[]\') AS "work" FROM "acme"."directors" INNER JOIN LATERAL (SELECT json_agg("directors_work_1")::jsonb AS "agg" FROM (SELECT "films_1"."title" AS "title" FROM "acme"."films" AS "films_1" WHERE "films_1"."director_id" = "acme"."directors"."id" AND "films_1"."year" > $1 ORDER BY "films_1"."title" DESC LIMIT $2) AS "directors_work_1") AS "directors_work_1" ON "directors_work_1"."agg" IS NOT NULL',
-      values: ['2000', '2'],
+      text: 'SELECT "acme"."directors"."name" AS "name", COALESCE("directors_work_1"."agg", \'[]\') AS "work" FROM "acme"."directors" INNER JOIN LATERAL (SELECT json_agg("directors_work_1")::jsonb AS "agg" FROM (SELECT "films_1"."title" AS "title" FROM "acme"."films" AS "films_1" WHERE "films_1"."director_id" = "acme"."directors"."id" AND "films_1"."year" > $1 ORDER BY "films_1"."title" DESC LIMIT 2) AS "directors_work_1") AS "directors_work_1" ON "directors_work_1"."agg" IS NOT NULL',
+      values: ['2000'],
     });
   });
 
@@ -200,12 +200,25 @@ describe('embeds', () => {
 });
 
 describe('pages and counts', () => {
-  test('limit and offset are parameters, bounded by db-max-rows at every level', () => {
+  test('limit and offset are bounded by db-max-rows at every level', () => {
     const { text, values } = read('/directors?select=id,films(id)&offset=4&limit=100&films.limit=50', {
       settings: { 'db-max-rows': 10 },
     });
-    expect(text).toMatch(/LIMIT \$1\) AS .* LIMIT \$2 OFFSET \$3$/);
-    expect(values).toEqual(['10', '10', '4']);
+    expect(text).toMatch(/LIMIT 10\) AS .* LIMIT 10 OFFSET \$1$/);
+    expect(values).toEqual(['4']);
+  });
+
+  test.each([
+    ['0', ' LIMIT 0', []],
+    ['20', ' LIMIT 20', []],
+    ['101', ' LIMIT 101', []],
+    ['1000', ' LIMIT 1000', []],
+    ['102', ' LIMIT $1', ['102']],
+    ['10050', ' LIMIT $1', ['10050']],
+  ])('limit=%s is a constant where pages usually have that size, else a parameter', (limit, end, values) => {
+    const statement = read(`/films?select=id&limit=${limit}`);
+    expect(statement.text.endsWith(end)).toBe(true);
+    expect(statement.values).toEqual(values);
   });
 
   test('an exact count repeats the filters and asks whether inner embeds exist', () => {
@@ -213,9 +226,9 @@ describe('pages and counts', () => {
       headers: { prefer: 'count=exact' },
     }) as [{ text: string; values: string[] }];
     expect(text).toContain(
-      ', pgrst_source_count AS (SELECT 1 FROM "acme"."films" WHERE "acme"."films"."year" > $3 AND EXISTS (SELECT 1 FROM "acme"."actors" AS "actors_1", "acme"."roles" AS "roles_j1" WHERE "roles_j1"."actor_id" = "actors_1"."id" AND "roles_j1"."film_id" = "acme"."films"."id")) SELECT (SELECT pg_catalog.count(*) FROM pgrst_source_count) AS total_result_set',
+      ', pgrst_source_count AS (SELECT 1 FROM "acme"."films" WHERE "acme"."films"."year" > $2 AND EXISTS (SELECT 1 FROM "acme"."actors" AS "actors_1", "acme"."roles" AS "roles_j1" WHERE "roles_j1"."actor_id" = "actors_1"."id" AND "roles_j1"."film_id" = "acme"."films"."id")) SELECT (SELECT pg_catalog.count(*) FROM pgrst_source_count) AS total_result_set',
     );
-    expect(values).toEqual(['1', '1', '1']);
+    expect(values).toEqual(['1', '1']);
   });
 
   test('a planned count explains the counting query in the same batch', () => {
@@ -232,8 +245,8 @@ describe('pages and counts', () => {
       headers: { prefer: 'count=estimated' },
       settings: { 'db-max-rows': 5 },
     });
-    expect(statements[0]?.text).toContain('pgrst_source_count AS (SELECT 1 FROM "acme"."films" LIMIT $2)');
-    expect(statements[0]?.values).toEqual(['5', '6']);
+    expect(statements[0]?.text).toContain('pgrst_source_count AS (SELECT 1 FROM "acme"."films" LIMIT $1)');
+    expect(statements[0]?.values).toEqual(['6']);
     expect(statements).toHaveLength(2);
   });
 });

@@ -179,7 +179,7 @@ describe('calls', () => {
       'WITH pgrst_source AS (SELECT "pgrst_call"."director_id", "pgrst_call"."title", "pgrst_call"."year" FROM "acme"."old_films"() pgrst_call)',
     );
     expect(statement?.text).toContain(
-      'WHERE "films"."year" > $1 ORDER BY "films"."title" LIMIT $2) _postgrest_t',
+      'WHERE "films"."year" > $1 ORDER BY "films"."title" LIMIT 3) _postgrest_t',
     );
   });
 });
