@@ -138,9 +138,19 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     const started = await stage.core.query('SELECT pg_postmaster_start_time()::text AS at');
     const neighbours = await Promise.all([1, 2, 3].map(() => connect(stage.core.url(`cascata_t_${two}`))));
     const [idle, inTransaction, busy] = neighbours as [pg.Client, pg.Client, pg.Client];
+    /** Bundle and digest of the module that a session's backend has in its memory. */
+    const moduleOf = async (session: pg.Client) => {
+      const { rows } = await session.query('SELECT pg_backend_pid() AS pid');
+      const maps = await stage.core.exec('cat', `/proc/${rows[0].pid}/maps`);
+      return /\/ext\/(\S+)\/module\/vector\.so$/m.exec(maps)?.[1];
+    };
     const far = `SELECT '[1,2]'::extensions.vector OPERATOR(extensions.<->) '[1,4]' AS far`;
     try {
       for (const client of neighbours) await client.query(far);
+      const [loaded = '', ...others] = await Promise.all(neighbours.map(moduleOf));
+      expect([loaded, ...others]).toEqual(
+        [1, 2, 3].map(() => expect.stringMatching(/^pgvector\/[0-9a-f]{64}$/)),
+      );
       await inTransaction.query('BEGIN; CREATE TABLE kept (v extensions.vector)');
       const long = busy.query(
         'SELECT count(*)::int AS n FROM generate_series(1, 30) CROSS JOIN LATERAL pg_sleep(0.1)',
@@ -164,6 +174,13 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
       expect((await long).rows).toEqual([{ n: 30 }]);
       await inTransaction.query(`INSERT INTO kept VALUES ('[1,2]'); COMMIT`);
       expect((await idle.query(far)).rows).toEqual([{ far: 2 }]);
+      // Who had the old library keeps it, whoever comes has the new one.
+      expect(await Promise.all(neighbours.map(moduleOf))).toEqual([loaded, loaded, loaded]);
+      const newcomer = await connect(stage.core.url(`cascata_t_${two}`));
+      neighbours.push(newcomer);
+      expect((await newcomer.query(far)).rows).toEqual([{ far: 2 }]);
+      const fresh = await moduleOf(newcomer);
+      expect([fresh, fresh === loaded]).toEqual([expect.stringMatching(/^pgvector\/[0-9a-f]{64}$/), false]);
     } finally {
       await Promise.all(neighbours.map((client) => client.end()));
     }

@@ -70,7 +70,12 @@ export async function startExtensionStage(
     images,
     spoolDir,
   };
-  const admin = await startAdminHarness({ serverUrl: core.url(), phantom, withRunner: false });
+  const admin = await startAdminHarness({
+    serverUrl: core.url(),
+    isServerDisposable: true,
+    phantom,
+    withRunner: false,
+  });
   const control = new pg.Pool({ connectionString: admin.controlUrl, max: 2 });
   // The server is taken away under it.
   control.on('error', () => undefined);

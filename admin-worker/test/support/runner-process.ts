@@ -1,7 +1,7 @@
+import { flushCompileCache } from 'node:module';
 import pg from 'pg';
 import type { Observation } from '../../../gateway/platform/observation.ts';
 import { Secret } from '../../../gateway/registry/secrets.ts';
-import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
 import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { JOB_DEFINITIONS } from '../../runner/job-definitions.ts';
 import { runRunnerProcess } from '../../runner/runner-process.ts';
@@ -48,6 +48,9 @@ function isJobConnection(client: pg.Client): boolean {
   return String(name).startsWith('cascata-job ');
 }
 
+// Whoever is killed keeps nothing; the next one is to start faster.
+flushCompileCache();
+
 if (process.env.WAITS === 'yes') {
   const { promise, resolve } = Promise.withResolvers<void>();
   // Signals alone keep no process alive.
@@ -64,11 +67,12 @@ await runRunnerProcess({
   ...(process.env.TEST_SHARED_DATABASE === undefined
     ? {}
     : { sharedDatabase: process.env.TEST_SHARED_DATABASE }),
-  ...(process.env.TEST_PHANTOM === undefined ? {} : { phantom: phantomOf(process.env.TEST_PHANTOM) }),
+  ...(process.env.TEST_PHANTOM === undefined ? {} : { phantom: await phantomOf(process.env.TEST_PHANTOM) }),
 });
 
 /** As JSON: what an installation has in its configuration. */
-function phantomOf(text: string): PhantomServices {
+async function phantomOf(text: string): Promise<PhantomServices> {
+  const { dockerodeEngine } = await import('../../containers/dockerode-engine.ts');
   const { engine, key, ...rest } = JSON.parse(text);
   return { ...rest, engine: dockerodeEngine(engine), key: new Secret(key) };
 }
