@@ -10,7 +10,7 @@ import { TEST_JOBS } from './test-jobs.ts';
 /*
  * A runner's process as production has it, with the test's kinds of jobs added, that kills itself where KILL_AT says:
  * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning). With WAITS it loads everything and begins
- * when SIGUSR2 says so.
+ * when SIGUSR2 says so; with ONLY_KIND it works on jobs of this kind alone.
  */
 const [when, ...rest] = (process.env.KILL_AT ?? '').split(' ');
 const what = rest.join(' ');
@@ -61,8 +61,11 @@ if (process.env.WAITS === 'yes') {
   clearInterval(alive);
 }
 
+const { ONLY_KIND } = process.env;
 await runRunnerProcess({
-  definitions: [...JOB_DEFINITIONS, ...TEST_JOBS],
+  definitions: [...JOB_DEFINITIONS, ...TEST_JOBS].filter(
+    ({ kind }) => ONLY_KIND === undefined || kind.name === ONLY_KIND,
+  ),
   observe,
   ...(process.env.TEST_SHARED_DATABASE === undefined
     ? {}
