@@ -43,6 +43,25 @@ export const KILL_POINTS = {
     cancelled: ['after BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY [read]'],
     undone: ['undo-run read'],
   },
+  'eject-tenant': {
+    offline: ['step-run prepare', 'step-run hold', 'step-run copy', 'after WITH flipped [switch]'],
+    online: [
+      'step-run check',
+      'step-run copy',
+      'after UPDATE control.tenants [switch]',
+      'step-run switch',
+      'step-run clean-up',
+    ],
+    followed: ['after CREATE SUBSCRIPTION [copy]'],
+    undone: ['undo-run copy', 'undo-run hold', 'undo-begun prepare', 'undo-run prepare'],
+    switched: ['after WITH flipped [switch]'],
+    switchedUndone: ['undo-run switch'],
+  },
+  'flip-back-tenant': {
+    cancelled: ['before WITH flipped [switch]'],
+    undone: ['undo-run switch'],
+    run: ['step-run check', 'after WITH flipped [switch]', 'step-kept switch', 'step-run clean-up'],
+  },
   'inject-extension': {
     cancelled: ['step-run create'],
     undone: [
@@ -76,6 +95,25 @@ export const KILL_POINTS = {
   },
   'rejudge-extensions': {
     run: ['step-run judge', 'step-run rehearse', 'engine start 1 [act]', 'step-run act'],
+  },
+  'repatriate-tenant': {
+    offline: [
+      'step-run check',
+      'step-begun prepare',
+      'step-run hold',
+      'before WITH flipped [switch]',
+      'step-run clean-up',
+    ],
+    online: [
+      'after CREATE SUBSCRIPTION [copy]',
+      'step-run copy',
+      'after WITH flipped [switch]',
+      'step-begun clean-up',
+    ],
+    offlineCancelled: ['step-run copy'],
+    offlineUndone: ['undo-run copy', 'undo-run hold'],
+    onlineCancelled: ['before WITH flipped [switch]'],
+    onlineUndone: ['undo-run switch', 'undo-run prepare'],
   },
   'withdraw-extension': {
     run: [
