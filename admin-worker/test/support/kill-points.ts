@@ -57,10 +57,43 @@ export const KILL_POINTS = {
     switched: ['after WITH flipped [switch]'],
     switchedUndone: ['undo-run switch'],
   },
+  'export-caf': {
+    cancelled: ['after SELECT pg_export_snapshot [write]'],
+    undone: ['undo-run write'],
+    published: ['step-run publish'],
+    publishedUndone: ['undo-run publish'],
+    run: ['after SET TRANSACTION SNAPSHOT [write]', 'step-run publish'],
+    /** Of `npm run test:caf-kills`. */
+    all: [
+      'step-begun write',
+      'after SELECT pg_export_snapshot [write]',
+      'after SET TRANSACTION SNAPSHOT [write]',
+      'step-run write',
+      'step-run publish',
+    ],
+  },
   'flip-back-tenant': {
     cancelled: ['before WITH flipped [switch]'],
     undone: ['undo-run switch'],
     run: ['step-run check', 'after WITH flipped [switch]', 'step-kept switch', 'step-run clean-up'],
+  },
+  'hydrate-caf': {
+    /** One after the other, each in a job of its own that is cancelled then; `npm run test:caf-kills` has all. */
+    cancelled: ['after SELECT lo_create [restore]'],
+    allCancelled: [
+      'after SELECT lo_create [restore]',
+      'step-run verify',
+      'after COMMIT [restore]',
+      'after BEGIN READ ONLY [restore]',
+      'step-run restore',
+    ],
+    undone: ['undo-run restore', 'undo-run verify'],
+    verifyUndone: ['undo-run verify'],
+    /** Before rows come in, and when they are there. */
+    before: ['step-run verify'],
+    after: ['after UPDATE control.tenants [open]', 'step-run clean up'],
+    allBefore: ['step-kept verify', 'after SELECT lo_create [restore]'],
+    allAfter: ['after BEGIN READ ONLY [restore]', 'after UPDATE control.tenants [open]'],
   },
   'inject-extension': {
     cancelled: ['step-run create'],
