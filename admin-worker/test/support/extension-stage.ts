@@ -37,6 +37,10 @@ export interface ExtensionStage {
   request(method: string, path: string, body?: object): Promise<string>;
   /** The same, and waits for its end. */
   job(method: string, path: string, body?: object): Promise<Json>;
+  /** What the clock does at the hour of a queue. */
+  tick(queue: string): Promise<void>;
+  /** The newest job of a kind. */
+  latest(kind: string): Promise<Json | undefined>;
   logOf(id: unknown): Promise<string>;
   leftOvers(): Promise<LeftOvers>;
   stop(): Promise<void>;
@@ -159,6 +163,11 @@ export async function startExtensionStage(
       return admin.waitForJob(id).catch(async (error: unknown) => {
         throw new Error(`its log: ${await stage.logOf(id)}`, { cause: error });
       });
+    },
+    tick: async (queue) => void (await boss.send(queue)),
+    async latest(kind) {
+      const { body } = await admin.request('GET', `/v1/jobs?kind=${kind}&limit=1`);
+      return (body.jobs as unknown as Json[])[0];
     },
     logOf: async (id) =>
       (causes.at(-1)?.stack ?? '') +

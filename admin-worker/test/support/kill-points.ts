@@ -87,10 +87,10 @@ export const KILL_POINTS = {
       'after BEGIN READ ONLY [restore]',
       'step-run restore',
     ],
-    undone: ['undo-run restore', 'undo-run verify'],
+    undone: ['undo-run restore', 'undo-run extensions', 'undo-run verify'],
     verifyUndone: ['undo-run verify'],
     /** Before rows come in, and when they are there. */
-    before: ['step-run verify'],
+    before: ['step-run verify', 'step-run extensions'],
     after: ['after UPDATE control.tenants [open]', 'step-run clean up'],
     allBefore: ['step-kept verify', 'after SELECT lo_create [restore]'],
     allAfter: ['after BEGIN READ ONLY [restore]', 'after UPDATE control.tenants [open]'],
