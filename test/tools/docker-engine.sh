@@ -152,6 +152,21 @@ prepare() {
   say 'images made and pushed'
 }
 
+# pg_cron for the machine's own servers, which tests start beside it; nothing is installed. Where it cannot be had the tests say so.
+fetch_cron() {
+  for server in /usr/lib/postgresql/*; do
+    major=${server##*/}
+    if [ ! -x "$server/bin/postgres" ] || [ -e "$server/lib/pg_cron.so" ] || [ -d "$root/cron/$major" ]; then continue; fi
+    rm -rf "$root/cron/new"
+    mkdir -p "$root/cron/new"
+    if (cd "$root/cron/new" && apt-get -qq -o APT::Sandbox::User=root download "postgresql-$major-cron" && dpkg -x ./*.deb . && rm ./*.deb) >/dev/null 2>&1; then
+      mv "$root/cron/new" "$root/cron/$major"
+    else
+      rm -rf "$root/cron/new"
+    fi
+  done
+}
+
 main() {
   command=${1:-prepare}
   [ "$command" = env ] || {
@@ -165,6 +180,7 @@ main() {
   prepare)
     drop_dead_users
     prepare
+    fetch_cron
     [ -n "$(ls "$run/users")" ] || stop_daemons
     ;;
   start | keep)
@@ -184,6 +200,7 @@ main() {
     echo "IMAGES=$root/images.json"
     echo "REGISTRY=$registry"
     echo "TREES=$root/trees"
+    echo "CRON=$root/cron"
     echo "DOCKER_CONFIG=$root/client"
     ;;
   *) fail "there is no command $command" ;;
