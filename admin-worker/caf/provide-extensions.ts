@@ -42,13 +42,16 @@ export async function missingExtensions(
   const untrusted = missing.filter(
     ({ name }) => known.get(name)?.trusted !== true && !allowed.includes(name),
   );
-  if (untrusted.length > 0) {
-    throw new JobError(`Extensions of the archive are not trusted: ${namesOf(untrusted)}`, {
-      code: 'untrusted-extension',
-      hint: 'Name them in "extensions" if the tenant may have them',
-    });
-  }
+  if (untrusted.length > 0) throw untrustedExtensions(untrusted);
   return missing;
+}
+
+/** What only an operator may let a tenant have. */
+export function untrustedExtensions(untrusted: readonly Extension[]): JobError {
+  return new JobError(`Extensions of the archive are not trusted: ${namesOf(untrusted)}`, {
+    code: 'untrusted-extension',
+    hint: 'Name them in "extensions" if the tenant may have them',
+  });
 }
 
 /** Makes the extensions that are not there. @param admin superuser connection to the tenant's database */

@@ -26,15 +26,24 @@ export interface InjectionContext {
 }
 
 /** The image an operator has pinned for a bundle, or that the catalogue has. @throws {JobError} */
-export function pinnedImage({ images }: PhantomServices, bundle: Bundle): string {
-  const { name, repository, digest } = bundle;
-  const pinned = images[name];
+export function pinnedImage(phantom: PhantomServices, bundle: Bundle): string {
+  const { name, repository } = bundle;
+  const pinned = findPinned(phantom, bundle);
   if (pinned !== undefined) return pinned;
-  if (repository !== undefined && digest !== undefined) return `${repository}@${digest}`;
   throw new JobError(`No image is pinned for the bundle '${name}'`, {
     code: 'not_pinned',
     hint: `\`npm run pin-images\` pins it where its registry can be reached; or set extensions.images.${name} to ${repository ?? '<repository>'}@sha256:<digest>. Tags move, so they are never pulled`,
   });
+}
+
+/** Whether there is an image to bring it from. */
+export function isPinned(phantom: PhantomServices, bundle: Bundle): boolean {
+  return findPinned(phantom, bundle) !== undefined;
+}
+
+function findPinned({ images }: PhantomServices, { name, repository, digest }: Bundle): string | undefined {
+  if (images[name] !== undefined) return images[name];
+  return repository === undefined || digest === undefined ? undefined : `${repository}@${digest}`;
 }
 
 /** Pulls it unless it is there. */

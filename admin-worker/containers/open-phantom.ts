@@ -1,20 +1,21 @@
 import { join } from 'node:path';
 import type { Settings } from '../../gateway/platform/settings.ts';
 import { imagesOf, readPins } from '../pinning/pinned-images.ts';
-import { dockerodeEngine } from './dockerode-engine.ts';
 import type { PhantomServices } from './phantom-services.ts';
 
 /** The runner's way to the container engine; or why it has none, as a sentence. Nothing is connected yet. */
-export function openPhantom({
+export async function openPhantom({
   containerEngine,
   phantomKey,
   extensions,
   dataDir,
-}: Settings): { readonly phantom: PhantomServices } | { readonly phantomOff: string } {
+}: Settings): Promise<{ readonly phantom: PhantomServices } | { readonly phantomOff: string }> {
   if (containerEngine === undefined) return { phantomOff: 'CONTAINER_ENGINE is not set' };
   if (phantomKey === undefined) return { phantomOff: 'PHANTOM_KEY is not set' };
   const { coreContainer, images } = extensions;
   const spoolDir = join(dataDir, 'spool');
+  // Its client takes 30 MB of memory, which runners without an engine need not have.
+  const { dockerodeEngine } = await import('./dockerode-engine.ts');
   return {
     phantom: {
       engine: dockerodeEngine(containerEngine),

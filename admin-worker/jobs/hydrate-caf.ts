@@ -31,6 +31,7 @@ import { dropLoginsOf } from '../provision/migration-login.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { dropHome } from '../tenants/tenant-home.ts';
 import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import { bringMissing, stopBringing } from './bring-missing.ts';
 import { type HydrateCafPayload, hydrateCafKind } from './hydrate-caf-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
 
@@ -42,6 +43,9 @@ const HydrateCafState = z.object({
   hasFiles: z.boolean().default(false),
   /** Collections of the vector server that are this job's, or are about to be. */
   collections: z.array(z.string()).default([]),
+  /** Extensions whose files are brought before anything is made, and the jobs that do it. */
+  missing: z.array(z.string()).default([]),
+  bringing: z.record(z.string(), z.string()).default({}),
   /** What the tenant's status was at its origin. */
   status: z.enum(['active', 'suspended']).default('suspended'),
 });
@@ -54,6 +58,7 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
   state: HydrateCafState,
   steps: [
     { name: 'verify', weight: 4, run: (context) => verify(context, { isDumpKept: true }), undo: dropWork },
+    { name: 'extensions', weight: 2, run: bringMissing, undo: stopBringing },
     { name: 'restore', weight: 14, run: restore, undo: takeBack },
     { name: 'open', run: openTenant, isPointOfNoReturn: true },
     {
@@ -71,6 +76,7 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
     return withUpload(context, async ({ document, content }) => [
       `The tenant '${context.payload.tenantId}' (${document.placement}) would be made with the hosts ${hostsOf(context, document).join(', ')}`,
       `${content.tables.length} tables would be restored, made by PostgreSQL ${content.postgres.major}`,
+      ...context.state.missing.map((name) => `The files of the extension ${name} would be brought first`),
     ]);
   },
   result: ({ tables }) => ({ tables }),
@@ -139,16 +145,16 @@ async function verify(context: Context, { isDumpKept }: { readonly isDumpKept: b
     refuseForeignObjects(file, Object.values(tenantRoles(archive.naming)));
     await dumpTools(context, content.postgres);
     const isShared = document.placement === 'shared';
-    await checkExtensions(context, { needed: content.extensions, isShared });
+    const extensions = { needed: content.extensions, allowed: payload.extensions, isShared };
+    context.state.missing = [...(await checkExtensions(context, extensions))];
     await checkContents(context, contentsOf(context, archive));
     await checkScheduledJobs(context, jobsOf(context, archive));
     const registration = registrationOf(context, archive);
     await withPooled(services.control, (client) => refuseConflicts(client, registration));
     await withPooled(services.shared, (client) =>
       missingExtensions(client, {
-        needed: content.extensions,
-        allowed: payload.extensions,
-        isShared: document.placement === 'shared',
+        ...extensions,
+        needed: content.extensions.filter(({ name }) => !context.state.missing.includes(name)),
       }),
     );
     await refuseFullDisk(services.dataDir, bytesOnDisk(file, contentsOf(context, archive)));

@@ -36,7 +36,7 @@ export async function runRunnerProcess({
   });
   const observe = alsoObserve === undefined ? logger.observe : combineObservers(logger.observe, alsoObserve);
   const { jobRetentionDays, drainTimeoutMs } = config.admin;
-  const phantom = options.phantom === undefined ? openPhantom(config) : {};
+  const phantom = options.phantom === undefined ? await openPhantom(config) : {};
   const runner = await startJobRunner({
     ...config,
     ...options,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type DockerGround, startDockerGround, whyNoDockerGround } from '../support/docker-ground.ts';
+import { startNeighbours, UNDISTURBED } from '../support/neighbours.ts';
 import { type PhantomCore, startPhantomCore } from '../support/phantom-core.ts';
 import {
   linkPayload,
@@ -78,34 +79,11 @@ describe.skipIf(reason !== undefined)(
     });
 
     it('takes PostGIS, pgvector and pgTAP in while its sessions go on and pgbench runs beside them', async () => {
-      await core.query('CREATE DATABASE neighbour');
-      await core.exec('pgbench', '-q', '-i', '-s', '2', '-U', 'postgres', 'neighbour');
-      const open = async () => {
-        const client = new pg.Client({ connectionString: core.url() });
-        await client.connect();
-        return client;
-      };
-      const idle = await open();
-      const inTransaction = await open();
-      const busy = await open();
+      const neighbours = await startNeighbours(core);
+      const idle = new pg.Client({ connectionString: core.url() });
+      await idle.connect();
       try {
         await expect(idle.query('CREATE EXTENSION postgis')).rejects.toThrow(/"postgis" is not available/);
-        await inTransaction.query('BEGIN; CREATE TABLE kept (a int); INSERT INTO kept VALUES (1)');
-        const longQuery = busy.query(
-          'SELECT count(*)::int AS n FROM generate_series(1, 60) CROSS JOIN LATERAL pg_sleep(0.1)',
-        );
-        const pgbench = core.exec(
-          'pgbench',
-          '-S',
-          '-n',
-          '-c',
-          '4',
-          '-T',
-          '12',
-          '-U',
-          'postgres',
-          'neighbour',
-        );
 
         expect(await linkPayload(core, { bundle: 'postgis', extensions: GEO, places: postgis })).toMatch(
           /^linked /,
@@ -134,15 +112,12 @@ describe.skipIf(reason !== undefined)(
           (await idle.query(`SELECT '[1,2]'::vector <-> '[1,4]' AS far, pgtap_version() > 1 AS tap`)).rows,
         ).toEqual([{ far: 2, tap: true }]);
 
-        const report = await pgbench;
-        expect(report).toMatch(/number of failed transactions: 0 /);
-        expect(Number(/actually processed: (\d+)/.exec(report)?.[1])).toBeGreaterThan(0);
-        expect((await longQuery).rows).toEqual([{ n: 60 }]);
-        await inTransaction.query('COMMIT');
+        const { transactions, ...fared } = await neighbours.end();
+        expect(transactions).toBeGreaterThan(0);
+        expect(fared).toEqual(UNDISTURBED);
       } finally {
-        await Promise.all([idle, inTransaction, busy].map((client) => client.end()));
+        await idle.end();
       }
-      expect(await core.query('SELECT a FROM kept')).toEqual([{ a: 1 }]);
       expect(await core.query(STARTED)).toEqual(started);
     }, 180_000);
 
@@ -225,7 +200,8 @@ describe.skipIf(reason !== undefined)(
       );
     });
 
-    it('refuses a bundle as a whole when there is no room for its links, and the server goes on', async () => {
+    // Cores of their own from here on, beside each other.
+    it.concurrent('refuses a bundle as a whole when there is no room for its links, and the server goes on', async () => {
       const small = await startPhantomCore(ground, {
         options: ['--tmpfs', '/var/lib/phantom:uid=999,gid=999,mode=0755,nr_inodes=450'],
       });
@@ -244,7 +220,7 @@ describe.skipIf(reason !== undefined)(
       }
     });
 
-    it('run as root without an init, it stays above the server and stops cleanly', async () => {
+    it.concurrent('run as root without an init, it stays above the server and stops cleanly', async () => {
       const plain = await startPhantomCore(ground, { isPlain: true });
       try {
         await publishPayload(plain, { bundle: 'postgis', extensions: GEO, places: postgis });
@@ -269,7 +245,7 @@ describe.skipIf(reason !== undefined)(
       }
     });
 
-    it('starts without a key and without a volume, and says what is missing', async () => {
+    it.concurrent('starts without a key and without a volume, and says what is missing', async () => {
       const bare = await startPhantomCore(ground, {
         options: ['-e', 'PHANTOM_KEY_FILE=/nowhere', '-e', 'PHANTOM_VOLUME=/nothing'],
       });

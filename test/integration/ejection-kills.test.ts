@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobRecord } from '../../admin-worker/jobs/job-record.ts';
 import { type JobHarness, startJobHarness } from '../../admin-worker/test/support/job-harness.ts';
+import { KILL_POINTS } from '../../admin-worker/test/support/kill-points.ts';
 import { databaseUrl, runSql } from '../support/database.ts';
 import { rowsOf, startDumpablePostgres } from '../support/ejection.ts';
 import type { TestPostgres } from '../support/postgres.ts';
+
+const EJECT = KILL_POINTS['eject-tenant'];
+const RETURN = KILL_POINTS['repatriate-tenant'];
 
 let source: TestPostgres;
 let target: TestPostgres;
@@ -43,20 +48,18 @@ async function asked(mode: 'offline' | 'online'): Promise<Move> {
   return { tenant, targetUrl, jobId: String(body.job?.id) };
 }
 
-async function killAt({ jobId }: Move, points: readonly string[]): Promise<void> {
-  for (const point of points) {
-    expect([point, await jobs.startRunner(point).ended]).toEqual([point, 'SIGKILL']);
-    await jobs.expireLease(jobId);
-  }
-}
+const CANCELLED = { state: 'cancelled', steps_begun: [] };
 
-async function letItEnd({ jobId }: Move): Promise<void> {
-  const last = jobs.startRunner();
-  await expect
-    .poll(async () => (await jobs.find(jobId)).finished_at, { timeout: 60_000, interval: 100 })
-    .not.toBeNull();
-  last.kill('SIGTERM');
-  await last.ended;
+/** Killed, cancelled, and killed in undoing it. */
+async function killedAndCancelled(
+  { jobId }: Move,
+  points: readonly string[],
+  undone: readonly string[],
+): Promise<JobRecord> {
+  const ready = await jobs.killAt(jobId, points);
+  ready.kill('SIGKILL');
+  await jobs.admin.request('POST', `/v1/jobs/${jobId}/cancel`);
+  return jobs.killAtAndEnd(jobId, undone);
 }
 
 const NOTES = (tenant: string) =>
@@ -149,23 +152,23 @@ describe('kill -9 of the runner', () => {
   test.each([
     {
       mode: 'offline',
-      away: ['step-run prepare', 'step-run copy', 'after WITH flipped'],
-      cancelledAt: 'step-run copy',
-      back: ['step-begun prepare', 'step-run hold', 'before WITH flipped', 'step-begun clean-up'],
+      away: EJECT.offline,
+      cancelledAt: RETURN.offlineCancelled,
+      undoneAt: RETURN.offlineUndone,
+      back: RETURN.offline,
     },
     {
       mode: 'online',
-      away: ['step-run copy', 'after UPDATE control.tenants', 'step-run switch'],
-      cancelledAt: 'before WITH flipped',
-      back: ['after CREATE SUBSCRIPTION', 'step-run copy', 'after WITH flipped'],
+      away: EJECT.online,
+      cancelledAt: RETURN.onlineCancelled,
+      undoneAt: RETURN.onlineUndone,
+      back: RETURN.online,
     },
   ] as const)(
     '$mode, at one place after the other: the tenant has moved all the same, and come back',
-    async ({ mode, away, cancelledAt, back }) => {
+    async ({ mode, away, cancelledAt, undoneAt, back }) => {
       const move = await asked(mode);
-      await killAt(move, away);
-      await letItEnd(move);
-      expect(await jobs.find(move.jobId)).toMatchObject({
+      expect(await jobs.killAtAndEnd(move.jobId, away)).toMatchObject({
         state: 'completed',
         failures: away.length,
         error: null,
@@ -173,16 +176,11 @@ describe('kill -9 of the runner', () => {
       await expectMoved(move);
 
       const cancelled = await askedBack(move, mode);
-      await killAt(cancelled, [cancelledAt]);
-      await jobs.admin.request('POST', `/v1/jobs/${cancelled.jobId}/cancel`);
-      await letItEnd(cancelled);
-      expect(await jobs.find(cancelled.jobId)).toMatchObject({ state: 'cancelled', steps_begun: [] });
+      expect(await killedAndCancelled(cancelled, cancelledAt, undoneAt)).toMatchObject(CANCELLED);
       await expectStayedAway(cancelled);
 
       const returned = await askedBack(move, mode);
-      await killAt(returned, back);
-      await letItEnd(returned);
-      expect(await jobs.find(returned.jobId)).toMatchObject({
+      expect(await jobs.killAtAndEnd(returned.jobId, back)).toMatchObject({
         state: 'completed',
         failures: back.length,
         error: null,
@@ -194,22 +192,14 @@ describe('kill -9 of the runner', () => {
 
   test('while rows are followed, then cancelled: the tenant is where it was, and nothing is left elsewhere', async () => {
     const move = await asked('online');
-    expect(await jobs.startRunner('after CREATE SUBSCRIPTION').ended).toBe('SIGKILL');
-    await jobs.admin.request('POST', `/v1/jobs/${move.jobId}/cancel`);
-    await jobs.expireLease(move.jobId);
     // Undoing is killed as well.
-    await killAt(move, ['undo-begun prepare']);
-    await letItEnd(move);
-    expect(await jobs.find(move.jobId)).toMatchObject({ state: 'cancelled', steps_begun: [] });
+    expect(await killedAndCancelled(move, EJECT.followed, EJECT.undone)).toMatchObject(CANCELLED);
     await expectStayed(move);
   }, 240_000);
 
   test('when the switch was made, then cancelled: the tenant stays at its new place, and its old copy is deleted all the same', async () => {
     const move = await asked('offline');
-    expect(await jobs.startRunner('after WITH flipped').ended).toBe('SIGKILL');
-    await jobs.admin.request('POST', `/v1/jobs/${move.jobId}/cancel`);
-    await jobs.expireLease(move.jobId);
-    await letItEnd(move);
+    await killedAndCancelled(move, EJECT.switched, EJECT.switchedUndone);
     const log = await jobs.admin.request('GET', `/v1/jobs/${move.jobId}/log`, {
       headers: { accept: 'text/plain' },
     });
@@ -218,12 +208,55 @@ describe('kill -9 of the runner', () => {
 
     const path = `/v1/tenants/${move.tenant}/eject/delete-old-copy`;
     const { body } = await jobs.admin.request('POST', path, { body: {} });
-    const deletion = { ...move, jobId: String(body.job?.id) };
-    await killAt(deletion, ['step-begun delete', 'before WITH deleted']);
-    await letItEnd(deletion);
-    expect(await jobs.find(deletion.jobId)).toMatchObject({ state: 'completed', result: { deleted: true } });
+    expect(await jobs.killAtAndEnd(String(body.job?.id), KILL_POINTS['delete-old-copy'].run)).toMatchObject({
+      state: 'completed',
+      result: { deleted: true },
+    });
     const left = 'SELECT FROM pg_roles WHERE starts_with(rolname, $1)';
     expect(await rowsOf(jobs.admin.sharedUrl, left, [`${move.tenant}_`])).toEqual([]);
+  }, 120_000);
+
+  test('in going back to the old copy, cancelled and not: the tenant is at one of its places, and the other is closed', async () => {
+    const move = await asked('offline');
+    expect(await jobs.killAtAndEnd(move.jobId, [])).toMatchObject({ state: 'completed' });
+    const { tenant, targetUrl } = move;
+    const ask = async () => {
+      const path = `/v1/tenants/${tenant}/eject/flip-back`;
+      const { body } = await jobs.admin.request('POST', path, { body: {} });
+      return { tenant, targetUrl, jobId: String(body.job?.id) };
+    };
+    const { cancelled: cancelledAt, undone, run } = KILL_POINTS['flip-back-tenant'];
+    expect(await killedAndCancelled(await ask(), cancelledAt, undone)).toMatchObject(CANCELLED);
+    const places = async () => {
+      const { status, epoch, placement } = (await jobs.admin.request('GET', `/v1/tenants/${tenant}`)).body
+        .tenant!;
+      const write = (url: string) =>
+        runSql(url, `BEGIN; DELETE FROM ${tenant}.notes; ROLLBACK`).then(
+          () => 'open',
+          (error: Error) => (/being moved/.test(error.message) ? 'closed' : error.message),
+        );
+      const [home, away] = [await write(jobs.admin.sharedUrl), await write(targetUrl)];
+      return { status, epoch, kind: placement?.kind, home, away };
+    };
+    expect(await places()).toEqual({
+      status: 'active',
+      epoch: 2,
+      kind: 'remote',
+      home: 'closed',
+      away: 'open',
+    });
+    expect(await jobs.killAtAndEnd((await ask()).jobId, run)).toMatchObject({
+      state: 'completed',
+      error: null,
+    });
+    expect(await places()).toEqual({
+      status: 'active',
+      epoch: 3,
+      kind: 'shared',
+      home: 'open',
+      away: 'closed',
+    });
+    expect(await rowsOf(jobs.admin.sharedUrl, NOTES(tenant))).toEqual(ALL);
   }, 120_000);
 
   test('while a database is adopted: it is registered with its login, or neither', async () => {
@@ -249,18 +282,15 @@ describe('kill -9 of the runner', () => {
       ]);
 
     const cancelled = await ask();
-    await killAt(cancelled, ['step-run register']);
+    const { cancelled: cancelledAt, undone, run } = KILL_POINTS['adopt-tenant'];
+    (await jobs.killAt(cancelled.jobId, cancelledAt)).kill('SIGKILL');
     expect((await roles()).map(({ rolname }) => rolname)).toEqual([`${id}_login`, `${id}_visitor`]);
-    await admin.request('POST', `/v1/jobs/${cancelled.jobId}/cancel`);
-    await letItEnd(cancelled);
-    expect(await jobs.find(cancelled.jobId)).toMatchObject({ state: 'cancelled', steps_begun: [] });
+    expect(await killedAndCancelled(cancelled, [], undone)).toMatchObject(CANCELLED);
     expect(await roles()).toEqual([]);
     expect((await admin.request('GET', `/v1/tenants/${id}`)).status).toBe(404);
 
     const adopted = await ask();
-    await killAt(adopted, ['step-run register']);
-    await letItEnd(adopted);
-    expect(await jobs.find(adopted.jobId)).toMatchObject({ state: 'completed', error: null });
+    expect(await jobs.killAtAndEnd(adopted.jobId, run)).toMatchObject({ state: 'completed', error: null });
     expect((await admin.request('GET', `/v1/tenants/${id}`)).status).toBe(200);
     expect((await roles()).length).toBe(2);
   }, 120_000);

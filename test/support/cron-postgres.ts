@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process';
 import { access, copyFile, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { systemPostgresBinaries } from './postgres.ts';
 
+const TOOL = fileURLToPath(new URL('../tools/docker-engine.sh', import.meta.url));
 const run = promisify(execFile);
 const DOWNLOAD_TIMEOUT_MS = 20_000;
 
@@ -15,7 +17,7 @@ export type CronInstallation =
 
 /**
  * The system's PostgreSQL with the real pg_cron: as it is where the package is installed, else the two laid beside each other in a directory of its own, from the package that
- * `apt-get download` gives. Nothing of the system is changed.
+ * test/tools/docker-engine.sh has unpacked, or else that `apt-get download` gives. Nothing of the system is changed.
  */
 export async function cronPostgresInstallation(): Promise<CronInstallation> {
   const system = await systemPostgresBinaries();
@@ -25,18 +27,28 @@ export async function cronPostgresInstallation(): Promise<CronInstallation> {
   }
   const root = await mkdtemp(join(tmpdir(), 'cascata-cron-'));
   try {
-    await run('apt-get', ['download', `postgresql-${major}-cron`], {
-      cwd: root,
-      timeout: DOWNLOAD_TIMEOUT_MS,
-    });
-    const [file = ''] = (await readdir(root)).filter((name) => name.endsWith('.deb'));
-    await run('dpkg', ['-x', file, 'package'], { cwd: root });
+    if (!(await linkUnpacked(root, major))) await download(root, major);
   } catch {
     await rm(root, { recursive: true, force: true });
     return { missing: `neither installed nor to be downloaded: apt install postgresql-${major}-cron` };
   }
   const binaries = await layOut(root, { system, major });
   return { binaries, remove: () => rm(root, { recursive: true, force: true }) };
+}
+
+/** @returns whether the package was there */
+async function linkUnpacked(root: string, major: string): Promise<boolean> {
+  const { stdout } = await run('sh', [TOOL, 'env']);
+  const unpacked = join(/^CRON=(.*)$/m.exec(stdout)?.[1] ?? '', major);
+  if (!(await exists(unpacked))) return false;
+  await symlink(unpacked, join(root, 'package'));
+  return true;
+}
+
+async function download(root: string, major: string): Promise<void> {
+  await run('apt-get', ['download', `postgresql-${major}-cron`], { cwd: root, timeout: DOWNLOAD_TIMEOUT_MS });
+  const [file = ''] = (await readdir(root)).filter((name) => name.endsWith('.deb'));
+  await run('dpkg', ['-x', file, 'package'], { cwd: root });
 }
 
 /** The server finds its files by where its program is, so the program is copied and all else linked. */

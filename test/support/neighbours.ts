@@ -22,6 +22,15 @@ export interface Fared {
   readonly longQuery: string;
 }
 
+/** How those fared who noticed nothing; beside it, they made transactions. */
+export const UNDISTURBED: Omit<Fared, 'transactions'> = {
+  failed: 0,
+  complaints: [],
+  idle: 7,
+  transaction: 'written before',
+  longQuery: 'DO',
+};
+
 /**
  * Starts pgbench on tables of its own, writing and reading at a steady pace, a query that runs until it is told to end, a transaction that stays open, and a
  * session that does nothing but keeps a temporary table and a prepared statement.
@@ -40,7 +49,7 @@ export async function startNeighbours(core: PhantomCore): Promise<Neighbours> {
   const pgbench = core.exec(
     'sh',
     '-c',
-    `while [ ! -e ${END} ]; do pgbench -n -c 2 -R 100 -T 2 -U postgres ${DATABASE} 2>&1 || echo 'it failed'; done`,
+    `while [ ! -e ${END} ]; do pgbench -n -c 2 -R 100 -T 1 -U postgres ${DATABASE} 2>&1 || echo 'it failed'; done`,
   );
   // Whoever asks for the end hears of a failure; until then it waits.
   for (const work of [longQuery, pgbench]) work.catch(() => undefined);

@@ -36,7 +36,7 @@ export interface PhantomCoreOptions {
   readonly options?: readonly string[];
   /** Options of `docker volume create` for the volume of extensions. */
   readonly volumeOptions?: readonly string[];
-  /** Words after the image's name. */
+  /** Words after the image's name. Default: a server that does not wait for the disk, which no test takes power from. */
   readonly command?: readonly string[];
   /** Default: the core of the ground. */
   readonly image?: string;
@@ -51,7 +51,7 @@ export async function startPhantomCore(
     isPlain = false,
     options = [],
     volumeOptions = [],
-    command = ['postgres'],
+    command = ['postgres', '-c', 'fsync=off'],
     image = ground.coreImage,
   }: PhantomCoreOptions = {},
 ): Promise<PhantomCore> {
@@ -83,6 +83,7 @@ export async function startPhantomCore(
         `${name}-extensions:/cascata_extensions:ro,nocopy`,
       ],
       ...['-v', `${keyFile}:/run/secrets/phantom-key:ro`, '-e', `POSTGRES_PASSWORD=${password}`],
+      ...['-e', 'PHANTOM_INTERVAL_SECONDS=0.2'],
       ...['-p', `127.0.0.1:${port}:5432`, ...options, current, ...command],
     );
     port = (await ground.docker('port', name, '5432/tcp')).split('\n')[0]?.split(':').at(-1) ?? '';

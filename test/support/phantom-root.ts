@@ -37,6 +37,8 @@ export interface PhantomRoot {
   links(): Promise<Readonly<Record<string, string>>>;
   /** Environment that the linker runs with. */
   readonly env: Readonly<Record<string, string>>;
+  /** An empty volume, the key as it was, and no status: as before anything was published. What is linked stays for the linker to take away. */
+  clear(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -100,6 +102,13 @@ export async function createPhantomRoot(shell: Shell, major = 17): Promise<Phant
         }
       }
       return found;
+    },
+    async clear() {
+      for (const folder of ['volume', 'elsewhere']) await rm(at(folder), { recursive: true, force: true });
+      for (const folder of ['manifests', 'ext']) await mkdir(at('volume', folder), { recursive: true });
+      await writeFile(at('key'), `${key}\n`);
+      for (const name of await readdir(at('farm/state')))
+        if (name.endsWith('.status')) await rm(at('farm/state', name));
     },
     remove: () => rm(path, { recursive: true, force: true }),
   };

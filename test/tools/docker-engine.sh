@@ -2,6 +2,7 @@
 # A real container engine for the tests, with images made from Debian's packages and a registry to pull them from; nothing comes from Docker Hub.
 #   docker-engine.sh prepare      installs and builds what is missing (the first time about a minute and a half); afterwards it does nothing
 #   docker-engine.sh start PID    starts engine and registry unless they run; they are wanted as long as process PID lives
+#   docker-engine.sh keep PID     the same, for whoever runs tests and pulls nothing: it saves each of them the start
 #   docker-engine.sh stop PID     PID wants them no more; with the last one they end
 #   docker-engine.sh env          prints where they are, as shell variables
 # For root on Debian 12, amd64. Everything is below $CASCATA_DOCKER_GROUND (/var/cache/cascata-edge/docker) and $run; the engine is a second one
@@ -84,11 +85,14 @@ start_daemons() {
       --storage-driver overlay2 --bridge "$bridge" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
       --default-shm-size 64m </dev/null >"$run/dockerd.log" 2>&1 9>&- &
     wait_for 300 answers || fail "the engine does not answer: $(tail -n 5 "$run/dockerd.log")"
-    # What an earlier run pulled is to be pulled again, and what it built and built anew is of no use.
+    # What an earlier run built and built anew is of no use.
+    engine image prune -f >/dev/null
+  fi
+  # What others have pulled is to be pulled again.
+  if ! grep -qs pulls "$run/users"/*; then
     pulled=$(engine image ls -q --filter "reference=$registry/*" | sort -u)
     # shellcheck disable=SC2086 # ids, to be split
     [ -z "$pulled" ] || engine rmi -f $pulled >/dev/null
-    engine image prune -f >/dev/null
   fi
   if ! registry_answers; then
     cat >"$run/registry.yml" <<YML
@@ -106,7 +110,8 @@ YML
 end_process() {
   pid=$(cat "$1" 2>/dev/null) || return 0
   kill "$pid" 2>/dev/null || return 0
-  gone() { ! kill -0 "$pid" 2>/dev/null; }
+  # One that ended counts as gone, though its parent, the machine's first process, may take seconds to notice.
+  gone() { ! kill -0 "$pid" 2>/dev/null || grep -q '^[0-9]* (.*) Z ' "/proc/$pid/stat" 2>/dev/null; }
   wait_for 300 gone || kill -9 "$pid" 2>/dev/null || :
 }
 
@@ -147,6 +152,21 @@ prepare() {
   say 'images made and pushed'
 }
 
+# pg_cron for the machine's own servers, which tests start beside it; nothing is installed. Where it cannot be had the tests say so.
+fetch_cron() {
+  for server in /usr/lib/postgresql/*; do
+    major=${server##*/}
+    if [ ! -x "$server/bin/postgres" ] || [ -e "$server/lib/pg_cron.so" ] || [ -d "$root/cron/$major" ]; then continue; fi
+    rm -rf "$root/cron/new"
+    mkdir -p "$root/cron/new"
+    if (cd "$root/cron/new" && apt-get -qq -o APT::Sandbox::User=root download "postgresql-$major-cron" && dpkg -x ./*.deb . && rm ./*.deb) >/dev/null 2>&1; then
+      mv "$root/cron/new" "$root/cron/$major"
+    else
+      rm -rf "$root/cron/new"
+    fi
+  done
+}
+
 main() {
   command=${1:-prepare}
   [ "$command" = env ] || {
@@ -160,14 +180,15 @@ main() {
   prepare)
     drop_dead_users
     prepare
+    fetch_cron
     [ -n "$(ls "$run/users")" ] || stop_daemons
     ;;
-  start)
-    case ${2:-} in '' | *[!0-9]*) fail 'start needs the id of a process' ;; esac
+  start | keep)
+    case ${2:-} in '' | *[!0-9]*) fail "$command needs the id of a process" ;; esac
     drop_dead_users
     prepare
     start_daemons
-    : >"$run/users/$2"
+    [ "$command" = keep ] && : >"$run/users/$2" || echo pulls >"$run/users/$2"
     ;;
   stop)
     rm -f "$run/users/${2:-none}"
@@ -179,6 +200,7 @@ main() {
     echo "IMAGES=$root/images.json"
     echo "REGISTRY=$registry"
     echo "TREES=$root/trees"
+    echo "CRON=$root/cron"
     echo "DOCKER_CONFIG=$root/client"
     ;;
   *) fail "there is no command $command" ;;

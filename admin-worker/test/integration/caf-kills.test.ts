@@ -9,11 +9,17 @@ import {
 import { PASSPHRASE, upload } from '../support/archive-client.ts';
 import { archiveOf, partsOf } from '../support/archive-parts.ts';
 import { type JobHarness, startJobHarness } from '../support/job-harness.ts';
+import { KILL_POINTS } from '../support/kill-points.ts';
+import { begin } from '../support/kill-runners.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 /** `npm run test:caf-kills`: every place there is. Otherwise those where most is under way. */
 const ALL = process.env.CAF_TEST_ALL_KILLS !== undefined;
+
+const EXPORT = KILL_POINTS['export-caf'];
+const HYDRATE = KILL_POINTS['hydrate-caf'];
+const CANCELLED = { state: 'cancelled', steps_begun: [] };
 
 let postgres: TestPostgres;
 let jobs: JobHarness;
@@ -43,18 +49,11 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-async function killAt(jobId: string, points: readonly string[]): Promise<void> {
-  for (const point of points) {
-    expect([point, await jobs.startRunner(point).ended]).toEqual([point, 'SIGKILL']);
-    await jobs.expireLease(jobId);
-  }
-}
-
-async function letItEnd(jobId: string): Promise<void> {
-  const last = jobs.startRunner();
-  await ended(jobId);
-  last.kill('SIGTERM');
-  await last.ended;
+/** Killed, cancelled, and killed in undoing it. */
+async function killedAndCancelled(jobId: string, points: readonly string[], undone: readonly string[]) {
+  (await jobs.killAt(jobId, points)).kill('SIGKILL');
+  await jobs.admin.request('POST', `/v1/jobs/${jobId}/cancel`);
+  return jobs.killAtAndEnd(jobId, undone);
 }
 
 async function ended(jobId: string): Promise<void> {
@@ -89,30 +88,25 @@ async function traces() {
 const NOTHING = { files: [], logins: [], roles: [], schemas: [], objects: [], registry: [], connections: [] };
 
 describe('kill -9 of the runner', () => {
-  test('in an export, then cancelled, and killed as it is undone: no archive, login or file is left', async () => {
-    const before = await traces();
-    const jobId = await asked(`/v1/tenants/${tenant}/export`, { passphrase: PASSPHRASE });
-    await killAt(jobId, ['after SELECT pg_export_snapshot']);
-    await jobs.admin.request('POST', `/v1/jobs/${jobId}/cancel`);
-    await killAt(jobId, ['undo-run write']);
-    await letItEnd(jobId);
-    expect(await jobs.find(jobId)).toMatchObject({ state: 'cancelled', steps_begun: [] });
-    expect(await traces()).toEqual(before);
-  });
+  test.each([
+    [EXPORT.cancelled, EXPORT.undone],
+    [EXPORT.published, EXPORT.publishedUndone],
+  ])(
+    'in an export, %s, then cancelled, and killed as it is undone: no archive, login or file is left',
+    async (points, undone) => {
+      const before = await traces();
+      const jobId = await asked(`/v1/tenants/${tenant}/export`, { passphrase: PASSPHRASE });
+      expect(await killedAndCancelled(jobId, points, undone)).toMatchObject(CANCELLED);
+      expect(await traces()).toEqual(before);
+    },
+  );
 
-  const EXPORT_POINTS = [
-    ...(ALL ? ['step-begun write', 'after SELECT pg_export_snapshot'] : []),
-    'after SET TRANSACTION SNAPSHOT',
-    ...(ALL ? ['step-run write'] : []),
-    'step-run publish',
-  ];
+  const EXPORT_POINTS = ALL ? EXPORT.all : EXPORT.run;
   test(`at ${EXPORT_POINTS.length} places of an export: there is one archive, and it is whole`, async () => {
     const before = await traces();
     const { admin } = jobs;
     const jobId = await asked(`/v1/tenants/${tenant}/export`, { passphrase: PASSPHRASE });
-    await killAt(jobId, EXPORT_POINTS);
-    await letItEnd(jobId);
-    expect(await jobs.find(jobId)).toMatchObject({
+    expect(await jobs.killAtAndEnd(jobId, EXPORT_POINTS)).toMatchObject({
       state: 'completed',
       failures: EXPORT_POINTS.length,
     });
@@ -130,21 +124,18 @@ describe('kill -9 of the runner', () => {
     expect(await traces()).toEqual(NOTHING);
   });
 
-  test.each([
-    'after SELECT lo_create',
-    ...(ALL ? ['step-run verify', 'after COMMIT', 'after BEGIN READ ONLY', 'step-run restore'] : []),
-  ])('in a hydration, %s, then cancelled, and killed as it is undone: nothing is left', async (point) => {
-    const jobId = await asked('/v1/hydrate', {
-      upload: await upload(jobs.admin, archive),
-      passphrase: PASSPHRASE,
-    });
-    await killAt(jobId, [point]);
-    await jobs.admin.request('POST', `/v1/jobs/${jobId}/cancel`);
-    await killAt(jobId, [point === 'step-run verify' ? 'undo-run verify' : 'undo-run restore']);
-    await letItEnd(jobId);
-    expect(await jobs.find(jobId)).toMatchObject({ state: 'cancelled', steps_begun: [] });
-    expect(await traces()).toEqual(NOTHING);
-  });
+  test.each(ALL ? HYDRATE.allCancelled : HYDRATE.cancelled)(
+    'in a hydration, %s, then cancelled, and killed as it is undone: nothing is left',
+    async (point) => {
+      const jobId = await asked('/v1/hydrate', {
+        upload: await upload(jobs.admin, archive),
+        passphrase: PASSPHRASE,
+      });
+      const undone = point === 'step-run verify' ? HYDRATE.verifyUndone : HYDRATE.undone;
+      expect(await killedAndCancelled(jobId, [point], undone)).toMatchObject(CANCELLED);
+      expect(await traces()).toEqual(NOTHING);
+    },
+  );
 
   test('a hydration that is cancelled while rows come in leaves nothing', async () => {
     const jobId = await asked('/v1/hydrate', {
@@ -163,13 +154,15 @@ describe('kill -9 of the runner', () => {
     expect(await traces()).toEqual(NOTHING);
   });
 
-  const HYDRATION_POINTS = ALL ? 5 : 2;
-  test(`at ${HYDRATION_POINTS} places of a hydration, one of them as rows come in: the tenant is whole, and nothing else is there`, async () => {
+  const BEFORE = ALL ? HYDRATE.allBefore : HYDRATE.before;
+  const AFTER = ALL ? HYDRATE.allAfter : HYDRATE.after;
+  const count = BEFORE.length + 1 + AFTER.length;
+  test(`at ${count} places of a hydration, one of them as rows come in: the tenant is whole, and nothing else is there`, async () => {
     const { admin } = jobs;
     const uploadId = await upload(admin, archive);
     const jobId = await asked('/v1/hydrate', { upload: uploadId, passphrase: PASSPHRASE });
-    if (ALL) await killAt(jobId, ['step-kept verify', 'after SELECT lo_create']);
-    const runner = jobs.startRunner();
+    const runner = await jobs.killAt(jobId, BEFORE);
+    await begin(runner);
     await expect
       .poll(async () => (await jobs.find(jobId)).message, { timeout: 60_000, interval: 20 })
       .toBe('restoring');
@@ -177,14 +170,9 @@ describe('kill -9 of the runner', () => {
     runner.kill('SIGKILL');
     await runner.ended;
     await jobs.expireLease(jobId);
-    await killAt(
-      jobId,
-      ALL ? ['after BEGIN READ ONLY', 'after UPDATE control.tenants'] : ['after UPDATE control.tenants'],
-    );
-    await letItEnd(jobId);
-    expect(await jobs.find(jobId)).toMatchObject({
+    expect(await jobs.killAtAndEnd(jobId, AFTER)).toMatchObject({
       state: 'completed',
-      failures: HYDRATION_POINTS,
+      failures: count,
       result: { tables: 1 },
     });
     expect(await traces()).toMatchObject({

@@ -9,6 +9,7 @@ import { createMetrics } from '../../../gateway/platform/metrics.ts';
 import { createServices } from '../../../gateway/services.ts';
 import { type DockerGround, whyNoDockerGround } from '../../../test/support/docker-ground.ts';
 import { localhostFetch } from '../../../test/support/localhost-fetch.ts';
+import { COLLECT_QUEUE } from '../../jobs/queue.ts';
 import type { Json } from '../support/admin-harness.ts';
 import { type ExtensionStage, startExtensionStage } from '../support/extension-stage.ts';
 
@@ -138,9 +139,19 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     const started = await stage.core.query('SELECT pg_postmaster_start_time()::text AS at');
     const neighbours = await Promise.all([1, 2, 3].map(() => connect(stage.core.url(`cascata_t_${two}`))));
     const [idle, inTransaction, busy] = neighbours as [pg.Client, pg.Client, pg.Client];
+    /** Bundle and digest of the module that a session's backend has in its memory. */
+    const moduleOf = async (session: pg.Client) => {
+      const { rows } = await session.query('SELECT pg_backend_pid() AS pid');
+      const maps = await stage.core.exec('cat', `/proc/${rows[0].pid}/maps`);
+      return /\/ext\/(\S+)\/module\/vector\.so$/m.exec(maps)?.[1];
+    };
     const far = `SELECT '[1,2]'::extensions.vector OPERATOR(extensions.<->) '[1,4]' AS far`;
     try {
       for (const client of neighbours) await client.query(far);
+      const [loaded = '', ...others] = await Promise.all(neighbours.map(moduleOf));
+      expect([loaded, ...others]).toEqual(
+        [1, 2, 3].map(() => expect.stringMatching(/^pgvector\/[0-9a-f]{64}$/)),
+      );
       await inTransaction.query('BEGIN; CREATE TABLE kept (v extensions.vector)');
       const long = busy.query(
         'SELECT count(*)::int AS n FROM generate_series(1, 30) CROSS JOIN LATERAL pg_sleep(0.1)',
@@ -164,6 +175,13 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
       expect((await long).rows).toEqual([{ n: 30 }]);
       await inTransaction.query(`INSERT INTO kept VALUES ('[1,2]'); COMMIT`);
       expect((await idle.query(far)).rows).toEqual([{ far: 2 }]);
+      // Who had the old library keeps it, whoever comes has the new one.
+      expect(await Promise.all(neighbours.map(moduleOf))).toEqual([loaded, loaded, loaded]);
+      const newcomer = await connect(stage.core.url(`cascata_t_${two}`));
+      neighbours.push(newcomer);
+      expect((await newcomer.query(far)).rows).toEqual([{ far: 2 }]);
+      const fresh = await moduleOf(newcomer);
+      expect([fresh, fresh === loaded]).toEqual([expect.stringMatching(/^pgvector\/[0-9a-f]{64}$/), false]);
     } finally {
       await Promise.all(neighbours.map((client) => client.end()));
     }
@@ -217,7 +235,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     // Another runner, as the server's update would come with: it sees by itself that the server is another one.
     const runner = await stage.startRunner();
     await expect
-      .poll(() => rejudged(stage), { timeout: 60_000, interval: 200 })
+      .poll(() => stage.latest('rejudge-extensions'), { timeout: 60_000, interval: 200 })
       .toMatchObject({ state: 'completed' });
     const reason = expect.stringMatching(/needs libjson-c\.so\.5, which the server no longer has/);
     expect(await bundle('postgis')).toMatchObject({ state: 'withdrawn', reason, databases: 1 });
@@ -259,7 +277,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     expect(await stage.leftOvers()).toMatchObject(NOTHING);
   });
 
-  test('when the last tenant that had it is gone, collecting takes manifest, links and files away', async () => {
+  test('when the last tenant that had it is gone, the night takes manifest, links and files away', async () => {
     const { status } = await stage.admin.request('DELETE', `/v1/tenants/${one}?confirm=${one}`);
     expect(status).toBe(204);
     const dry = await stage.job('POST', '/v1/extensions/collect', { dry_run: true });
@@ -269,10 +287,22 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
         `the files of 'postgis' would stay: 1 database(s) use them`,
       ]),
     );
-    expect(await stage.job('POST', '/v1/extensions/collect')).toMatchObject({
-      state: 'completed',
-      result: { bundles: ['pgvector'], payloads: 1 },
-    });
+    // The hour of the night, for which a runner with an engine has asked the clock.
+    expect(
+      await stage.admin.control('SELECT cron FROM pgboss.schedule WHERE name = $1', [COLLECT_QUEUE]),
+    ).toEqual([{ cron: '41 3 * * *' }]);
+    const before = await stage.latest('collect-payloads');
+    await stage.tick(COLLECT_QUEUE);
+    await expect
+      .poll(() => stage.latest('collect-payloads'), { timeout: 60_000, interval: 200 })
+      .toMatchObject({ id: expect.not.stringMatching(String(before?.id)), state: 'completed' });
+    const { id, result } = (await stage.latest('collect-payloads'))!;
+    const [asked] = await stage.admin.control('SELECT actor FROM control.jobs WHERE id = $1', [id]);
+    expect([asked?.actor, result?.bundles, result?.payloads], await stage.logOf(id)).toEqual([
+      'runner',
+      ['pgvector'],
+      1,
+    ]);
     expect(await stage.core.status('pgvector')).toBe('');
     expect((await stage.leftOvers()).payloads).toEqual([expect.stringMatching(/^postgis\//)]);
     expect(await bundle('vector')).toBeNull();
@@ -327,9 +357,4 @@ async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });
   await client.connect();
   return client;
-}
-
-async function rejudged({ admin }: ExtensionStage) {
-  const { body } = await admin.request('GET', '/v1/jobs?kind=rejudge-extensions&limit=1');
-  return (body.jobs as unknown as Json[])[0];
 }

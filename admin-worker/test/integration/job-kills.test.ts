@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type JobHarness, startJobHarness } from '../support/job-harness.ts';
+import { KILL_POINTS } from '../support/kill-points.ts';
 import { ledgerKind } from '../support/test-jobs.ts';
 
 let jobs: JobHarness;
@@ -15,20 +16,6 @@ afterAll(async () => {
   await jobs.stop();
   await rm(directory, { recursive: true, force: true });
 });
-
-/** Has runner after runner take the job and die at one point each, then one that lives. */
-async function killAtEach(id: string, points: readonly string[]): Promise<void> {
-  for (const point of points) {
-    expect([point, await jobs.startRunner(point).ended]).toEqual([point, 'SIGKILL']);
-    await jobs.expireLease(id);
-  }
-  const last = jobs.startRunner();
-  await expect
-    .poll(async () => (await jobs.find(id)).finished_at, { timeout: 20_000, interval: 50 })
-    .not.toBeNull();
-  last.kill('SIGTERM');
-  expect(await last.ended).toBe(0);
-}
 
 describe('kill -9 of the runner', () => {
   test('at, in and between all steps: each effect is there once', async () => {
@@ -47,8 +34,7 @@ describe('kill -9 of the runner', () => {
       'step-run c',
       'step-kept c',
     ];
-    await killAtEach(id, points);
-    expect(await jobs.find(id)).toMatchObject({
+    expect(await jobs.killAtAndEnd(id, points)).toMatchObject({
       state: 'completed',
       attempt: points.length + 1,
       failures: points.length,
@@ -59,7 +45,7 @@ describe('kill -9 of the runner', () => {
 
   test('at, in and between the undoing of all steps: nothing is left', async () => {
     const { id } = await jobs.enqueue({ kind: ledgerKind, payload: { fails: true } });
-    await killAtEach(id, [
+    const points = [
       'undo-begun c',
       'undo-run c',
       'before DELETE',
@@ -67,8 +53,8 @@ describe('kill -9 of the runner', () => {
       'undo-run b',
       'after DELETE',
       'undo-run a',
-    ]);
-    expect(await jobs.find(id)).toMatchObject({
+    ];
+    expect(await jobs.killAtAndEnd(id, points)).toMatchObject({
       state: 'failed',
       error: { message: 'The ledger is closed' },
       steps_begun: [],
@@ -78,8 +64,7 @@ describe('kill -9 of the runner', () => {
 
   test('anywhere in applying migrations: each is applied once, and recorded', async () => {
     const { admin } = jobs;
-    const tenant = admin.tenantId();
-    await admin.request('POST', '/v1/tenants', { body: { id: tenant, hosts: [`${tenant}.localhost`] } });
+    const tenant = await aTenant();
     const sql = (text: string, index: number) => ({ name: `20261122000${index}__t.sql`, sql: text });
     // Run twice, it would fail or count twice.
     const migrations = ['CREATE TABLE hits (n int);', 'INSERT INTO hits VALUES (1);'].map(sql);
@@ -87,15 +72,7 @@ describe('kill -9 of the runner', () => {
       body: { migrations },
     });
     const id = String(body.job?.id);
-    // Statements of the run's connections: to the tenant's database and the one that holds its lock.
-    await killAtEach(id, [
-      'step-begun compare',
-      'step-kept compare',
-      'after INSERT INTO control.tenant_migrations',
-      'before COMMIT',
-      'after COMMIT',
-    ]);
-    const job = await jobs.find(id);
+    const job = await jobs.killAtAndEnd(id, KILL_POINTS['apply-migrations'].run);
     expect(job).toMatchObject({
       state: 'completed',
       result: { applied: migrations.map(({ name }) => name), skipped: [] },
@@ -105,7 +82,55 @@ describe('kill -9 of the runner', () => {
     expect(listed.migrations).toMatchObject(migrations.map(({ name }) => ({ name, state: 'applied' })));
     expect(await admin.shared('SELECT FROM pg_locks WHERE locktype = $1', ['advisory'])).toEqual([]);
   }, 60_000);
+
+  test('in applying migrations, then cancelled and killed as that is undone: what was not committed is not there', async () => {
+    const tenant = await aTenant();
+    const { body } = await jobs.admin.request('POST', `/v1/tenants/${tenant}/migrations`, {
+      body: { migrations: [{ name: '202611220001__t.sql', sql: 'CREATE TABLE hits (n int);' }] },
+    });
+    const { cancelled, undone } = KILL_POINTS['apply-migrations'];
+    expect(await killedAndCancelled(String(body.job?.id), cancelled, undone)).toMatchObject(CANCELLED);
+    expect(
+      (await jobs.admin.shared('SELECT to_regclass($1) AS hits', [`${tenant}.hits`]))[0]?.hits,
+    ).toBeNull();
+    const { body: listed } = await jobs.admin.request('GET', `/v1/tenants/${tenant}/migrations`);
+    expect(listed.migrations).not.toMatchObject([{ state: 'applied' }]);
+  }, 60_000);
+
+  test('anywhere in a digest: it is what it would have been, and no login is left', async () => {
+    const tenant = await aTenant();
+    const ask = async () => {
+      const body = { passphrase: 'correct horse battery staple' };
+      const answer = await jobs.admin.request('POST', `/v1/tenants/${tenant}/digest`, { body });
+      expect(answer.status, answer.text).toBe(202);
+      return String(answer.body.job?.id);
+    };
+    const { run, cancelled, undone } = KILL_POINTS['digest-tenant'];
+    const undisturbed = await jobs.killAtAndEnd(await ask(), []);
+    const killed = await jobs.killAtAndEnd(await ask(), run);
+    expect(killed).toMatchObject({ state: 'completed', failures: run.length });
+    expect(killed.result).toEqual(undisturbed.result);
+    const stopped = await killedAndCancelled(await ask(), cancelled, undone);
+    expect(stopped).toMatchObject(CANCELLED);
+    const logins = [undisturbed, killed, stopped].map(({ id }) => `cascata_run_${id.replaceAll('-', '')}%`);
+    expect(await jobs.admin.shared('SELECT FROM pg_roles WHERE rolname LIKE ANY ($1)', [logins])).toEqual([]);
+  }, 90_000);
 });
+
+const CANCELLED = { state: 'cancelled', steps_begun: [] };
+
+/** Killed, cancelled, and killed in undoing it. */
+async function killedAndCancelled(id: string, points: readonly string[], undone: readonly string[]) {
+  (await jobs.killAt(id, points)).kill('SIGKILL');
+  await jobs.admin.request('POST', `/v1/jobs/${id}/cancel`);
+  return jobs.killAtAndEnd(id, undone);
+}
+
+async function aTenant(): Promise<string> {
+  const id = jobs.admin.tenantId();
+  await jobs.admin.request('POST', '/v1/tenants', { body: { id, hosts: [`${id}.localhost`] } });
+  return id;
+}
 
 test('a runner that is paused beyond its lease and wakes has no effect; the other one has done the job', async () => {
   const go = join(directory, 'go');

@@ -245,6 +245,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('edge cases of injection', { 
     spoolDir = await mkdtemp(join(tmpdir(), 'phantom-spool-'));
     admin = await startAdminHarness({
       serverUrl: core.url(),
+      isServerDisposable: true,
       phantom: {
         engine: dockerodeEngine(`tcp://127.0.0.1:${await listen(proxy, 0)}`),
         coreContainer: core.container,

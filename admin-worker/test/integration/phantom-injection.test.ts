@@ -6,17 +6,19 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
+import { withCoreTools } from '../../../test/support/core-tools.ts';
 import {
   type DockerGround,
   startDockerGround,
   whyNoDockerGround,
 } from '../../../test/support/docker-ground.ts';
-import { type Neighbours, startNeighbours } from '../../../test/support/neighbours.ts';
+import { type Neighbours, startNeighbours, UNDISTURBED } from '../../../test/support/neighbours.ts';
 import { type PhantomCore, startPhantomCore } from '../../../test/support/phantom-core.ts';
 import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
 import { publishedImages } from '../../containers/published-images.ts';
 import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
 import { type AdminHarness, type Json, startAdminHarness } from '../support/admin-harness.ts';
+import { exportTenant, hydrate, withContent } from '../support/archive-client.ts';
 import { makeImage, SCRIPTS } from '../support/made-images.ts';
 
 /** What an injection's seconds go into, in its order. */
@@ -38,6 +40,9 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
   /** At work from before the first injection until after the first withdrawal. */
   let neighbours: Neighbours;
   let startedFirst: string;
+  /** Of a tenant that had pgTAP. */
+  let archive: Buffer;
+  let withoutTools: (() => Promise<void>) | undefined;
   /** What the operator has pinned; a test may pin something else. */
   const images: Record<string, string> = {};
 
@@ -48,6 +53,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
     spoolDir = await mkdtemp(join(tmpdir(), 'phantom-spool-'));
     admin = await startAdminHarness({
       serverUrl: core.url(),
+      isServerDisposable: true,
       phantom: {
         engine: dockerodeEngine(`tcp://127.0.0.1:${await listen(proxy)}`),
         coreContainer: core.container,
@@ -56,10 +62,12 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
         spoolDir,
       },
     });
+    withoutTools = await withCoreTools(ground, core);
     startedFirst = await startOfServer();
     neighbours = await startNeighbours(core);
   }, 180_000);
   afterAll(async () => {
+    await withoutTools?.();
     await admin?.stop();
     proxy?.close();
     proxy?.closeAllConnections();
@@ -207,20 +215,57 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
       state: 'completed',
       result: { action: 'create' },
     });
+    await admin.migrate(id, 'CREATE TABLE public.notes AS SELECT extensions.pgtap_version() > 0 AS tapped;');
+    archive = await exportTenant(admin, id);
     expect(await withdraw(id, 'pgtap')).toMatchObject({ result: { files_gone: true } });
     expect(await leftOvers('pgtap')).toEqual(NOTHING);
+    expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
+  });
+
+  test('an archive that needs files which the server lacks has them brought, from the image that is pinned and if it may have them', async () => {
+    // The image that the archive names is nobody's business.
+    const asked = await withContent(archive, (content) => ({
+      ...content,
+      extensions: content.extensions.map((extension) => ({
+        ...extension,
+        image: `evil/pgtap@sha256:${'0'.repeat(64)}`,
+      })),
+    }));
+    expect(await hydrate(admin, asked)).toMatchObject({
+      state: 'failed',
+      error: { code: 'untrusted-extension' },
+    });
+    const bundle = images.pgtap!;
+    delete images.pgtap;
+    expect(await hydrate(admin, asked, { extensions: ['pgtap'] })).toMatchObject({
+      state: 'failed',
+      error: { code: 'missing-extension' },
+    });
+    images.pgtap = ground.images.fails!;
+    expect(await hydrate(admin, asked, { extensions: ['pgtap'] })).toMatchObject({
+      state: 'failed',
+      error: {
+        code: 'missing-extension',
+        message: expect.stringMatching(/'pgtap' could not be brought: .*no pgtap\.control/),
+      },
+    });
+    images.pgtap = bundle;
+    expect(await leftOvers('pgtap')).toEqual(NOTHING);
+    const plan = await hydrate(admin, asked, { extensions: ['pgtap'], dry_run: true });
+    expect(plan.result?.plan).toContain('The files of the extension pgtap would be brought first');
+    const done = await hydrate(admin, asked, { extensions: ['pgtap'] });
+    expect(done, await logOf(done)).toMatchObject({ state: 'completed' });
+    const database = `cascata_t_${String(done.tenant)}`;
+    expect(
+      await core.query('SELECT tapped, extensions.pgtap_version() > 0 AS taps FROM public.notes', database),
+    ).toEqual([{ tapped: true, taps: true }]);
+    expect(await leftOvers('pgtap')).toEqual({ ...NOTHING, payloads: 1 });
   });
 
   test('neighbours: none of them noticed the injections, the update and the withdrawal', async () => {
     const { transactions, ...fared } = await neighbours.end();
     expect(transactions).toBeGreaterThan(0);
-    expect(fared).toEqual({
-      failed: 0,
-      complaints: [],
-      idle: 7,
-      transaction: 'written before',
-      longQuery: 'DO',
-    });
+    expect(fared).toEqual(UNDISTURBED);
     expect(await startOfServer()).toBe(startedFirst);
     expect(await core.logs()).not.toMatch(/terminated by signal|terminating any other active/);
   });

@@ -24,12 +24,12 @@ beforeEach(async () => {
 });
 
 /** What a runner that was configured like this would use. */
-function imagesOfRunner(images: Readonly<Record<string, string>> = {}) {
+async function imagesOfRunner(images: Readonly<Record<string, string>> = {}) {
   const settings = loadLauncherConfig(
     { DATA_DIR: dataDir, CONTAINER_ENGINE: 'unix:///nowhere', PHANTOM_KEY: 'k'.repeat(32) },
     { extensions: { images } },
   );
-  const opened = openPhantom(settings);
+  const opened = await openPhantom(settings);
   if (!('phantom' in opened)) throw new Error(opened.phantomOff);
   return opened.phantom.images;
 }
@@ -54,9 +54,9 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a real registry', { tim
       status: 0,
       stdout: expect.stringMatching(/^pgvector: .* is sha256:[0-9a-f]{64}, new\nwritten: /),
     });
-    expect(imagesOfRunner()).toEqual({ pgvector: ground.images.pgvector });
+    expect(await imagesOfRunner()).toEqual({ pgvector: ground.images.pgvector });
     const other = `docker.io/pgvector/pgvector@sha256:${'1'.repeat(64)}`;
-    expect(imagesOfRunner({ pgvector: other })).toEqual({ pgvector: other });
+    expect(await imagesOfRunner({ pgvector: other })).toEqual({ pgvector: other });
   });
 
   test('it refreshes what it has pinned by its tag, says what has moved, and --check changes nothing', async () => {
@@ -76,11 +76,11 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a real registry', { tim
 
     await put(await makeImage(ground, { two: '2' }, { name: 'moving' }));
     expect(await pin(true)).toMatchObject({ hasChanged: true });
-    expect(imagesOfRunner()).toEqual({ pgtap: first });
+    expect(await imagesOfRunner()).toEqual({ pgtap: first });
     expect((await pin()).lines).toEqual([
       expect.stringMatching(new RegExp(`is sha256:.*, it was ${first.split('@')[1]}$`)),
     ]);
-    expect(imagesOfRunner().pgtap).not.toBe(first);
+    expect((await imagesOfRunner()).pgtap).not.toBe(first);
   });
 
   test('what cannot be had keeps its pin, is told, and the command ends with 1', async () => {
@@ -98,7 +98,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a real registry', { tim
       expect.stringMatching(/^pgvector: localhost:\d+ does not have cascata\/pgvector:18$/),
       "postgis: 'not an image' is no image with registry, repository and tag: docker.io/me/it:17",
     ]);
-    expect(imagesOfRunner()).toEqual({ pgtap: ground.images.pgtap, pgvector: ground.images.pgvector });
+    expect(await imagesOfRunner()).toEqual({ pgtap: ground.images.pgtap, pgvector: ground.images.pgvector });
   });
 });
 
@@ -155,5 +155,7 @@ describe('with a registry of its own', () => {
 
 test('a file of pins that somebody has spoiled is told, and nothing is pulled by it', async () => {
   await writeFile(join(dataDir, 'pinned-images.json'), '{"pgvector": {"repository": "x"}}');
-  expect(() => imagesOfRunner()).toThrow('The file of pinned images is not what `npm run pin-images` writes');
+  await expect(imagesOfRunner()).rejects.toThrow(
+    'The file of pinned images is not what `npm run pin-images` writes',
+  );
 });

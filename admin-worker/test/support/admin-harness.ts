@@ -59,6 +59,8 @@ export interface AdminHarnessOptions {
   readonly withRunner?: boolean;
   /** Superuser DSN of another server than the one of the run. */
   readonly serverUrl?: string | undefined;
+  /** The test throws that server away: nothing in it has to be dropped. */
+  readonly isServerDisposable?: boolean;
   readonly phantom?: PhantomServices;
   /** PEM; archives are signed with it, and those of its public key alone are hydrated. */
   readonly archiveSigningKey?: Secret;
@@ -73,6 +75,7 @@ export interface AdminHarnessOptions {
 export async function startAdminHarness({
   withRunner = true,
   serverUrl,
+  isServerDisposable = false,
   phantom,
   archiveSigningKey,
 }: AdminHarnessOptions = {}): Promise<AdminHarness> {
@@ -161,12 +164,13 @@ export async function startAdminHarness({
       return harness.waitForJob(String(answer.body.job?.id));
     },
     async waitForJob(id) {
-      const waits = phantom === undefined ? 2_000 : 4_800;
-      for (let attempt = 0; attempt < waits; attempt++) {
+      const deadline = Date.now() + (phantom === undefined ? 50_000 : 120_000);
+      // Short ones are seen at once, and long ones not slowed down by so many looks.
+      for (let waitMs = 10; Date.now() < deadline; waitMs = Math.min(waitMs * 1.2, 150)) {
         const { body } = await harness.request('GET', `/v1/jobs/${id}`);
         const job = body.job!;
         if (['completed', 'failed', 'cancelled'].includes(String(job.state))) return job;
-        await new Promise((resolve) => setTimeout(resolve, 25));
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
       throw new Error(`job ${id} did not end`);
     },
@@ -174,14 +178,16 @@ export async function startAdminHarness({
       await runner?.stop(AbortSignal.timeout(5_000));
       await server.drain(AbortSignal.timeout(1_000));
       await server.close();
-      await dropTenantRoles(sharedPool, run);
+      if (!isServerDisposable) await dropTenantRoles(sharedPool, run);
       await controlPool.end();
       await sharedPool.end();
-      await runSql(
-        databaseUrl(database.url, 'postgres'),
-        `DROP DATABASE IF EXISTS "${sharedDatabase}" WITH (FORCE)`,
-      );
-      await database.drop();
+      if (!isServerDisposable) {
+        await runSql(
+          databaseUrl(database.url, 'postgres'),
+          `DROP DATABASE IF EXISTS "${sharedDatabase}" WITH (FORCE)`,
+        );
+        await database.drop();
+      }
       await rm(dataDir, { recursive: true, force: true });
     },
   };

@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import { openSender } from '../../jobs/queue.ts';
 import { type JobRunner, startJobRunner } from '../../runner/job-runner.ts';
 import { type AdminHarness, type Json, startAdminHarness } from './admin-harness.ts';
 import { RUNNER_PROCESS } from './job-harness.ts';
+import { killAtEach } from './kill-runners.ts';
 
 /** A core, the admin API, and runners that reach the engine by the proxy, as in production. */
 export interface ExtensionStage {
@@ -29,15 +30,17 @@ export interface ExtensionStage {
   readonly images: Record<string, string>;
   /** A runner in this process; the stage ends it. */
   startRunner(): Promise<JobRunner>;
-  /** A runner that is a process, loaded and waiting for SIGUSR2. @param killAt see `runner-process.ts` */
-  prepareRunner(killAt?: string): TestProcess;
-  /** Takes the job from its runner at once, as the queue does when a runner has sent no sign of life for ten seconds. */
-  expireLease(id: string): Promise<void>;
+  /** Has runner after runner take the job and die at one point each. @returns one that waits to be begun, and lives */
+  killAt(id: string, points: readonly string[]): Promise<TestProcess>;
   aTenant(kind?: 'shared' | 'database'): Promise<string>;
   /** Sends a request that makes a job; returns its id. */
   request(method: string, path: string, body?: object): Promise<string>;
   /** The same, and waits for its end. */
   job(method: string, path: string, body?: object): Promise<Json>;
+  /** What the clock does at the hour of a queue. */
+  tick(queue: string): Promise<void>;
+  /** The newest job of a kind. */
+  latest(kind: string): Promise<Json | undefined>;
   logOf(id: unknown): Promise<string>;
   leftOvers(): Promise<LeftOvers>;
   stop(): Promise<void>;
@@ -70,7 +73,12 @@ export async function startExtensionStage(
     images,
     spoolDir,
   };
-  const admin = await startAdminHarness({ serverUrl: core.url(), phantom, withRunner: false });
+  const admin = await startAdminHarness({
+    serverUrl: core.url(),
+    isServerDisposable: true,
+    phantom,
+    withRunner: false,
+  });
   const control = new pg.Pool({ connectionString: admin.controlUrl, max: 2 });
   // The server is taken away under it.
   control.on('error', () => undefined);
@@ -107,27 +115,36 @@ export async function startExtensionStage(
         },
       };
     },
-    prepareRunner(killAt = '') {
-      const runner = startProcess([process.execPath, RUNNER_PROCESS], {
-        NODE_ENV: 'test',
-        ADMIN_TOKEN: admin.adminToken,
-        CASCATA_MASTER_KEY: admin.masterKey.reveal(),
-        CONTROL_DATABASE_URL: admin.controlUrl,
-        TEST_SHARED_DATABASE: admin.sharedDatabase,
-        TEST_PHANTOM: JSON.stringify({ ...phantom, engine, key: core.key }),
-        KILL_AT: killAt,
-        WAITS: 'yes',
-      });
-      processes.push(runner);
-      return runner;
-    },
-    async expireLease(id) {
-      const job = (await findJob(control, id))!;
-      // So many deaths are no sign that the job itself is deadly.
-      await control.query('UPDATE control.jobs SET failures = 0 WHERE id = $1', [id]);
-      await boss.fail(job.name, id, { message: 'no sign of life' });
-      await startNow(boss, job);
-    },
+    killAt: async (jobId, points) =>
+      killAtEach({
+        jobId,
+        kind: (await findJob(control, jobId))!.name,
+        points,
+        prepare: ({ killAt, kind }) => {
+          const runner = startProcess([process.execPath, RUNNER_PROCESS], {
+            NODE_ENV: 'test',
+            ADMIN_TOKEN: admin.adminToken,
+            CASCATA_MASTER_KEY: admin.masterKey.reveal(),
+            CONTROL_DATABASE_URL: admin.controlUrl,
+            TEST_SHARED_DATABASE: admin.sharedDatabase,
+            TEST_PHANTOM: JSON.stringify({ ...phantom, engine, key: core.key }),
+            KILL_AT: killAt,
+            ONLY_KIND: kind,
+            WAITS: 'yes',
+          });
+          processes.push(runner);
+          return runner;
+        },
+        watch: (point, runner) =>
+          point.startsWith('engine ') ? killAtCall(proxy, point, runner) : undefined,
+        expireLease: async (id) => {
+          const job = (await findJob(control, id))!;
+          // So many deaths are no sign that the job itself is deadly.
+          await control.query('UPDATE control.jobs SET failures = 0 WHERE id = $1', [id]);
+          await boss.fail(job.name, id, { message: 'no sign of life' });
+          await startNow(boss, job);
+        },
+      }),
     async aTenant(kind = 'database') {
       const id = admin.tenantId();
       const { status, text } = await admin.request('POST', '/v1/tenants', {
@@ -146,6 +163,11 @@ export async function startExtensionStage(
       return admin.waitForJob(id).catch(async (error: unknown) => {
         throw new Error(`its log: ${await stage.logOf(id)}`, { cause: error });
       });
+    },
+    tick: async (queue) => void (await boss.send(queue)),
+    async latest(kind) {
+      const { body } = await admin.request('GET', `/v1/jobs?kind=${kind}&limit=1`);
+      return (body.jobs as unknown as Json[])[0];
     },
     logOf: async (id) =>
       (causes.at(-1)?.stack ?? '') +
@@ -180,6 +202,19 @@ export async function startExtensionStage(
     },
   };
   return stage;
+}
+
+/** Kills a runner as the engine has answered the first, second … call of a kind: the container is there, or runs, and goes on without whoever wanted it. */
+function killAtCall(proxy: Server, point: string, runner: TestProcess): () => void {
+  const [, call, nth] = point.split(' ');
+  let seen = 0;
+  const watch = ({ method, url = '' }: IncomingMessage, answer: ServerResponse) => {
+    if (method !== 'POST' || !new RegExp(`/containers/.*${call}(?:\\?|$)`).test(url)) return;
+    seen++;
+    if (seen === Number(nth)) answer.once('finish', () => runner.kill('SIGKILL'));
+  };
+  proxy.on('request', watch);
+  return () => proxy.off('request', watch);
 }
 
 function listen(server: Server): Promise<number> {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { PgBoss } from 'pg-boss';
+import { expect } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import { startProcess, type TestProcess } from '../../../test/support/processes.ts';
 import { inTransaction } from '../../connections.ts';
@@ -9,6 +10,7 @@ import type { JobRecord } from '../../jobs/job-record.ts';
 import { findJob } from '../../jobs/job-store.ts';
 import { installQueue, openSender } from '../../jobs/queue.ts';
 import { type AdminHarness, startAdminHarness } from './admin-harness.ts';
+import { begin, killAtEach } from './kill-runners.ts';
 import { LEDGER, TEST_JOBS } from './test-jobs.ts';
 
 /** Entry of a runner that can be told where to die. */
@@ -24,6 +26,10 @@ export interface JobHarness {
   find(id: string): Promise<JobRecord>;
   /** A runner as a process, with the test's kinds of jobs. @param killAt see `runner-process.ts` */
   startRunner(killAt?: string): TestProcess;
+  /** Has runner after runner take the job and die at one point each. @returns one that waits to be begun, and lives */
+  killAt(id: string, points: readonly string[]): Promise<TestProcess>;
+  /** The same, then one that lives brings the job to its end. */
+  killAtAndEnd(id: string, points: readonly string[]): Promise<JobRecord>;
   /** Takes the job from its runner at once, as the queue does when a runner has sent no sign of life for ten seconds. */
   expireLease(id: string): Promise<void>;
   /** Lines of the ledger with their number. */
@@ -43,6 +49,20 @@ export async function startJobHarness(options: { serverUrl?: string } = {}): Pro
   const boss = openSender(control, () => undefined);
   await boss.start();
   const runners: TestProcess[] = [];
+  const start = (variables: Readonly<Record<string, string>>) => {
+    const runner = startProcess([process.execPath, RUNNER_PROCESS], {
+      NODE_ENV: 'test',
+      ADMIN_TOKEN: admin.adminToken,
+      CASCATA_MASTER_KEY: admin.masterKey.reveal(),
+      CONTROL_DATABASE_URL: admin.controlUrl,
+      TEST_SHARED_DATABASE: admin.sharedDatabase,
+      DATA_DIR: admin.dataDir,
+      REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
+      ...variables,
+    });
+    runners.push(runner);
+    return runner;
+  };
   const harness: JobHarness = {
     admin,
     control,
@@ -52,19 +72,24 @@ export async function startJobHarness(options: { serverUrl?: string } = {}): Pro
         enqueueJob(client, boss, { ...job, actor: { fingerprint: 'test', address: undefined } }),
       ),
     find: async (id) => (await findJob(control, id))!,
-    startRunner(killAt = '') {
-      const runner = startProcess([process.execPath, RUNNER_PROCESS], {
-        NODE_ENV: 'test',
-        ADMIN_TOKEN: admin.adminToken,
-        CASCATA_MASTER_KEY: admin.masterKey.reveal(),
-        CONTROL_DATABASE_URL: admin.controlUrl,
-        TEST_SHARED_DATABASE: admin.sharedDatabase,
-        KILL_AT: killAt,
-        DATA_DIR: admin.dataDir,
-        REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
-      });
-      runners.push(runner);
-      return runner;
+    startRunner: (killAt = '') => start({ KILL_AT: killAt }),
+    killAt: async (jobId, points) =>
+      killAtEach({
+        jobId,
+        kind: (await harness.find(jobId)).name,
+        points,
+        prepare: ({ killAt, kind }) => start({ KILL_AT: killAt, ONLY_KIND: kind, WAITS: 'yes' }),
+        expireLease: harness.expireLease,
+      }),
+    async killAtAndEnd(id, points) {
+      const last = await harness.killAt(id, points);
+      await begin(last);
+      await expect
+        .poll(async () => (await harness.find(id)).finished_at, { timeout: 120_000, interval: 50 })
+        .not.toBeNull();
+      last.kill('SIGTERM');
+      expect(await last.ended).toBe(0);
+      return harness.find(id);
     },
     async expireLease(id) {
       const { name } = await harness.find(id);

@@ -1,7 +1,7 @@
+import { flushCompileCache } from 'node:module';
 import pg from 'pg';
 import type { Observation } from '../../../gateway/platform/observation.ts';
 import { Secret } from '../../../gateway/registry/secrets.ts';
-import { dockerodeEngine } from '../../containers/dockerode-engine.ts';
 import type { PhantomServices } from '../../containers/phantom-services.ts';
 import { JOB_DEFINITIONS } from '../../runner/job-definitions.ts';
 import { runRunnerProcess } from '../../runner/runner-process.ts';
@@ -10,7 +10,7 @@ import { TEST_JOBS } from './test-jobs.ts';
 /*
  * A runner's process as production has it, with the test's kinds of jobs added, that kills itself where KILL_AT says:
  * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning). With WAITS it loads everything and begins
- * when SIGUSR2 says so.
+ * when SIGUSR2 says so; with ONLY_KIND it works on jobs of this kind alone.
  */
 const [when, ...rest] = (process.env.KILL_AT ?? '').split(' ');
 const what = rest.join(' ');
@@ -48,6 +48,9 @@ function isJobConnection(client: pg.Client): boolean {
   return String(name).startsWith('cascata-job ');
 }
 
+// Whoever is killed keeps nothing; the next one is to start faster.
+flushCompileCache();
+
 if (process.env.WAITS === 'yes') {
   const { promise, resolve } = Promise.withResolvers<void>();
   // Signals alone keep no process alive.
@@ -58,17 +61,21 @@ if (process.env.WAITS === 'yes') {
   clearInterval(alive);
 }
 
+const { ONLY_KIND } = process.env;
 await runRunnerProcess({
-  definitions: [...JOB_DEFINITIONS, ...TEST_JOBS],
+  definitions: [...JOB_DEFINITIONS, ...TEST_JOBS].filter(
+    ({ kind }) => ONLY_KIND === undefined || kind.name === ONLY_KIND,
+  ),
   observe,
   ...(process.env.TEST_SHARED_DATABASE === undefined
     ? {}
     : { sharedDatabase: process.env.TEST_SHARED_DATABASE }),
-  ...(process.env.TEST_PHANTOM === undefined ? {} : { phantom: phantomOf(process.env.TEST_PHANTOM) }),
+  ...(process.env.TEST_PHANTOM === undefined ? {} : { phantom: await phantomOf(process.env.TEST_PHANTOM) }),
 });
 
 /** As JSON: what an installation has in its configuration. */
-function phantomOf(text: string): PhantomServices {
+async function phantomOf(text: string): Promise<PhantomServices> {
+  const { dockerodeEngine } = await import('../../containers/dockerode-engine.ts');
   const { engine, key, ...rest } = JSON.parse(text);
   return { ...rest, engine: dockerodeEngine(engine), key: new Secret(key) };
 }
