@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { compileCacheDir } from './compile-cache.ts';
 
 /** A process of a test's own, with what it printed so far. */
 export interface TestProcess {
@@ -12,7 +13,7 @@ export interface TestProcess {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts `command` in the repository's root, in a process group of its own, with these variables and PATH only. */
+/** Starts `command` in the repository's root, in a process group of its own, with these variables, PATH and Node's cache of compiled modules only. */
 export function startProcess(
   command: readonly [string, ...string[]],
   env: Readonly<Record<string, string>>,
@@ -20,7 +21,7 @@ export function startProcess(
   const [file, ...args] = command;
   const child = spawn(file, args, {
     cwd: new URL('../..', import.meta.url),
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compileCacheDir(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
