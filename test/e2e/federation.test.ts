@@ -1,7 +1,10 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { createClient } from '@supabase/supabase-js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ObjectStore, startObjectStore } from '../../admin-worker/test/support/object-store.ts';
+import { startVectorServer, type VectorServer } from '../../admin-worker/test/support/vector-server.ts';
 import { localhostFetch } from '../support/localhost-fetch.ts';
 import { startTestPostgres, systemPostgresBinaries, type TestPostgres } from '../support/postgres.ts';
 import { startProcess, type TestProcess } from '../support/processes.ts';
@@ -9,11 +12,12 @@ import { type Stack, type StackTenant, startStack } from '../support/stack.ts';
 import { startSupabaseLoad } from '../support/supabase-load.ts';
 
 const USER = 'a0000000-0000-4000-8000-000000000001';
-const SQL = `
+const EVENTS = `
   CREATE TABLE public.events (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, writer int NOT NULL, seq int NOT NULL, who uuid DEFAULT auth.uid());
   ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
-  CREATE POLICY own ON public.events TO authenticated USING (who = auth.uid()) WITH CHECK (who = auth.uid());
+  CREATE POLICY own ON public.events TO authenticated USING (who = auth.uid()) WITH CHECK (who = auth.uid());`;
+const SQL = `${EVENTS}
   CREATE TABLE public.books (id int PRIMARY KEY, title text);
   INSERT INTO public.books SELECT n, 'book ' || n FROM generate_series(1, 5000) n;`;
 
@@ -22,15 +26,24 @@ let a: Stack;
 let b: Stack;
 let nova: StackTenant;
 let token: string;
+let store: ObjectStore;
+/** Qdrant of A, and of B. */
+let vectors: readonly [VectorServer, VectorServer];
 
 beforeAll(async () => {
   const binaries = await systemPostgresBinaries();
   const start = async () => {
     const server = await startTestPostgres({ binaries });
     servers.push(server);
-    return startStack({ CONTROL_DATABASE_URL: server.url });
+    return startStack({ CONTROL_DATABASE_URL: server.url, REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32' });
   };
-  [a, b] = await Promise.all([start(), start()]);
+  [a, b, store, ...vectors] = await Promise.all([
+    start(),
+    start(),
+    startObjectStore(),
+    startVectorServer(),
+    startVectorServer(),
+  ]);
   nova = await a.createTenant('nova', SQL);
   token = await nova.userToken(USER);
   const folder = join(a.dataDir, 'storage', 'nova', 'covers');
@@ -38,14 +51,16 @@ beforeAll(async () => {
   await writeFile(join(folder, 'one.bin'), Buffer.from([0, 1, 2, 255]));
 });
 afterAll(async () => {
-  await Promise.all([a?.stop(), b?.stop()]);
+  await Promise.all([a?.stop(), b?.stop(), store?.stop(), ...(vectors ?? []).map((one) => one.stop())]);
   for (const server of servers) await server.stop();
 });
 
 /** The command, as `npm run move` runs it. */
-function move(options: { to?: string; toToken?: string; more?: readonly string[] } = {}): TestProcess {
-  const { to = b.adminUrl, toToken = b.adminToken, more = [] } = options;
-  const where = ['--from', a.adminUrl, '--to', to, '--tenant', 'nova', '--gateway', b.gatewayUrl];
+function move(
+  options: { tenant?: string; to?: string; toToken?: string; more?: readonly string[] } = {},
+): TestProcess {
+  const { tenant = 'nova', to = b.adminUrl, toToken = b.adminToken, more = [] } = options;
+  const where = ['--from', a.adminUrl, '--to', to, '--tenant', tenant, '--gateway', b.gatewayUrl];
   return startProcess([process.execPath, 'move/main.ts', ...where, ...more], {
     CASCATA_FROM_TOKEN: a.adminToken,
     CASCATA_TO_TOKEN: toToken,
@@ -53,11 +68,12 @@ function move(options: { to?: string; toToken?: string; more?: readonly string[]
 }
 
 /** The user's client, with the token that A's tenant was asked for before anything moved. */
-function clientAt(stack: Stack) {
-  return createClient(`http://nova.localhost:${new URL(stack.gatewayUrl).port}`, nova.keys.publishable, {
+function clientAt(stack: Stack, tenant = nova, itsToken = token) {
+  const url = `http://${tenant.id}.localhost:${new URL(stack.gatewayUrl).port}`;
+  return createClient(url, tenant.keys.publishable, {
     global: { fetch: localhostFetch },
     auth: { persistSession: false, autoRefreshToken: false },
-    accessToken: () => Promise.resolve(token),
+    accessToken: () => Promise.resolve(itsToken),
   });
 }
 
@@ -150,12 +166,74 @@ test('forwarding lasts until the operator ends it; the command says so when it i
   await expect(readdir(join(a.dataDir, 'storage', 'nova'))).rejects.toThrow();
 });
 
+test('a tenant with a database, a bucket and collections of vectors moves to others of each, while a supabase-js client with its old token reads and writes', async () => {
+  const [here, there] = vectors;
+  const vega = await a.createDatabaseTenant('vega', EVENTS);
+  const itsToken = await vega.userToken(USER);
+  const qdrant = ({ url, apiKey }: VectorServer) => ({
+    kind: 'qdrant',
+    url,
+    api_key: apiKey,
+    collection_prefix: 'vega_',
+  });
+  await a.admin('PATCH', '/v1/tenants/vega', {
+    backends: { storage: store.backend('a/vega/'), vectors: qdrant(here) },
+  });
+  const picture = Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * 31) % 256));
+  const about = { ContentType: 'image/png', CacheControl: 'max-age=60', Metadata: { owner: '7' } };
+  const at = { Bucket: store.bucket, Key: 'a/vega/avatars/ünï &.png' };
+  await store.client.send(new PutObjectCommand({ ...at, Body: picture, ...about }));
+  here.add('vega_docs', [
+    { id: '18446744073709551615', payload: { city: 'Zürich' }, vector: [0.1, 0.2, 0.3] },
+    { id: USER, payload: null, vector: [1, 0, 0] },
+  ]);
+  here.aliases.set('vega_current', 'vega_docs');
+  const places = join(b.dataDir, 'backends-of-vega.json');
+  const backends = { storage: store.backend('b/vega/'), vectors: qdrant(there) };
+  await writeFile(places, JSON.stringify(backends), { mode: 0o600 });
+  const load = startSupabaseLoad(clientAt(a, vega, itsToken));
+  await load.more(5);
+
+  const refused = move({ tenant: 'vega' });
+  expect([await refused.ended, refused.output.stderr]).toEqual([6, expect.stringContaining('vectors')]);
+  await expect(b.admin('GET', '/v1/tenants/vega')).rejects.toEqual(notThere);
+
+  const run = move({ tenant: 'vega', more: ['--backends', places] });
+  expect([await run.ended, run.output.stderr]).toEqual([0, '']);
+  expect(run.output.stdout + run.output.stderr).not.toContain(there.apiKey);
+  await load.more(5);
+  const report = await load.stop();
+  expect(report.failures).toEqual([]);
+
+  const all = await eventsBy(b, vega);
+  expect(all.length).toBe(report.written.length);
+  expect(new Set(all)).toEqual(new Set(report.written));
+  const viaB = await clientAt(b, vega, itsToken).from('events').insert({ writer: 9, seq: 1 }).select('who');
+  expect([viaB.error, viaB.data]).toEqual([null, [{ who: USER }]]);
+  const viaA = await clientAt(a, vega, itsToken).from('events').select('writer').eq('writer', 9);
+  expect([viaA.error, viaA.data]).toEqual([null, [{ writer: 9 }]]);
+  const moved = { Bucket: store.bucket, Key: 'b/vega/avatars/ünï &.png' };
+  const { Body, ContentType, CacheControl, Metadata } = await store.client.send(new GetObjectCommand(moved));
+  const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
+  expect([bytes.equals(picture), { ContentType, CacheControl, Metadata }]).toEqual([true, about]);
+  const points = new Map(here.collections.get('vega_docs')?.points);
+  expect(points.size).toBe(2);
+  expect([...there.aliases]).toEqual([['vega_current', 'vega_docs']]);
+
+  // The old copy goes with its objects and vectors, and with none of the new place's.
+  await a.admin('DELETE', '/v1/tenants/vega/forward');
+  await a.admin('DELETE', '/v1/tenants/vega?confirm=vega&contents=delete');
+  const left = await store.client.send(new ListObjectsV2Command({ Bucket: store.bucket }));
+  expect(left.Contents?.map(({ Key }) => Key)).toEqual([moved.Key]);
+  expect([here.collections.size, there.collections.get('vega_docs')?.points]).toEqual([0, points]);
+});
+
 const filesIn = (stack: Stack, folder: string) => readdir(join(stack.dataDir, folder)).catch(() => []);
 
 /** `writer/seq` of all rows, whoever wrote them. */
-async function eventsBy(stack: Stack): Promise<string[]> {
-  const url = `http://nova.localhost:${new URL(stack.gatewayUrl).port}/rest/v1/events?select=writer,seq&order=id`;
-  const response = await localhostFetch(url, { headers: { apikey: nova.keys.secret } });
+async function eventsBy(stack: Stack, { id, keys } = nova): Promise<string[]> {
+  const url = `http://${id}.localhost:${new URL(stack.gatewayUrl).port}/rest/v1/events?select=writer,seq&order=id`;
+  const response = await localhostFetch(url, { headers: { apikey: keys.secret } });
   const rows: { writer: number; seq: number }[] = JSON.parse(await response.text());
   return rows.map(({ writer, seq }) => `${writer}/${seq}`);
 }
