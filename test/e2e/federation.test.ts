@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { createClient } from '@supabase/supabase-js';
@@ -57,10 +60,10 @@ afterAll(async () => {
 
 /** The command, as `npm run move` runs it. */
 function move(
-  options: { tenant?: string; to?: string; toToken?: string; more?: readonly string[] } = {},
+  options: { tenant?: string; from?: string; to?: string; toToken?: string; more?: readonly string[] } = {},
 ): TestProcess {
-  const { tenant = 'nova', to = b.adminUrl, toToken = b.adminToken, more = [] } = options;
-  const where = ['--from', a.adminUrl, '--to', to, '--tenant', tenant, '--gateway', b.gatewayUrl];
+  const { tenant = 'nova', from = a.adminUrl, to = b.adminUrl, toToken = b.adminToken, more = [] } = options;
+  const where = ['--from', from, '--to', to, '--tenant', tenant, '--gateway', b.gatewayUrl];
   return startProcess([process.execPath, 'move/main.ts', ...where, ...more], {
     CASCATA_FROM_TOKEN: a.adminToken,
     CASCATA_TO_TOKEN: toToken,
@@ -98,9 +101,17 @@ test('what stands in the way is said in a sentence, and nothing is changed', asy
   expect(await tenantOn(a)).toEqual(before);
   await expect(a.admin('GET', '/v1/tenants/nova/move')).rejects.toEqual(notThere);
   await b.admin('DELETE', '/v1/tenants/other?confirm=other');
+
+  const check = move({ more: ['--check'] });
+  expect([await check.ended, check.output.stderr]).toEqual([0, '']);
+  expect(check.output.stdout).toMatch(
+    /nova \(nova\.localhost\) can move: 2 tables with 5000 rows, 1 files of 0\.0 MB.*\n.*would wait for about \d+ s .*\n/,
+  );
+  expect(await tenantOn(a)).toEqual(before);
+  await expect(a.admin('GET', '/v1/tenants/nova/move')).rejects.toEqual(notThere);
 });
 
-test('a tenant moves while a supabase-js client with its old token reads and writes; interrupted, the move is taken back or goes on', async () => {
+test('a tenant moves while a supabase-js client with its old token reads and writes; interrupted, the move is taken back, and killed in each step, it goes on', async () => {
   const client = clientAt(a);
   const load = startSupabaseLoad(client);
 
@@ -115,19 +126,26 @@ test('a tenant moves while a supabase-js client with its old token reads and wri
   expect(await filesIn(a, 'archives')).toEqual([]);
   await load.more(10);
 
-  const second = move();
-  await second.printed(/^comparing /m);
-  second.kill('SIGINT');
-  expect(await second.ended).toBe(130);
-  expect(await tenantOn(a)).toMatchObject({ tenant: { status: 'active' } });
-  expect(await tenantOn(b)).toMatchObject({ tenant: { status: 'suspended' } });
+  // What the command says as each step begins.
+  const kill = async (...steps: readonly RegExp[]) => {
+    for (const step of steps) {
+      const killed = move({ more: ['--lease', '1'] });
+      await killed.printed(step);
+      killed.kill('SIGKILL');
+      expect([step, await killed.ended]).toEqual([step, 'SIGKILL']);
+    }
+  };
+  await kill(/^exporting /m, /^sending /m, /^hydrating /m, /^changed since /m);
+  // What was held goes on by itself.
   await load.more(10);
-
-  const third = move();
-  expect([await third.ended, third.output.stderr]).toEqual([0, '']);
-  expect(third.output.stdout).toContain('changed since the copy was made: table nova.events');
-  expect(third.output.stdout).toContain('both sides are the same: 2 tables');
-  expect(third.output.stdout).toMatch(/nova\.localhost {2}→ {2}where 127\.0\.0\.1 leads to/);
+  // Nothing has to be copied again.
+  await load.pause();
+  await kill(/^comparing /m, /^holding /m, /^both sides /m);
+  load.resume();
+  await load.more(10);
+  const last = move();
+  expect([await last.ended, last.output.stderr]).toEqual([0, '']);
+  expect(last.output.stdout).toMatch(/nova\.localhost {2}→ {2}where 127\.0\.0\.1 leads to/);
   await load.more(10);
   const report = await load.stop();
   process.stdout.write(`  writes waited for ${Math.round(report.longestPauseMs)} ms at most\n`);
@@ -191,15 +209,26 @@ test('a tenant with a database, a bucket and collections of vectors moves to oth
   const places = join(b.dataDir, 'backends-of-vega.json');
   const backends = { storage: store.backend('b/vega/'), vectors: qdrant(there) };
   await writeFile(places, JSON.stringify(backends), { mode: 0o600 });
-  const load = startSupabaseLoad(clientAt(a, vega, itsToken));
-  await load.more(5);
 
   const refused = move({ tenant: 'vega' });
-  expect([await refused.ended, refused.output.stderr]).toEqual([6, expect.stringContaining('vectors')]);
-  await expect(b.admin('GET', '/v1/tenants/vega')).rejects.toEqual(notThere);
+  expect([await refused.ended, refused.output.stderr]).toEqual([6, expect.stringContaining('has vectors')]);
+  await expect(a.admin('GET', '/v1/tenants/vega/move')).rejects.toEqual(notThere);
 
+  // Nothing reads the tenant any more once its writes are held: they wait for as long as they may.
+  const deaf = await deafOnceFrozen(a.adminUrl);
+  const hung = move({ tenant: 'vega', from: deaf.url, more: ['--backends', places, '--max-pause', '1'] });
+  expect([await hung.ended, hung.output.stderr]).toEqual([1, expect.stringContaining('have waited for 1 s')]);
+  await deaf.close();
+  expect(await a.admin('GET', '/v1/tenants/vega')).toMatchObject({ tenant: { status: 'active' } });
+  expect(await b.admin('GET', '/v1/tenants/vega')).toMatchObject({ tenant: { status: 'suspended' } });
+
+  const load = startSupabaseLoad(clientAt(a, vega, itsToken));
+  await load.more(5);
   const run = move({ tenant: 'vega', more: ['--backends', places] });
   expect([await run.ended, run.output.stderr]).toEqual([0, '']);
+  expect(run.output.stdout).toContain('copying again');
+  expect(run.output.stdout).toContain('changed since the copy was made: table public.events');
+  expect(run.output.stdout).toContain('both sides are the same: 1 tables');
   expect(run.output.stdout + run.output.stderr).not.toContain(there.apiKey);
   await load.more(5);
   const report = await load.stop();
@@ -227,6 +256,33 @@ test('a tenant with a database, a bucket and collections of vectors moves to oth
   expect(left.Contents?.map(({ Key }) => Key)).toEqual([moved.Key]);
   expect([here.collections.size, there.collections.get('vega_docs')?.points]).toEqual([0, points]);
 });
+
+/** An admin API behind one that, once a tenant was frozen, is asked to read it and never answers. */
+async function deafOnceFrozen(origin: string): Promise<{ url: string; close(): Promise<void> }> {
+  let isFrozen = false;
+  const server = createServer(async (asked, answer) => {
+    const { method = 'GET', url = '/', headers } = asked;
+    if (isFrozen && url.endsWith('/digest')) return;
+    const body = Buffer.concat(await asked.toArray());
+    const got = await fetch(origin + url, {
+      method,
+      headers: { authorization: headers.authorization ?? '', 'content-type': 'application/json' },
+      ...(body.length === 0 ? {} : { body }),
+    });
+    if (url.endsWith('/freeze')) isFrozen = true;
+    answer.writeHead(got.status).end(Buffer.from(await got.arrayBuffer()));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
 
 const filesIn = (stack: Stack, folder: string) => readdir(join(stack.dataDir, folder)).catch(() => []);
 
