@@ -5,6 +5,9 @@ const Tenant = z.object({
   status: z.string(),
   hosts: z.array(z.string()),
   created_at: z.string(),
+  backends: z
+    .object({ storage: z.object({ kind: z.string() }).optional(), vectors: z.unknown().optional() })
+    .default({}),
 });
 export type Tenant = z.output<typeof Tenant>;
 
@@ -15,6 +18,8 @@ const Notes = z.object({
   export_job: z.string().optional(),
   upload: z.string().optional(),
   hydrate_job: z.string().optional(),
+  /** How long export and sending took; hydrating tells its own time. */
+  sent_seconds: z.number().optional(),
   /** Hash of what was defined in the database when the copy was made, or before. */
   definitions: z.string().optional(),
 });

@@ -8,7 +8,9 @@ import { MoveError } from './move-error.ts';
  *
  * @throws {MoveError} for whatever stands in the way; nothing has been changed then
  */
-export async function beginJourney(journey: Journey): Promise<{ state: MoveState; tenant: Tenant }> {
+export async function beginJourney(
+  journey: Journey,
+): Promise<{ state: MoveState; tenant: Tenant; isNew: boolean }> {
   const { options, from, to } = journey;
   const found = await from.find(`/v1/tenants/${options.tenant}`);
   if (found === undefined) {
@@ -22,7 +24,7 @@ export async function beginJourney(journey: Journey): Promise<{ state: MoveState
   const known = await from.find(`/v1/tenants/${tenant.id}/move`);
   if (known !== undefined) {
     const move = parseMove(known);
-    if (move.to === to.origin) return { state: new MoveState(from, tenant.id, move), tenant };
+    if (move.to === to.origin) return { state: new MoveState(from, tenant.id, move), tenant, isNew: false };
     throw new MoveError('conflict', `The tenant '${tenant.id}' is on its way to ${move.to}`, {
       hint: `npm run move -- --from ${from.origin} --to ${move.to} --tenant ${tenant.id} --undo gives that up`,
     });
@@ -36,6 +38,7 @@ export async function beginJourney(journey: Journey): Promise<{ state: MoveState
       hint: 'Give --gateway, or set gateway.publicUrl there',
     });
   }
+  refusePlacelessVectors(journey, tenant);
   await refuseTaken(to, tenant);
   const move = parseMove(
     await from.call('POST', `/v1/tenants/${tenant.id}/move`, {
@@ -48,7 +51,17 @@ export async function beginJourney(journey: Journey): Promise<{ state: MoveState
       isRepeatable: true,
     }),
   );
-  return { state: new MoveState(from, tenant.id, move), tenant };
+  return { state: new MoveState(from, tenant.id, move), tenant, isNew: true };
+}
+
+/** Told before anything is copied: a hydration would say so after all of it was sent. @throws {MoveError} `refused` */
+function refusePlacelessVectors({ options, to }: Journey, tenant: Tenant): void {
+  if (tenant.backends.vectors === undefined) return;
+  const { backends } = options;
+  if (typeof backends === 'object' && backends !== null && 'vectors' in backends) return;
+  throw new MoveError('refused', `The tenant '${tenant.id}' has vectors, and nothing says where they go`, {
+    hint: `Name the vector server of ${to.origin} in the file of --backends`,
+  });
 }
 
 /** Before anything is copied. Hydrating looks again. @throws {MoveError} `conflict` */

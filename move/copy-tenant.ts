@@ -1,25 +1,57 @@
-import { parseArchiveSize, parseDefinitions, parseJob, parseJobs, parseUpload } from './admin-answers.ts';
+import {
+  type Job,
+  parseArchiveSize,
+  parseDefinitions,
+  parseJob,
+  parseJobs,
+  parseUpload,
+} from './admin-answers.ts';
 import { type Journey, type MoveState, passphraseOf } from './journey.ts';
 import { AdminRefusal, MoveError } from './move-error.ts';
 import { awaitJob } from './run-job.ts';
 import { sendArchive } from './send-archive.ts';
 
-/** Makes a copy of the tenant at the other installation, suspended, or finishes the one that was begun. @throws {MoveError} */
-export async function copyTenant(journey: Journey, state: MoveState): Promise<void> {
+export interface Copy {
+  /** How long it took to make, all in all; another one will take about as long. */
+  readonly seconds: number;
+  /** An earlier run of this command has made it. */
+  readonly isOld: boolean;
+}
+
+/**
+ * Makes a copy of the tenant at the other installation, suspended, or finishes the one that was begun.
+ *
+ * @param onExported called when the tenant's own installation has nothing more to do for it
+ * @throws {MoveError}
+ */
+export async function copyTenant(
+  journey: Journey,
+  state: MoveState,
+  onExported: () => void = () => undefined,
+): Promise<Copy> {
   const { options, to, report, signal } = journey;
   const { tenant } = options;
-  const hydrateJob = state.notes.hydrate_job ?? (await hydrate(journey, state));
-  await awaitJob(to, hydrateJob, { what: `hydrating ${tenant}`, report, signal });
+  const known = state.notes.hydrate_job;
+  const hydrateJob = known ?? (await hydrate(journey, state, onExported));
+  const hydrated = await awaitJob(to, hydrateJob, { what: `hydrating ${tenant}`, report, signal });
   if ((await to.find(`/v1/tenants/${tenant}`)) === undefined) {
     // An earlier run was about to make another copy, and had dropped this one.
     await state.nextRound();
-    return copyTenant(journey, state);
+    return copyTenant(journey, state, onExported);
   }
   await dropArchive(journey, state);
+  return { seconds: (state.notes.sent_seconds ?? 0) + secondsOf(hydrated), isOld: known !== undefined };
+}
+
+/** How long a job that has ended took. */
+export function secondsOf({ started_at, finished_at }: Job): number {
+  return started_at === null || finished_at === null
+    ? 0
+    : (Date.parse(finished_at) - Date.parse(started_at)) / 1_000;
 }
 
 /** @returns id of the job */
-async function hydrate(journey: Journey, state: MoveState): Promise<string> {
+async function hydrate(journey: Journey, state: MoveState, onExported: () => void): Promise<string> {
   const { options, from, to, report, signal } = journey;
   const { tenant } = options;
   const passphrase = passphraseOf(journey, state);
@@ -28,7 +60,9 @@ async function hydrate(journey: Journey, state: MoveState): Promise<string> {
   }
   const exportJob = state.notes.export_job ?? (await exportTenant(journey, { state, passphrase }));
   const exported = await awaitJob(from, exportJob, { what: `exporting ${tenant}`, report, signal });
+  onExported();
   const size = parseArchiveSize(exported.result);
+  const sendingSince = performance.now();
   const upload = await uploadOf(journey, state);
   // It is gone once it was hydrated: an earlier run ended before it could note that.
   if (upload === undefined) return noteHydrated(journey, state);
@@ -46,7 +80,8 @@ async function hydrate(journey: Journey, state: MoveState): Promise<string> {
     isRepeatable: true,
   };
   const job = parseJob(await to.call('POST', '/v1/hydrate', asked));
-  await state.note({ hydrate_job: job.id });
+  const sent_seconds = secondsOf(exported) + (performance.now() - sendingSince) / 1_000;
+  await state.note({ hydrate_job: job.id, sent_seconds });
   return job.id;
 }
 

@@ -58,7 +58,7 @@ export class MoveState {
 }
 
 /** Seals the archive: known to whoever has both tokens and to nobody else, so that it is kept nowhere. */
-export function passphraseOf({ options }: Journey, { move }: MoveState): string {
+export function passphraseOf({ options }: Pick<Journey, 'options'>, { move }: MoveState): string {
   const key = JSON.stringify([options.fromToken, options.toToken]);
   return createHmac('sha256', key).update(`cascata/move/${move.id}`).digest('base64url');
 }

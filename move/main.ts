@@ -1,4 +1,5 @@
 import { AdminClient } from './admin-client.ts';
+import { checkMove } from './check-move.ts';
 import type { Journey } from './journey.ts';
 import { EXIT, MoveError } from './move-error.ts';
 import { type MoveOptions, readMoveOptions, USAGE } from './move-options.ts';
@@ -18,7 +19,8 @@ async function run(options: MoveOptions, signal: AbortSignal): Promise<void> {
     report,
     signal,
   };
-  await (options.isUndo ? undoMove(journey) : moveTenant(journey));
+  if (options.isCheck) await checkMove(journey);
+  else await (options.isUndo ? undoMove(journey) : moveTenant(journey));
 }
 
 /** @returns exit status */

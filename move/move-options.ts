@@ -19,6 +19,10 @@ export interface MoveOptions {
   /** Has to be said of a tenant that is trusted. */
   readonly isolation: string | undefined;
   readonly isUndo: boolean;
+  /** Looks, and tells what a move would be like. */
+  readonly isCheck: boolean;
+  /** The most that writes may wait; a move that would need more is not made. */
+  readonly maxPauseSeconds: number;
   /** Writes go on by themselves so long after this program is gone. */
   readonly leaseSeconds: number;
 }
@@ -35,6 +39,8 @@ Moves a tenant from one installation to another. Run again after an interruption
                     default: files into its DATA_DIR, vectors have no place
   --isolation       sealed or trusted, there; has to be given for a tenant that is trusted
   --lease           seconds after which writes go on by themselves if this program dies (default 60)
+  --max-pause       seconds that writes may wait at most; a move that needs more is not completed (default 60)
+  --check           say what stands in the way, what would move and how long writes would wait; change nothing
   --undo            take a move back that has not been completed
   --allow-http      http:// to other machines than this one: tokens are readable on the way
 
@@ -51,6 +57,8 @@ const OPTIONS = {
   backends: { type: 'string' },
   isolation: { type: 'string' },
   lease: { type: 'string', default: '60' },
+  'max-pause': { type: 'string', default: '60' },
+  check: { type: 'boolean', default: false },
   undo: { type: 'boolean', default: false },
   'allow-http': { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -76,6 +84,7 @@ export function readMoveOptions(
   if (tenant === undefined || !/^[a-z][a-z0-9_-]{0,39}$/.test(tenant)) {
     throw new MoveError('usage', '--tenant has to be the id of a tenant');
   }
+  if (values.undo && values.check) throw new MoveError('usage', '--undo and --check exclude each other');
   const ca = values['gateway-ca'];
   return {
     from,
@@ -89,7 +98,9 @@ export function readMoveOptions(
     backends: values.backends === undefined ? undefined : jsonOf('--backends', values.backends),
     isolation: values.isolation,
     isUndo: values.undo,
-    leaseSeconds: secondsOf(values.lease),
+    isCheck: values.check,
+    maxPauseSeconds: secondsOf('--max-pause', values['max-pause'], 86_400),
+    leaseSeconds: secondsOf('--lease', values.lease, 600),
   };
 }
 
@@ -119,10 +130,10 @@ function originOf(name: string, text: string | undefined, isPlainHttpAllowed: bo
   });
 }
 
-function secondsOf(text: string): number {
-  const seconds = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (seconds >= 1 && seconds <= 600) return seconds;
-  throw new MoveError('usage', '--lease has to be 1 to 600 seconds');
+function secondsOf(name: string, text: string, most: number): number {
+  const seconds = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (seconds >= 1 && seconds <= most) return seconds;
+  throw new MoveError('usage', `${name} has to be 1 to ${most} seconds`);
 }
 
 function token(env: Readonly<Record<string, string | undefined>>, name: string): string {

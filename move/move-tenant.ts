@@ -5,7 +5,7 @@ import { discardCopy } from './discard-copy.ts';
 import type { Journey, MoveState } from './journey.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { MoveError } from './move-error.ts';
-import { setStatus, switchOver } from './switch-over.ts';
+import { type ComparedCopy, compareAhead, refuseLongPause, setStatus, switchOver } from './switch-over.ts';
 
 /** For what has to be done although the move was interrupted. */
 const AFTERWARDS_MS = 10_000;
@@ -52,21 +52,53 @@ export async function undoMove(journey: Journey): Promise<void> {
 
 async function travel(journey: Journey, state: MoveState): Promise<void> {
   const { options, from, to, report, signal } = journey;
-  await copyTenant(journey, state);
-  // An earlier run may have opened it and not come further.
-  await setStatus(to, options.tenant, 'suspended');
   // One that was killed may have left its freeze behind.
   await from.call('POST', `/v1/tenants/${options.tenant}/move/unfreeze`, { isRepeatable: true });
+  const copy = await freshCopy(journey, state);
+  refuseLongPause(journey, { changed: copy.changed, copy });
   report.say(`holding the writes of ${options.tenant}: reads go on`);
   const lease = new LeaseKeeper(from, options.tenant, options.leaseSeconds);
   await lease.begin();
+  const tooLong = new AbortController();
+  const timer = setTimeout(() => tooLong.abort(pauseIsOver(journey)), options.maxPauseSeconds * 1_000);
+  const within = AbortSignal.any([signal, lease.lost, tooLong.signal]);
   try {
-    const within = AbortSignal.any([signal, lease.lost]);
     const [here, there] = [from.withSignal(within), to.withSignal(within)];
-    await switchOver({ ...journey, from: here, to: there, signal: within }, state, lease);
+    await switchOver({ ...journey, from: here, to: there, signal: within }, state, { lease, copy });
+  } catch (error) {
+    // Whoever waited for something was told that it was aborted, and not why.
+    throw within.reason instanceof MoveError ? within.reason : error;
   } finally {
+    clearTimeout(timer);
     await lease.end();
   }
+}
+
+/** One that was compared with the tenant. What an earlier run has left, and is of no use any more, is replaced while writes still go on. */
+async function freshCopy(journey: Journey, state: MoveState): Promise<ComparedCopy> {
+  const compared = async () => {
+    const copy = await copyTenant(journey, state);
+    // An earlier run may have opened it and not come further.
+    await setStatus(journey.to, journey.options.tenant, 'suspended');
+    return compareAhead(journey, state, copy);
+  };
+  const copy = await compared();
+  if (!copy.isOld || copy.changed.length === 0) return copy;
+  journey.report.say('an earlier run has left a copy that is no longer the same; copying again');
+  await discardCopy(journey, state);
+  await state.nextRound();
+  return compared();
+}
+
+function pauseIsOver({ options }: Journey): MoveError {
+  const { tenant, maxPauseSeconds } = options;
+  return new MoveError(
+    'failed',
+    `The writes of ${tenant} have waited for ${maxPauseSeconds} s, as long as they may, and go on where they were`,
+    {
+      hint: 'Run this again: it goes on from here. --max-pause gives it longer; docs/federation.md, "The pause"',
+    },
+  );
 }
 
 /** Writes go on at once. What was copied stays for the next run when this one was only interrupted. */

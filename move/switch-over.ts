@@ -2,33 +2,96 @@ import type { Digest } from './admin-answers.ts';
 import { parseDigest, parseJob } from './admin-answers.ts';
 import type { AdminClient } from './admin-client.ts';
 import { differences } from './compare.ts';
-import { copyTenant } from './copy-tenant.ts';
+import { type Copy, copyTenant } from './copy-tenant.ts';
 import { discardCopy } from './discard-copy.ts';
 import { type Journey, type MoveState, passphraseOf } from './journey.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import { AdminRefusal, MoveError } from './move-error.ts';
 import { awaitJob } from './run-job.ts';
 
-/** While writes wait: compares both copies, makes a new one if the tenant has changed since, and leaves the tenant at the other installation. @throws {MoveError} */
-export async function switchOver(journey: Journey, state: MoveState, lease: LeaseKeeper): Promise<void> {
+/** A copy that was looked at while writes went on. */
+export interface ComparedCopy extends Copy {
+  /** What is there, where nobody writes to it. */
+  readonly there: Digest;
+  /** What has changed here since; it will have to be made again. */
+  readonly changed: readonly string[];
+}
+
+/** Reads both sides while writes go on, so that nothing of that has to be done while they wait. @throws {MoveError} */
+export async function compareAhead(journey: Journey, state: MoveState, copy: Copy): Promise<ComparedCopy> {
   const { options, from, to, report } = journey;
   report.say(`comparing ${options.tenant} on both sides`);
   const [here, there] = await Promise.all([digestOf(journey, state, from), digestOf(journey, state, to)]);
-  const changed = differences(here, there);
-  if (here.definitions !== state.notes.definitions) changed.push('definitions');
-  if (changed.length > 0) {
-    report.say(`changed since the copy was made: ${listOf(changed)}; copying again`);
-    await discardCopy(journey, state);
-    await state.nextRound(here.definitions);
-    await copyTenant(journey, state);
-    report.say(`comparing ${options.tenant} on both sides`);
-    const different = differences(here, await digestOf(journey, state, to));
-    if (different.length > 0) {
-      throw new MoveError('refused', `The copy on ${to.origin} is not the same: ${listOf(different)}`);
-    }
+  return { ...copy, there, changed: changesOf(state, here, there) };
+}
+
+/**
+ * While writes wait: compares the tenant with its copy, makes a new one if the tenant has changed since, and leaves the tenant at the other installation.
+ *
+ * @throws {MoveError} `failed` also when a new copy would have writes wait for longer than they may
+ */
+export async function switchOver(
+  journey: Journey,
+  state: MoveState,
+  { lease, copy }: { readonly lease: LeaseKeeper; readonly copy: ComparedCopy },
+): Promise<void> {
+  const { from, report } = journey;
+  let { changed } = copy;
+  let here: Digest | undefined;
+  if (changed.length === 0) {
+    here = await digestOf(journey, state, from);
+    changed = changesOf(state, here, copy.there);
   }
-  report.say(`both sides are the same: ${here.tables.length} tables with ${rowsOf(here)} rows`);
+  if (changed.length > 0) here = await copyAgain(journey, state, { changed, copy, here });
+  const { tables } = here!;
+  report.say(
+    `both sides are the same: ${tables.length} tables with ${tables.reduce((sum, { rows }) => sum + BigInt(rows), 0n)} rows`,
+  );
   await flip(journey, state, lease);
+}
+
+/** @returns what both sides hold */
+async function copyAgain(
+  journey: Journey,
+  state: MoveState,
+  options: { changed: readonly string[]; copy: Copy; here: Digest | undefined },
+): Promise<Digest> {
+  const { from, to, report } = journey;
+  refuseLongPause(journey, options);
+  report.say(`changed since the copy was made: ${listOf(options.changed)}; copying again`);
+  await discardCopy(journey, state);
+  await state.nextRound(options.here?.definitions);
+  // The old installation is read while the new one is busy.
+  let reading = options.here === undefined ? undefined : Promise.resolve(options.here);
+  await copyTenant(journey, state, () => {
+    reading ??= digestOf(journey, state, from);
+    // Told below, unless something else fails first.
+    reading.catch(() => undefined);
+  });
+  const [here, there] = await Promise.all([
+    reading ?? digestOf(journey, state, from),
+    digestOf(journey, state, to),
+  ]);
+  const different = changesOf(state, here, there);
+  if (different.length === 0) return here;
+  throw new MoveError('refused', `The copy on ${to.origin} is not the same: ${listOf(different)}`);
+}
+
+/** @throws {MoveError} `failed`: nothing is lost, and another time will do */
+export function refuseLongPause(
+  { options }: Journey,
+  { changed, copy }: { readonly changed: readonly string[]; readonly copy: Copy },
+): void {
+  const { tenant, maxPauseSeconds } = options;
+  if (changed.length === 0 || copy.seconds <= maxPauseSeconds) return;
+  const seconds = Math.ceil(copy.seconds);
+  throw new MoveError(
+    'failed',
+    `${tenant} is being written to (${listOf(changed)}), and a new copy takes about ${seconds} s, longer than its writes may wait`,
+    {
+      hint: `Run this again when nobody writes to it, or with --max-pause ${seconds * 2}; docs/federation.md, "The pause"`,
+    },
+  );
 }
 
 /** From here to the end is no place to be interrupted. */
@@ -57,7 +120,7 @@ export async function setStatus(to: AdminClient, tenant: string, status: string)
   await to.call('PATCH', `/v1/tenants/${tenant}`, { body: { status }, isRepeatable: true });
 }
 
-async function digestOf(journey: Journey, state: MoveState, client: AdminClient): Promise<Digest> {
+export async function digestOf(journey: Journey, state: MoveState, client: AdminClient): Promise<Digest> {
   const { options, report, signal } = journey;
   const body = { passphrase: passphraseOf(journey, state) };
   const asked = parseJob(await client.call('POST', `/v1/tenants/${options.tenant}/digest`, { body }));
@@ -65,12 +128,14 @@ async function digestOf(journey: Journey, state: MoveState, client: AdminClient)
   return parseDigest((await awaitJob(client, asked.id, { what, report, signal })).result);
 }
 
+function changesOf({ notes }: MoveState, here: Digest, there: Digest): string[] {
+  const changed = differences(here, there);
+  if (here.definitions !== notes.definitions) changed.push('definitions');
+  return changed;
+}
+
 function listOf(names: readonly string[]): string {
   return names.length <= 8
     ? names.join(', ')
     : `${names.slice(0, 8).join(', ')} and ${names.length - 8} more`;
-}
-
-function rowsOf({ tables }: Digest): bigint {
-  return tables.reduce((sum, { rows }) => sum + BigInt(rows), 0n);
 }

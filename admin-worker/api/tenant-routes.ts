@@ -24,7 +24,7 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
   app.post('/', async (c) => {
     const input = await readBody(c, CreateTenantInput);
     const { tenant, keys } = await createTenant(services, input, c.get('actor'));
-    const answer = { tenant: tenantView(tenant), keys, ...warningsOf(tenant) };
+    const answer = { tenant: tenantView(tenant), keys, ...warningsOf(services, tenant) };
     return c.json(answer, 201, { Location: `/v1/tenants/${tenant.id}` });
   });
 
@@ -45,7 +45,7 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
     const tenant = await updateTenant(services, { id: c.req.param('id'), input, actor: c.get('actor') });
     return c.json({
       tenant: tenantView(tenant),
-      ...(input.isolation === undefined ? {} : warningsOf(tenant)),
+      ...warningsOf(services, tenant, input.isolation ?? 'unchanged'),
     });
   });
 
@@ -68,6 +68,14 @@ export function tenantRoutes(services: ApiServices): Hono<AdminEnv> {
 }
 
 /** What an operator should know of what was just done. */
-function warningsOf({ placement_kind, isolation }: TenantRecord): { readonly warnings?: readonly string[] } {
-  return placement_kind === 'shared' && isolation === 'trusted' ? { warnings: [TRUSTED_WARNING] } : {};
+function warningsOf(
+  { pgbouncer }: Pick<ApiServices, 'pgbouncer'>,
+  { placement_kind, isolation }: TenantRecord,
+  given: string | undefined = isolation,
+): { readonly warnings?: readonly string[] } {
+  const warnings: string[] = [];
+  if (placement_kind === 'shared' && given === 'trusted') warnings.push(TRUSTED_WARNING);
+  const untold = placement_kind === 'database' ? pgbouncer?.warning : undefined;
+  if (untold !== undefined) warnings.push(untold);
+  return warnings.length === 0 ? {} : { warnings };
 }

@@ -25,6 +25,7 @@ export class PgBouncerConfig {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #isLoaded = false;
+  #failure: unknown;
   #isFailureTold = false;
   #isClosed = false;
 
@@ -41,7 +42,7 @@ export class PgBouncerConfig {
 
   /**
    * Brings file and PgBouncer up to date with what is committed now. Never rejects: a failure is told to the log and tried again until it works,
-   * and the tenants concerned get 503 in the meantime.
+   * and the tenants concerned get 503 in the meantime; `warning` says so.
    */
   sync(): Promise<void> {
     if (this.#running === undefined) return this.#start();
@@ -51,6 +52,13 @@ export class PgBouncerConfig {
       return this.#start();
     });
     return this.#next;
+  }
+
+  /** What an operator should know of a tenant with a database of its own that was just made or changed; `undefined` when PgBouncer knows it. */
+  get warning(): string | undefined {
+    if (this.#isLoaded) return undefined;
+    const code = this.#failure instanceof Error && 'code' in this.#failure ? ` (${this.#failure.code})` : '';
+    return `PgBouncer could not be told of the project's database${code}. Its requests get 503 until PgBouncer is back; that is tried every ${RETRY_MS / 1000} seconds`;
   }
 
   async close(): Promise<void> {
@@ -70,6 +78,7 @@ export class PgBouncerConfig {
         },
         (cause: unknown) => {
           this.#isLoaded = false;
+          this.#failure = cause;
           if (!this.#isFailureTold) this.#observe({ kind: 'pgbouncer-configured', databases: 0, cause });
           this.#isFailureTold = true;
         },

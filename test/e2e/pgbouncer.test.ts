@@ -177,6 +177,32 @@ describe.skipIf(missing !== undefined)(
       expect(await readFile(iniFile, 'utf8')).not.toContain('own-place');
     });
 
+    it('a database tenant made while PgBouncer is away is said not to be served yet, and is once it is back', async () => {
+      await bouncer.stop('SIGINT');
+      const tenant = { id: 'unheard', hosts: ['unheard.localhost'], placement: { kind: 'database' } };
+      const made = (await stack.admin('POST', '/v1/tenants', tenant)) as { keys: { anon: string } };
+      const warnings = [expect.stringMatching(/^PgBouncer could not be told .*\(ECONNREFUSED\).* get 503 /)];
+      expect(made).toMatchObject({ warnings });
+      expect(await stack.admin('PATCH', '/v1/tenants/unheard', { require_api_key: true })).toMatchObject({
+        warnings,
+      });
+      // Its own tables are reached through PgBouncer, and so are those of the shared tenants: nothing new for these.
+      const shared = await stack.admin('POST', '/v1/tenants', { id: 'heard', hosts: ['heard.localhost'] });
+      expect(shared).not.toHaveProperty('warnings');
+      const url = `http://unheard.localhost:${new URL(stack.gatewayUrl).port}`;
+      const ask = () => get({ url, keys: made.keys } as StackTenant, '/rest/v1/rpc/nothing');
+      expect((await ask()).status).toBe(503);
+      bouncer = await startPgBouncer('1.24', iniFile);
+      await eventually(async () => (await ask()).status === 404, { what: 'the new tenant is served' });
+      await eventually(
+        async () => {
+          const patched = await stack.admin('PATCH', '/v1/tenants/unheard', { require_api_key: false });
+          return !Object.hasOwn(patched as object, 'warnings');
+        },
+        { what: 'PgBouncer has been told' },
+      );
+    });
+
     it('RELOAD under load is seen by nobody', async () => {
       const load = startLoad(notes);
       for (let i = 0; i < 20; i++) {

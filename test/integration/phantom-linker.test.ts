@@ -444,10 +444,10 @@ describe.each(SHELLS)('the linker, run by %s', (shell) => {
       // What it does at its first start, it does once.
       root.link();
     });
-    afterEach(() => root.clear());
     afterAll(() => root.remove());
 
     it.each(Object.entries(REFUSALS))('refuses %s, and links nothing of it', async (_, [arrange, reason]) => {
+      await root.clear();
       await arrange(root);
       root.link();
       expect((await root.status('odd'))?.replace(root.path, 'ROOT').replace(/[0-9a-f]{64}/, 'DIGEST')).toBe(

@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node';
+import { compileCacheDir } from './compile-cache.ts';
 import { startTestPostgres } from './postgres.ts';
 
 /**
@@ -6,6 +7,8 @@ import { startTestPostgres } from './postgres.ts';
  * server is used and none is started.
  */
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  // Workers, and what they start with their own environment.
+  process.env.NODE_COMPILE_CACHE ??= compileCacheDir();
   const existing = process.env.CASCATA_TEST_POSTGRES_URL;
   if (existing !== undefined && existing !== '') {
     project.provide('postgresUrl', existing);

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { compileCacheDir } from './compile-cache.ts';
 
 /** A process of a test's own, with what it printed so far. */
 export interface TestProcess {
@@ -14,19 +13,15 @@ export interface TestProcess {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** What processes of Node have compiled before; it halves what a start costs. */
-const COMPILE_CACHE = 'node_modules/.cache/compiled';
-
-/** Starts `command` in the repository's root, in a process group of its own, with these variables, PATH and a cache of compiled code only. */
+/** Starts `command` in the repository's root, in a process group of its own, with these variables, PATH and Node's cache of compiled modules only. */
 export function startProcess(
   command: readonly [string, ...string[]],
   env: Readonly<Record<string, string>>,
 ): TestProcess {
   const [file, ...args] = command;
-  const root = fileURLToPath(new URL('../..', import.meta.url));
   const child = spawn(file, args, {
-    cwd: root,
-    env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: join(root, COMPILE_CACHE), ...env },
+    cwd: new URL('../..', import.meta.url),
+    env: { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: compileCacheDir(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

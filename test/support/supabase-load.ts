@@ -16,6 +16,9 @@ export interface SupabaseLoadReport {
 export interface SupabaseLoad {
   /** Resolves when so many more writes were acknowledged. */
   more(writes: number): Promise<void>;
+  /** No writes until `resume`; resolves when none is under way. Reads go on. */
+  pause(): Promise<void>;
+  resume(): void;
   stop(): Promise<SupabaseLoadReport>;
 }
 
@@ -28,12 +31,24 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set(['GW103', 'GW205']);
 
 /** Writers that number what they write to `events`, and readers of it, until stopped. */
 export function startSupabaseLoad(client: SupabaseClient): SupabaseLoad {
-  const state = { isOver: false, reads: 0, refused: 0, longestPauseMs: 0, lastAtMs: performance.now() };
+  const state = {
+    isOver: false,
+    isPaused: false,
+    underWay: 0,
+    reads: 0,
+    refused: 0,
+    longestPauseMs: 0,
+    lastAtMs: performance.now(),
+  };
   const written: string[] = [];
   const failures: string[] = [];
   const write = async (writer: number) => {
     for (let seq = 1; !state.isOver; await sleep(PAUSE_MS)) {
+      while (state.isPaused && !state.isOver) await sleep(PAUSE_MS);
+      if (state.isOver) return;
+      state.underWay++;
       const { error, status } = await client.from('events').insert({ writer, seq });
+      state.underWay--;
       if (error !== null && NOT_WRITTEN.has(error.code)) {
         state.refused++;
         continue;
@@ -62,6 +77,14 @@ export function startSupabaseLoad(client: SupabaseClient): SupabaseLoad {
     async more(writes) {
       const enough = written.length + writes;
       while (written.length < enough) await sleep(20);
+    },
+    async pause() {
+      state.isPaused = true;
+      while (state.underWay > 0) await sleep(20);
+    },
+    resume() {
+      state.lastAtMs = performance.now();
+      state.isPaused = false;
     },
     async stop() {
       state.isOver = true;

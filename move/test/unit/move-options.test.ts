@@ -36,6 +36,8 @@ describe('the command line', () => {
       backends: undefined,
       isolation: undefined,
       isUndo: false,
+      isCheck: false,
+      maxPauseSeconds: 60,
       leaseSeconds: 60,
     });
     expect(readMoveOptions(['--help'], {})).toBeUndefined();
@@ -51,6 +53,8 @@ describe('the command line', () => {
     [[...WHERE, '--to', 'admin.b'], '--to is no URL: admin.b'],
     [[...WHERE, '--tenant', 'Acme'], '--tenant has to be the id of a tenant'],
     [[...WHERE, '--lease', '0'], '--lease has to be 1 to 600 seconds'],
+    [[...WHERE, '--max-pause', '1m'], '--max-pause has to be 1 to 86400 seconds'],
+    [[...WHERE, '--check', '--undo'], '--undo and --check exclude each other'],
     [[...WHERE, '--gateway-ca', '/no/such/file'], '--gateway-ca: /no/such/file cannot be read'],
   ])('%j is refused', (argv, sentence) => {
     expect(refusal(argv)).toBe(sentence);
