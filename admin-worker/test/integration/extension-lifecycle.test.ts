@@ -3,17 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createGatewayServer } from '../../../gateway/gateway-server.ts';
-import { loadConfig } from '../../../gateway/platform/config.ts';
-import { createMetrics } from '../../../gateway/platform/metrics.ts';
-import { createServices } from '../../../gateway/services.ts';
 import { type DockerGround, whyNoDockerGround } from '../../../test/support/docker-ground.ts';
-import { localhostFetch } from '../../../test/support/localhost-fetch.ts';
 import { COLLECT_QUEUE } from '../../jobs/queue.ts';
 import type { Json } from '../support/admin-harness.ts';
 import { type ExtensionStage, startExtensionStage } from '../support/extension-stage.ts';
+import { type GatewayBeside, startGatewayBeside } from '../support/gateway-beside.ts';
 
-const WITH_JSON_C = 'cascata-test/core-with-json-c:17';
+const WITH_PCRE = 'cascata-test/core-with-pcre:17';
 const NOTHING = { staging: [], containers: '', spool: [] };
 
 /*
@@ -22,17 +18,16 @@ const NOTHING = { staging: [], containers: '', spool: [] };
  */
 describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { timeout: 180_000 }, () => {
   let stage: ExtensionStage;
-  let gateway: { readonly port: number; close(): Promise<void> };
-  /** Tenants: maps has PostGIS; one and two have vector. */
+  let gateway: GatewayBeside;
+  /** Tenants: maps has a part of PostGIS; one and two have vector. */
   let maps: string;
   let one: string;
   let two: string;
-  const key: Record<string, string> = {};
 
   beforeAll(async () => {
-    stage = await startExtensionStage(coreWithJsonC);
+    stage = await startExtensionStage(coreWithPcre);
     await stage.startRunner();
-    gateway = await startGateway(stage);
+    gateway = await startGatewayBeside(stage.admin);
   }, 180_000);
   afterAll(async () => {
     await gateway?.close();
@@ -50,53 +45,28 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     return entries.find((entry) => String(entry.name) === name)?.server;
   };
   const off = async () => (await stage.admin.request('GET', '/ready')).body.off;
-  async function get(tenant: string, path: string, accept = 'application/json') {
-    key[tenant] ??= String((await stage.admin.request('GET', `/v1/tenants/${tenant}/keys`)).body.keys?.anon);
-    const response = await localhostFetch(`http://${tenant}.localhost:${gateway.port}/rest/v1/${path}`, {
-      headers: { apikey: key[tenant], accept },
-    });
-    return {
-      status: response.status,
-      type: response.headers.get('content-type'),
-      body: JSON.parse(await response.text()),
-    };
-  }
+  const get = (tenant: string, path: string) => gateway.get(tenant, path);
 
-  test('a geometry is answered as GeoJSON as soon as the job that brings PostGIS is over', async () => {
+  test('a function is answered for as soon as the job that brings it is over', async () => {
     maps = await stage.aTenant();
     await stage.admin.migrate(maps, 'CREATE TABLE public.notes (id int PRIMARY KEY);');
-    // The gateway has a picture of the tenant, without geometries.
-    expect(await get(maps, 'notes', 'application/geo+json')).toMatchObject({
-      status: 404,
-      body: { code: '42883' },
-    });
-    const done = await ask(maps, { name: 'postgis' });
+    expect(await get(maps, 'notes')).toMatchObject({ status: 200, body: [] });
+    const done = await ask(maps, { name: 'address_standardizer' });
     expect(done, await stage.logOf(done.id)).toMatchObject({
       state: 'completed',
       result: { action: 'inject' },
     });
     const migrated = await stage.admin.migrate(
       maps,
-      `CREATE TABLE public.places (id int PRIMARY KEY, name text, spot geometry(Point, 4326));
-       INSERT INTO public.places VALUES (1, 'Berlin', ST_SetSRID(ST_MakePoint(13.4, 52.5), 4326));`,
+      `CREATE VIEW public.places AS SELECT num, lower(street) AS street FROM extensions.parse_address('123 Main St, Berlin')`,
+      'GRANT SELECT ON public.places TO anon',
     );
     expect(migrated).toMatchObject({ state: 'completed' });
-    expect(await get(maps, 'places', 'application/geo+json')).toEqual({
+    expect(await get(maps, 'places')).toMatchObject({
       status: 200,
-      type: 'application/geo+json; charset=utf-8',
-      body: {
-        type: 'FeatureCollection',
-        features: [
-          {
-            type: 'Feature',
-            geometry: { type: 'Point', coordinates: [13.4, 52.5] },
-            properties: { id: 1, name: 'Berlin' },
-          },
-        ],
-      },
+      body: [{ num: '123', street: 'main st' }],
     });
-    expect(await get(maps, 'places?select=name')).toMatchObject({ status: 200, body: [{ name: 'Berlin' }] });
-    expect(await bundle('postgis')).toMatchObject({
+    expect(await bundle('address_standardizer')).toMatchObject({
       state: 'published',
       reason: null,
       image: stage.images.postgis,
@@ -237,8 +207,8 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     await expect
       .poll(() => stage.latest('rejudge-extensions'), { timeout: 60_000, interval: 200 })
       .toMatchObject({ state: 'completed' });
-    const reason = expect.stringMatching(/needs libjson-c\.so\.5, which the server no longer has/);
-    expect(await bundle('postgis')).toMatchObject({ state: 'withdrawn', reason, databases: 1 });
+    const reason = expect.stringMatching(/needs libpcre2-8\.so\.0, which the server no longer has/);
+    expect(await bundle('address_standardizer')).toMatchObject({ state: 'withdrawn', reason, databases: 1 });
     expect(await bundle('vector')).toMatchObject({ state: 'published', reason: null, databases: 1 });
     expect(await off()).toEqual([
       {
@@ -250,7 +220,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     const { text } = await stage.admin.request('GET', '/metrics');
     expect(text).toContain('cascata_extension_bundles{bundle="postgis",state="withdrawn"} 1\n');
     expect(await stage.core.status('postgis')).toBe('');
-    expect((await get(maps, 'places', 'application/geo+json')).status).toBe(500);
+    expect((await get(maps, 'places')).status).toBe(500);
     expect((await get(maps, 'notes')).status).toBe(200);
     expect(await query('SELECT vector_next() AS n', one)).toEqual([{ n: 99 }]);
     // A database uses it: neither its manifest nor its files are collected.
@@ -261,7 +231,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
   });
 
   test('with the server of before it is judged again, linked, and works', async () => {
-    await stage.core.recreate(WITH_JSON_C);
+    await stage.core.recreate(WITH_PCRE);
     const dry = await stage.job('POST', '/v1/extensions/rejudge', { dry_run: true });
     expect(dry.result).toMatchObject({
       plan: expect.arrayContaining([`'postgis' would be rehearsed and stay`]),
@@ -271,9 +241,9 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
       state: 'completed',
       result: { verdicts: { postgis: null, pgvector: null } },
     });
-    expect(await bundle('postgis')).toMatchObject({ state: 'published', reason: null });
+    expect(await bundle('address_standardizer')).toMatchObject({ state: 'published', reason: null });
     expect(await off()).toEqual([]);
-    expect((await get(maps, 'places', 'application/geo+json')).status).toBe(200);
+    expect((await get(maps, 'places')).status).toBe(200);
     expect(await stage.leftOvers()).toMatchObject(NOTHING);
   });
 
@@ -306,51 +276,27 @@ describe.skipIf(whyNoDockerGround() !== undefined)('extensions over time', { tim
     expect(await stage.core.status('pgvector')).toBe('');
     expect((await stage.leftOvers()).payloads).toEqual([expect.stringMatching(/^postgis\//)]);
     expect(await bundle('vector')).toBeNull();
-    expect((await get(maps, 'places', 'application/geo+json')).status).toBe(200);
+    expect((await get(maps, 'places')).status).toBe(200);
   });
 });
 
-/** A server that has a library which the one of the ground lacks, and which PostGIS needs. */
-async function coreWithJsonC(ground: DockerGround): Promise<string> {
-  const context = await mkdtemp(join(tmpdir(), 'core-with-json-c-'));
+/** A server that has a library which the one of the ground lacks, and which functions of PostGIS's bundle need. */
+async function coreWithPcre(ground: DockerGround): Promise<string> {
+  const context = await mkdtemp(join(tmpdir(), 'core-with-pcre-'));
   try {
     const folder = join(ground.trees, 'postgis/usr/lib/x86_64-linux-gnu');
     for (const name of await readdir(folder))
-      if (name.startsWith('libjson-c.so.'))
+      if (name.startsWith('libpcre2-8.so.'))
         await cp(join(folder, name), join(context, name), { verbatimSymlinks: true });
     await writeFile(
       join(context, 'Dockerfile'),
-      `FROM ${ground.coreImage}\nCOPY libjson-c.so.* /usr/lib/x86_64-linux-gnu/\n`,
+      `FROM ${ground.coreImage}\nCOPY libpcre2-8.so.* /usr/lib/x86_64-linux-gnu/\n`,
     );
-    await ground.docker('build', '-q', '-t', WITH_JSON_C, context);
-    return WITH_JSON_C;
+    await ground.docker('build', '-q', '-t', WITH_PCRE, context);
+    return WITH_PCRE;
   } finally {
     await rm(context, { recursive: true, force: true });
   }
-}
-
-async function startGateway({ admin }: ExtensionStage) {
-  const config = loadConfig(
-    {
-      CASCATA_ENV: 'test',
-      CASCATA_MASTER_KEY: admin.masterKey.reveal(),
-      ADMIN_TOKEN: admin.adminToken,
-      CONTROL_DATABASE_URL: admin.controlUrl,
-      GATEWAY_PORT: '0',
-    },
-    {},
-  );
-  const metrics = createMetrics({ withProcessMetrics: false });
-  const { observe } = metrics;
-  const services = createServices({ ...config, sharedDatabase: admin.sharedDatabase }, { observe, metrics });
-  const server = createGatewayServer(services, observe);
-  return {
-    port: await server.listen(),
-    async close() {
-      await server.drain(AbortSignal.timeout(2_000));
-      await services.close();
-    },
-  };
 }
 
 async function connect(connectionString: string): Promise<pg.Client> {

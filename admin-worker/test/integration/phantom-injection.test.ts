@@ -19,6 +19,7 @@ import { publishedImages } from '../../containers/published-images.ts';
 import { createEngineProxy } from '../../engine-proxy/engine-proxy.ts';
 import { type AdminHarness, type Json, startAdminHarness } from '../support/admin-harness.ts';
 import { exportTenant, hydrate, withContent } from '../support/archive-client.ts';
+import { type GatewayBeside, startGatewayBeside } from '../support/gateway-beside.ts';
 import { makeImage, SCRIPTS } from '../support/made-images.ts';
 
 /** What an injection's seconds go into, in its order. */
@@ -42,6 +43,7 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
   let startedFirst: string;
   /** Of a tenant that had pgTAP. */
   let archive: Buffer;
+  let gateway: GatewayBeside;
   let withoutTools: (() => Promise<void>) | undefined;
   /** What the operator has pinned; a test may pin something else. */
   const images: Record<string, string> = {};
@@ -63,11 +65,13 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
       },
     });
     withoutTools = await withCoreTools(ground, core);
+    gateway = await startGatewayBeside(admin);
     startedFirst = await startOfServer();
     neighbours = await startNeighbours(core);
   }, 180_000);
   afterAll(async () => {
     await withoutTools?.();
+    await gateway?.close();
     await admin?.stop();
     proxy?.close();
     proxy?.closeAllConnections();
@@ -162,14 +166,44 @@ describe.skipIf(whyNoDockerGround() !== undefined)('with a container engine', { 
     });
   });
 
-  test('PostGIS comes with all of its libraries and data', async () => {
+  test('PostGIS comes with all of its libraries and data, and geometries are GeoJSON as soon as the job is over', async () => {
     const [id, startedAt] = [await aTenant(), await startOfServer()];
+    await admin.migrate(id, 'CREATE TABLE public.notes (id int PRIMARY KEY);');
+    // The gateway has a picture of the tenant, without geometries.
+    expect(await gateway.get(id, 'notes', 'application/geo+json')).toMatchObject({
+      status: 404,
+      body: { code: '42883' },
+    });
     const done = await ask(id, { name: 'postgis' });
     expect(done, await logOf(done)).toMatchObject({ state: 'completed', result: { action: 'inject' } });
     tellSeconds('postgis', done);
     const [full] = await core.query('SELECT extensions.postgis_full_version() AS version', `cascata_t_${id}`);
     expect(String(full?.version)).toContain('DATABASE_PATH=');
     expect(await startOfServer()).toBe(startedAt);
+    const migrated = await admin.migrate(
+      id,
+      `CREATE TABLE public.places (id int PRIMARY KEY, name text, spot geometry(Point, 4326));
+       INSERT INTO public.places VALUES (1, 'Berlin', ST_SetSRID(ST_MakePoint(13.4, 52.5), 4326));`,
+    );
+    expect(migrated).toMatchObject({ state: 'completed' });
+    expect(await gateway.get(id, 'places', 'application/geo+json')).toEqual({
+      status: 200,
+      type: 'application/geo+json; charset=utf-8',
+      body: {
+        type: 'FeatureCollection',
+        features: [
+          {
+            type: 'Feature',
+            geometry: { type: 'Point', coordinates: [13.4, 52.5] },
+            properties: { id: 1, name: 'Berlin' },
+          },
+        ],
+      },
+    });
+    expect(await gateway.get(id, 'places?select=name')).toMatchObject({
+      status: 200,
+      body: [{ name: 'Berlin' }],
+    });
   });
 
   test('SQL alone needs no library; it is brought, updated to a newer image, and withdrawn', async () => {
