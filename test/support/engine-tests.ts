@@ -5,5 +5,6 @@ export const ENGINE_TESTS: readonly string[] = [
   'admin-worker/test/integration/phantom-edge-cases.test.ts',
   'admin-worker/test/integration/phantom-injection.test.ts',
   'admin-worker/test/integration/pin-images.test.ts',
+  'test/e2e/alpine-core.test.ts',
   'test/e2e/phantom-core.test.ts',
 ];
