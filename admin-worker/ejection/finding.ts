@@ -38,6 +38,7 @@ export type FindingCode =
   | 'replica_identity'
   | 'subscription_rights'
   | 'always_trigger'
+  | 'scheduled_jobs'
   | 'no_owner'
   | 'other_database'
   | 'publication_rights'

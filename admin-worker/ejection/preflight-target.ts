@@ -1,9 +1,8 @@
 import type { ClientBase } from 'pg';
-import { tenantLogin } from '../../gateway/platform/derived-logins.ts';
 import { type Finding, finding } from './finding.ts';
 import type { Move } from './move.ts';
 import type { SourceFacts } from './preflight-source.ts';
-import { migratorLogin } from './target-place.ts';
+import { findTakenNames } from './taken-names.ts';
 
 interface Target {
   readonly major: number;
@@ -131,23 +130,21 @@ async function findClashes(
   client: ClientBase,
   { move, facts, add }: { readonly move: Move; readonly facts: SourceFacts; readonly add: Add },
 ): Promise<void> {
-  const names = [...Object.values(move.roles), tenantLogin(move.tenant.id), migratorLogin(move.tenant.id)];
-  const roles = await client.query<{ name: string }>(
-    'SELECT rolname AS name FROM pg_roles WHERE rolname = ANY ($1::text[]) ORDER BY 1',
-    [names],
-  );
-  for (const { name } of roles.rows) {
+  const taken = await findTakenNames(client, move, facts.contents.schemas);
+  for (const name of taken.roles) {
     add('error', 'role_exists', {
       object: name,
       text: `A role ${name} exists already on the server`,
       todo: `Drop it (DROP OWNED BY "${name}"; DROP ROLE "${name}"), or use another server`,
     });
   }
-  const schemas = await client.query<{ name: string }>(TAKEN_SCHEMAS, [facts.contents.schemas]);
-  for (const { name } of schemas.rows) {
+  for (const name of taken.schemas) {
     add('error', 'schema_exists', {
       object: name,
-      text: name === 'public' ? 'The schema public holds objects already' : `A schema ${name} exists already`,
+      text:
+        name === 'public'
+          ? 'The schema public holds objects already, or is another tenant’s'
+          : `A schema ${name} exists already`,
       todo: 'Use an empty database, or drop it',
     });
   }
@@ -197,10 +194,3 @@ const TARGET = `
   WHERE d.datname = current_database() AND r.rolname = current_user`;
 
 /** `public` is in every new database. */
-const TAKEN_SCHEMAS = `
-  SELECT n.nspname AS name FROM pg_namespace n
-  WHERE n.nspname = ANY ($1::text[])
-    AND (n.nspname <> 'public'
-      OR EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid)
-      OR EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid)
-      OR EXISTS (SELECT FROM pg_type t WHERE t.typnamespace = n.oid))`;

@@ -5,6 +5,7 @@ import { findPostgresTools, missingTools, type PostgresTools } from '../postgres
 import { type Finding, finding } from './finding.ts';
 import type { Move } from './move.ts';
 import { readContents } from './moving-tenant.ts';
+import { inspectScheduledJobs } from './preflight-scheduled-jobs.ts';
 import { inspectSource, type SourceFacts } from './preflight-source.ts';
 import { inspectTarget } from './preflight-target.ts';
 
@@ -21,6 +22,7 @@ export async function preflight(move: Move): Promise<readonly Finding[]> {
     const contents = await readContents(client, roles);
     return { contents, ...(await inspectSource(client, { move, contents })) };
   });
+  const scheduled = await inspectScheduledJobs(move);
   const tools = await findPostgresTools(facts.major);
   const atTarget = await asking(target, (client) => inspectTarget(client, { move, facts })).catch(
     (error: unknown): readonly Finding[] => {
@@ -34,7 +36,7 @@ export async function preflight(move: Move): Promise<readonly Finding[]> {
       ];
     },
   );
-  return [...toolsMissing(tools, facts.major), ...facts.findings, ...atTarget];
+  return [...toolsMissing(tools, facts.major), ...facts.findings, ...scheduled, ...atTarget];
 }
 
 /** @param major of the server that is to be dumped */

@@ -7,6 +7,8 @@ import { MoveState } from './move-state.ts';
 
 export const EjectState = MoveState.extend({
   fromKind: z.enum(['shared', 'database']).default('shared'),
+  /** Something at the new place may be of this job; until then all of it is somebody else's. */
+  isPlaceBegun: z.boolean().default(false),
   fromDatabase: z.string().nullable().default(null),
 });
 export type EjectState = z.output<typeof EjectState>;

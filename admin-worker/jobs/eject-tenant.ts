@@ -1,6 +1,8 @@
+import type { ClientBase } from 'pg';
 import { type Move, sealFor, unsealFor } from '../ejection/move.ts';
 import { flipToRemote } from '../ejection/moving-status.ts';
 import { preflight } from '../ejection/preflight.ts';
+import { findTakenNames } from '../ejection/taken-names.ts';
 import { dropTargetPlace, makeTargetPlace, targetLogins } from '../ejection/target-place.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { type EjectTenantPayload, ejectTenantKind } from './eject-tenant-kind.ts';
@@ -20,8 +22,10 @@ const route: MoveRoute<EjectContext> = {
     return rowCount === 1;
   },
   makePlace,
-  dropPlace: ({ connect, state }, move) =>
-    connect(move.target, (client) => dropTargetPlace(client, { move, schemas: state.schemas })),
+  async dropPlace({ connect, state }, move) {
+    if (!state.isPlaceBegun) return;
+    await connect(move.target, (client) => dropTargetPlace(client, { move, schemas: state.schemas }));
+  },
   ownerAtTarget: (context, move) => loginsOf(context, move).migrator,
   prepareSwitch,
 };
@@ -65,9 +69,37 @@ async function makePlace(context: EjectContext, move: Move): Promise<void> {
     );
     return rows.map((row) => ({ ...row, isNeeded: false }));
   });
-  await connect(move.target, (client) =>
-    makeTargetPlace(client, { move, schemas: state.schemas, extensions, logins: loginsOf(context, move) }),
-  );
+  await connect(move.target, async (client) => {
+    await claimPlace(context, { client, move });
+    await makeTargetPlace(client, {
+      move,
+      schemas: state.schemas,
+      extensions,
+      logins: loginsOf(context, move),
+    });
+  });
+}
+
+/**
+ * Looks again, since a job may have waited for its runner for any time since its preflight: what is found there from now on is made anew, or taken back.
+ *
+ * @throws {JobError} `preflight`
+ */
+async function claimPlace(
+  { state, checkpoint }: EjectContext,
+  { client, move }: { readonly client: ClientBase; readonly move: Move },
+): Promise<void> {
+  if (state.isPlaceBegun) return;
+  const { roles, schemas } = await findTakenNames(client, move, state.schemas);
+  const taken = [...roles.map((name) => `the role ${name}`), ...schemas.map((name) => `the schema ${name}`)];
+  if (taken.length > 0) {
+    throw new JobError(`Somebody has made ${taken.join(', ')} at the new place since the preflight`, {
+      code: 'preflight',
+      hint: 'Use an empty database',
+    });
+  }
+  state.isPlaceBegun = true;
+  await checkpoint();
 }
 
 function loginsOf({ services, jobId }: EjectContext, move: Move) {

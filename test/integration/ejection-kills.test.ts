@@ -107,6 +107,7 @@ async function askedBack({ tenant, targetUrl }: Move, mode: string): Promise<Mov
   return { tenant, targetUrl, jobId: String(body.job?.id) };
 }
 
+const PUBLIC_OWNER = `SELECT pg_get_userbyid(nspowner) AS owner FROM pg_namespace WHERE nspname = 'public'`;
 const KEPT = `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cascata_kept_%'`;
 
 /** The tenant is where it was, open, and its old copy here has its name, closed. */
@@ -196,6 +197,41 @@ describe('kill -9 of the runner', () => {
     expect(await killedAndCancelled(move, EJECT.followed, EJECT.undone)).toMatchObject(CANCELLED);
     await expectStayed(move);
   }, 240_000);
+
+  test('after the preflight, and the new place is another tenant’s by the time a runner goes on: nothing of that is touched', async () => {
+    const { admin } = jobs;
+    const name = `target_${randomBytes(4).toString('hex')}`;
+    await runSql(target.url, `CREATE DATABASE ${name} TEMPLATE template0`);
+    const url = databaseUrl(target.url, name);
+    const tenant = admin.tenantId();
+    await admin.request('POST', '/v1/tenants', {
+      body: { id: tenant, hosts: [`${tenant}.localhost`], placement: { kind: 'database' } },
+    });
+    const { body } = await admin.request('POST', `/v1/tenants/${tenant}/eject`, {
+      body: { remote_connection_string: url, mode: 'offline' },
+    });
+    const jobId = String(body.job?.id);
+    const next = await jobs.killAt(jobId, ['step-begun prepare']);
+    next.kill('SIGKILL');
+    // As the job of another tenant with a database of its own leaves it, before and after its rows have come.
+    await runSql(url, `CREATE ROLE ${name}_owner; ALTER SCHEMA public OWNER TO ${name}_owner`);
+    expect(await jobs.killAtAndEnd(jobId, [])).toMatchObject({
+      state: 'failed',
+      steps_begun: [],
+      error: { code: 'preflight', message: expect.stringContaining('the schema public') },
+    });
+    expect(await rowsOf(url, PUBLIC_OWNER)).toEqual([{ owner: `${name}_owner` }]);
+    await runSql(url, `CREATE TABLE public.theirs (id int)`);
+    const { body: found } = await admin.request('POST', `/v1/tenants/${tenant}/eject/preflight`, {
+      body: { remote_connection_string: url, mode: 'offline' },
+    });
+    expect(found.findings).toEqual(
+      expect.arrayContaining([expect.objectContaining({ code: 'schema_exists', object: 'public' })]),
+    );
+    expect(await admin.request('GET', `/v1/tenants/${tenant}`)).toMatchObject({
+      body: { tenant: { status: 'active', placement: { kind: 'database' } } },
+    });
+  }, 120_000);
 
   test('when the switch was made, then cancelled: the tenant stays at its new place, and its old copy is deleted all the same', async () => {
     const move = await asked('offline');

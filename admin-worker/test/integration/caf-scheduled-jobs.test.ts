@@ -66,6 +66,18 @@ test.skipIf(!isThere)(
       { name: null, schedule: '0 4 * * 1', command: 'SELECT 2', username: `${id}_owner`, active: true },
     ];
 
+    // Whoever moves the tenant elsewhere is told that they stay.
+    const { body: told } = await admin.request('POST', `/v1/tenants/${id}/eject/preflight`, {
+      body: { remote_connection_string: databaseUrl(postgres.url, 'template1') },
+    });
+    expect(told.findings).toContainEqual(
+      expect.objectContaining({
+        severity: 'warning',
+        code: 'scheduled_jobs',
+        text: expect.stringMatching(/^2 jobs of pg_cron /),
+      }),
+    );
+
     const archive = await exportTenant(admin, id);
     expect(archive.includes('key-of-the-tenant')).toBe(false);
     expect((await admin.request('DELETE', `/v1/tenants/${id}?confirm=${id}`)).status).toBe(204);
