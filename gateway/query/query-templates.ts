@@ -1,12 +1,11 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
-import type { Filter, Positioned } from '../api-request/query-params.ts';
-import { isOpenOperation } from '../api-request/query-shape.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import type { SqlStatement, SqlValue } from '../platform/sql.ts';
 import type { Tenant } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
 import { RecentEntries } from './recent-entries.ts';
+import { MARK, operandsOf, patternOperands, templateKey, withMarks } from './template-key.ts';
 
 /** A plan and its statements, as `planAction` and `buildMainQuery` make them. */
 export interface PlannedQuery {
@@ -39,11 +38,8 @@ function weigh(entry: Entry): number {
   return typeof entry === 'object' ? TEMPLATE_BYTES : NO_TEMPLATE_BYTES;
 }
 
-/** Begins what stands for an operand while a template is made. A query whose constant parts hold it never becomes one. */
-const MARK = '\u{f8ff}operand ';
-
 /**
- * Reads that differ in their operands only (`id=eq.5`, `id=eq.6`) have the same plan and the same statements with other values.
+ * Requests that differ in their operands only (`id=eq.5`, `id=eq.6`; bodies with the same keys) have the same plan and the same statements with other values.
  * They are planned once: the text stays the same string, so that its prepared statement is found without hashing it again.
  *
  * What a value depends on is not declared but observed: a request is planned a second time with marks in place of its operands,
@@ -62,11 +58,9 @@ export class QueryTemplates {
     context: { readonly tenant: Tenant; readonly cache: SchemaCache },
     build: BuildQuery,
   ): PlannedQuery {
-    const { action, query } = request;
-    const isRead = action.kind === 'read' || (action.kind === 'call' && action.invocation === 'get');
-    if (!isRead || query.shape === undefined) return build(request);
+    const key = templateKey(request);
+    if (key === undefined) return build(request);
     const entries = this.#entriesOf(context.cache);
-    const key = keyOf(request);
     const entry = entries.get(key);
     if (typeof entry === 'object' && entry.tenant === context.tenant) {
       return { plan: entry.plan, query: fill(entry, operandsOf(request)) };
@@ -93,23 +87,6 @@ export class QueryTemplates {
   }
 }
 
-/** Everything that plan and statements depend on besides operands, tenant and picture. */
-function keyOf({ method, action, schema, headers, query, conditional }: ApiRequest): string {
-  const target = action.kind === 'read' ? action.relation : action.kind === 'call' ? action.routine : '';
-  const tagged = conditional === undefined ? '' : '#';
-  return `${schema}\0${method}${tagged}\0${action.kind}\0${target}\0${headers.accept}\0${headers.prefer}\0${headers.range}\0${query.shape}`;
-}
-
-/** The operands that `QueryParams.shape` leaves out, in its order. */
-function operandsOf({ query }: ApiRequest): readonly string[] {
-  const operands: string[] = [];
-  for (const { value } of query.filters) {
-    if (isOpenOperation(value.operation)) operands.push(value.operation.value);
-  }
-  for (const [, value] of query.routineParams) operands.push(value);
-  return operands;
-}
-
 function learn(
   request: ApiRequest,
   planned: PlannedQuery,
@@ -117,7 +94,8 @@ function learn(
   build: BuildQuery,
 ): Template | undefined {
   if (request.query.shape?.includes(MARK)) return undefined;
-  const marked = build(withMarks(request)).query.statements;
+  const template = build(withMarks(request));
+  const marked = template.query.statements;
   const { statements } = planned.query;
   if (marked.length !== statements.length) return undefined;
   const slots: Slot[][] = [];
@@ -128,29 +106,9 @@ function learn(
     if (own.includes(undefined)) return undefined;
     slots.push(own as Slot[]);
   }
-  const template: Template = { tenant, ...planned, slots };
-  return isSame(fill(template, operandsOf(request)).statements, statements) ? template : undefined;
-}
-
-/** A copy of the request whose open operands are marks. */
-function withMarks(request: ApiRequest): ApiRequest {
-  let next = 0;
-  const filters = request.query.filters.map((positioned): Positioned<Filter> => {
-    const { operation } = positioned.value;
-    if (!isOpenOperation(operation)) return positioned;
-    return {
-      ...positioned,
-      value: { ...positioned.value, operation: { ...operation, value: `${MARK}${next++}` } },
-    };
-  });
-  const routineParams = request.query.routineParams.map(([name]) => [name, `${MARK}${next++}`] as const);
-  return { ...request, query: { ...request.query, filters, routineParams } };
-}
-
-/** Operands of `like` and `ilike`, whose `*` becomes `%`. */
-function patternOperands({ query }: ApiRequest): ReadonlySet<number> {
-  const open = query.filters.map((filter) => filter.value.operation).filter(isOpenOperation);
-  return new Set(open.flatMap(({ operator }, i) => (operator === 'like' || operator === 'ilike' ? [i] : [])));
+  // What is kept is what was made of the marks: nothing that a client sent stays with it.
+  const learnt: Template = { tenant, ...template, slots };
+  return isSame(fill(learnt, operandsOf(request)).statements, statements) ? learnt : undefined;
 }
 
 /** `undefined` for a value that holds a mark among other text, such as an array of several. */

@@ -145,23 +145,84 @@ test('whatever is asked, the statements are those of planning it', () => {
   );
 });
 
-test('writes are never served from a template', () => {
+/** A write, or a call by POST: `PATCH /films?id=eq.1` with its body. */
+function send(line: string, body?: unknown, headers: Readonly<Record<string, string>> = {}) {
+  const [method = '', target = ''] = line.split(' ');
+  const [path = '', rawQuery = ''] = target.split(/\?(.*)/s);
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return parseApiRequest(
+    {
+      method,
+      path,
+      rawQuery,
+      headers,
+      body: body === undefined ? undefined : new TextEncoder().encode(text),
+    },
+    tenant.settings,
+  );
+}
+
+/** As `builds`, for requests made before. */
+function buildsOf(requests: readonly ReturnType<typeof send>[]): number[] {
   const templates = new QueryTemplates();
-  let count = 0;
-  for (const relation of ['films', 'actors', 'films']) {
-    const request = parseApiRequest(
-      { method: 'DELETE', path: `/${relation}`, rawQuery: 'id=eq.1', headers: {}, body: undefined },
-      tenant.settings,
-    );
-    const { query } = templates.prepare(request, context, (asked) => {
+  return requests.map((request) => {
+    let count = 0;
+    const planned = templates.prepare(request, context, (asked) => {
       count++;
       return build(asked);
     });
-    expect(query.statements[0]?.text).toContain(
-      `DELETE FROM "${tenant.naming.schemaPrefix ?? 'acme'}"."${relation}"`,
-    );
-  }
-  expect(count).toBe(3);
+    expect(planned.query).toEqual(build(request).query);
+    return count;
+  });
+}
+
+describe('writes and calls by POST', () => {
+  test.each([
+    [send('POST /films', { title: 'a' }), send('POST /films', { title: 'b' })],
+    [send('POST /films', [{ title: 'a' }]), send('POST /films', [{ title: 'b' }, { title: 'c' }])],
+    [
+      send('POST /films?columns=title', '[{"title":"a"}]'),
+      send('POST /films?columns=title', '[{"title":"b"}]'),
+    ],
+    [send('PATCH /films?id=eq.1', { title: 'a' }), send('PATCH /films?id=eq.2', { title: 'b' })],
+    [send('DELETE /films?id=eq.1'), send('DELETE /films?id=eq.2')],
+    [send('POST /rpc/add', { a: 1, b: 2 }), send('POST /rpc/add', { a: 3, b: 4 })],
+  ])('of one shape are planned once (%#)', (first, second) => {
+    expect(buildsOf([first, second, first, second])).toEqual([1, 2, 0, 0]);
+  });
+
+  test.each([
+    [send('POST /films', { title: 'a' }), send('POST /films', { year: 1 })],
+    [send('POST /films', { title: 'a' }), send('POST /films', [{ title: 'a' }])],
+    [send('POST /films', { title: 'a' }), send('POST /films?columns=title', '{"title":"a"}')],
+    [send('DELETE /films?id=eq.1'), send('DELETE /actors?id=eq.1')],
+    [send('DELETE /films?id=eq.1'), send('PATCH /films?id=eq.1', { id: 1 })],
+    [
+      send('POST /films', { title: 'a' }),
+      send('POST /films', { title: 'a' }, { prefer: 'return=representation' }),
+    ],
+    [send('POST /rpc/add', { a: 1, b: 2 }), send('GET /rpc/add?a=1&b=2')],
+  ])('that differ in more than values share nothing (%#)', (a, b) => {
+    expect(buildsOf([a, a, b, b, a, b])).toEqual([1, 2, 1, 2, 0, 0]);
+  });
+
+  test('of which the body decides more than keys can say are planned each time', () => {
+    const put = send('PUT /films?id=eq.1', { id: 1, title: 'a' });
+    expect(buildsOf([put, put, put])).toEqual([1, 1, 1]);
+    const nothing = [send('POST /films', []), send('POST /films', [{}]), send('POST /films', {})];
+    expect(buildsOf([...nothing, ...nothing, ...nothing])).toEqual(new Array(9).fill(1));
+  });
+
+  test('leave nothing of what was sent in the template', () => {
+    const templates = new QueryTemplates();
+    const secret = send('POST /films', { title: 'the secret' });
+    for (let i = 0; i < 3; i++) templates.prepare(secret, context, build);
+    const other = send('POST /films', { title: 'other' });
+    const served = templates.prepare(other, context, () => {
+      throw new Error('planned again');
+    });
+    expect(JSON.stringify(served)).not.toContain('the secret');
+  });
 });
 
 test('a client that sends the text of a mark gets what it asked for', () => {
