@@ -59,7 +59,8 @@ export async function handleRequest(
     return timed(await answering, known.tenant.settings, trace);
   }
   const input = { method: http.method, path, rawQuery, headers, body };
-  const request = parseApiRequest(isQuery ? queryFromBody(input) : input, known.tenant.settings);
+  const given = isQuery ? queryFromBody(input) : input;
+  const request = parseApiRequest(given, known.tenant.settings, services.queryParser.parse);
   trace.lap('parse');
   const planning = planOnSchema(request, picture, { registered, services, http });
   const planned = planning instanceof Promise ? await planning : planning;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { QueryParser } from './api-request/query-parser.ts';
 import { Authenticator } from './auth/authenticate.ts';
 import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
@@ -39,6 +40,7 @@ export interface Services {
   readonly isTrustedProxy: IsTrustedProxy;
   readonly authenticator: Authenticator;
   readonly schemaCaches: SchemaCacheStore;
+  readonly queryParser: QueryParser;
   readonly templates: QueryTemplates;
   readonly runTransaction: RunOnUpstream;
   readonly streamTransaction: StreamOnUpstream;
@@ -153,6 +155,7 @@ export function createServices(
       maxTenants: caches.maxTenants,
     }),
     schemaCaches,
+    queryParser: new QueryParser(),
     templates: new QueryTemplates(),
     ...holdWrites(
       createRunOnUpstream({

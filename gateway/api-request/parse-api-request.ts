@@ -38,9 +38,14 @@ const NO_COOKIES: Readonly<Record<string, string>> = {};
  * Reads an HTTP request in PostgREST's terms. Of several faults, the one reported is the first in the order path,
  * profile, method, query string, ranges, body.
  *
+ * @param parse reads the query string; one that remembers, where many requests come
  * @throws {GatewayError} PGRST125, 106, 117 or 101, 100, 103 or 114, 102; GW108 for a query string that is not UTF-8, GW603 for a cursor
  */
-export function parseApiRequest(input: HttpInput, settings: RequestSettings): ApiRequest {
+export function parseApiRequest(
+  input: HttpInput,
+  settings: RequestSettings,
+  parse: typeof parseQuery = parseQuery,
+): ApiRequest {
   const { headers } = input;
   const resource = parseResource(input.path, settings);
   const { schema, hasProfile } = parseProfile(input.method, headers, settings.dbSchemas);
@@ -48,7 +53,7 @@ export function parseApiRequest(input: HttpInput, settings: RequestSettings): Ap
   const { version, rawQuery } =
     action.kind === 'inspect-root' ? takeOpenApiVersion(input.rawQuery) : { rawQuery: input.rawQuery };
   const takesCursor = settings.cascataKeysetEnabled && action.kind === 'read';
-  const { params, limits, cursor } = parseQuery(rawQuery, takesArguments(action), takesCursor);
+  const { params, limits, cursor } = parse(rawQuery, takesArguments(action), takesCursor);
   const range = resolveRange(method, limits, headers.range);
   const { columns } = params;
   const payload = parsePayload({ action, contentType: headers['content-type'], body: input.body, columns });

@@ -80,12 +80,14 @@ function limitParameters({ statements }: MainQuery): void {
 export function searchPath(tenant: Tenant, schema: string): string {
   const { naming, settings } = tenant;
   const names = [physicalSchema(naming, schema)];
-  const add = (name: string): void => {
+  for (const extra of settings.dbExtraSearchPath) {
+    const name = physicalSchema(naming, extra);
     if (!names.includes(name)) names.push(name);
-  };
-  for (const extra of settings.dbExtraSearchPath) add(physicalSchema(naming, extra));
-  if (naming.rolePrefix !== undefined) add(EXTENSIONS_SCHEMA);
-  return names.map((name) => quoteIdent(name)).join(', ');
+  }
+  if (naming.rolePrefix !== undefined && !names.includes(EXTENSIONS_SCHEMA)) names.push(EXTENSIONS_SCHEMA);
+  let path = quoteIdent(names[0]!);
+  for (let i = 1; i < names.length; i++) path += `, ${quoteIdent(names[i]!)}`;
+  return path;
 }
 
 function smaller(a: number | undefined, b: number | undefined): number | undefined {

@@ -1,10 +1,10 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
+import { RecentEntries } from '../platform/recent-entries.ts';
 import type { SqlStatement, SqlValue } from '../platform/sql.ts';
 import type { Tenant } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
-import { RecentEntries } from './recent-entries.ts';
 import { MARK, operandsOf, patternOperands, templateKey, withMarks } from './template-key.ts';
 
 /** A plan and its statements, as `planAction` and `buildMainQuery` make them. */

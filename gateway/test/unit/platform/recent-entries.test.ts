@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RecentEntries } from '../../../query/recent-entries.ts';
+import { RecentEntries } from '../../../platform/recent-entries.ts';
 
 function entriesOf(maxEntries: number) {
   let bytes = 0;
