@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { ArchiveError } from './archive-error.ts';
 import { openSealedEntry } from './archive-keys.ts';
+import { piecesOfFile } from './file-pieces.ts';
 import type { ArchiveEntry, Chunk } from './format.ts';
 import { releasing } from './release.ts';
 import { type ScannedArchive, type ScanOptions, scanArchive } from './scan-archive.ts';
 import { Zstd } from './zstd.ts';
 
-const READ_BYTES = 1024 * 1024;
 /** Sealed entries are read into memory. */
 const MAX_SEALED_BYTES = 64 * 1024 * 1024;
 
@@ -30,7 +30,7 @@ export class ArchiveFile {
   static async open(path: string, { signal, ...options }: OpenArchiveOptions): Promise<ArchiveFile> {
     const handle = await open(path, 'r');
     try {
-      return new ArchiveFile(await scanArchive(piecesOf(handle, signal), options), handle);
+      return new ArchiveFile(await scanArchive(piecesOfFile(handle, signal), options), handle);
     } catch (error) {
       await handle.close();
       throw error;
@@ -135,17 +135,5 @@ export class ArchiveFile {
     }
     if (content.length === bytes) return content;
     throw new ArchiveError('wrong-size', `A part of the entry ${name} has other than ${bytes} bytes`);
-  }
-}
-
-/** The bytes of a file from its beginning, each piece in the memory of the one before. */
-async function* piecesOf(handle: FileHandle, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
-  const room = Buffer.allocUnsafeSlow(READ_BYTES);
-  for (let position = 0; ; ) {
-    signal?.throwIfAborted();
-    const { bytesRead } = await handle.read(room, 0, room.length, position);
-    if (bytesRead === 0) return;
-    position += bytesRead;
-    yield room.subarray(0, bytesRead);
   }
 }

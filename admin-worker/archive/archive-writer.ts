@@ -34,6 +34,8 @@ export interface NewArchive {
   readonly signer?: ArchiveSigner | undefined;
   /** See `newArchiveKeys`. */
   readonly cost?: number;
+  /** In place of new keys; for tests that make many archives. */
+  readonly keys?: Awaited<ReturnType<typeof newArchiveKeys>> | undefined;
 }
 
 export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -77,7 +79,7 @@ export class ArchiveWriter {
   }
 
   static async begin(sink: Sink, archive: NewArchive): Promise<ArchiveWriter> {
-    const { kdf, keys } = await newArchiveKeys(archive.passphrase, archive.cost);
+    const { kdf, keys } = archive.keys ?? (await newArchiveKeys(archive.passphrase, archive.cost));
     const header: ArchiveHeader = {
       format: 'caf',
       version: CAF_VERSION,

@@ -8,6 +8,7 @@ import {
   systemPostgresBinaries,
   type TestPostgres,
 } from '../../../test/support/postgres.ts';
+import { newArchiveKeys } from '../../archive/archive-keys.ts';
 import { sealPassphrase } from '../../caf/passphrase.ts';
 import { uploadPath } from '../../caf/places.ts';
 import { withClient } from '../../connections.ts';
@@ -72,7 +73,8 @@ beforeAll(async () => {
     dataDir: admin.dataDir,
     observe: () => undefined,
   });
-  const seal: HostileGround['seal'] = (changed) => archiveOf(changed, PASSPHRASE);
+  const keys = await newArchiveKeys(new Secret(PASSPHRASE), 14);
+  const seal: HostileGround['seal'] = (changed) => archiveOf(changed, PASSPHRASE, keys);
   ground = { id, victim, archive: await seal(parts), parts: () => copyOf(parts), seal };
   before = await everything();
 });
