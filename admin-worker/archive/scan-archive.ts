@@ -43,7 +43,7 @@ export interface ScanOptions {
   readonly passphrase: Secret;
   readonly limits: ScanLimits;
   /** Default: by scrypt, which takes a while on purpose. */
-  readonly openKeys?: typeof openArchiveKeys;
+  readonly openKeys?: typeof openArchiveKeys | undefined;
   /** Public keys, one of which has to have signed; absent or empty: nobody has to. */
   readonly trustedKeys?: readonly string[] | undefined;
 }
