@@ -8,6 +8,8 @@ export interface ChildSpec {
   readonly modulePath: string;
   /** Variables that are not for it. */
   readonly without?: readonly string[];
+  /** Options of Node for it, beside those of this process. */
+  readonly nodeOptions?: readonly string[];
   /** Called whenever the child says that it listens. */
   readonly onListening?: (port: number) => void;
   /** The child ended by itself; `willRestart` unless that cannot help. */
@@ -34,6 +36,7 @@ export function superviseChild({
   name,
   modulePath,
   without = [],
+  nodeOptions = [],
   onListening,
   onExit,
 }: ChildSpec): SupervisedChild {
@@ -45,6 +48,7 @@ export function superviseChild({
   const start = () => {
     const startedAt = performance.now();
     child = fork(modulePath, [], {
+      execArgv: [...process.execArgv, ...nodeOptions],
       // A group of its own, so that Ctrl-C reaches only the parent, which ends its children in order.
       detached: true,
       env: { ...environmentWithout(without), [PARENT_WATCH_VARIABLE]: '1', CASCATA_PROCESS: name },

@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
 import { ArchiveError } from './archive-error.ts';
 import { openSealedEntry } from './archive-keys.ts';
+import { piecesOfFile } from './file-pieces.ts';
 import type { ArchiveEntry, Chunk } from './format.ts';
+import { releasing } from './release.ts';
 import { type ScannedArchive, type ScanOptions, scanArchive } from './scan-archive.ts';
+import { Zstd } from './zstd.ts';
 
-const decompress = promisify(zstdDecompress);
-/** A little more than the content has, or zlib makes room for as much again. */
-const MORE_BYTES = 1024;
 /** Sealed entries are read into memory. */
 const MAX_SEALED_BYTES = 64 * 1024 * 1024;
 
@@ -22,6 +19,7 @@ export interface OpenArchiveOptions extends ScanOptions {
 export class ArchiveFile {
   readonly scanned: ScannedArchive;
   readonly #handle: FileHandle;
+  readonly #zstd = new Zstd();
 
   private constructor(scanned: ScannedArchive, handle: FileHandle) {
     this.scanned = scanned;
@@ -30,12 +28,13 @@ export class ArchiveFile {
 
   /** @throws {ArchiveError} see `scanArchive` */
   static async open(path: string, { signal, ...options }: OpenArchiveOptions): Promise<ArchiveFile> {
-    const source = createReadStream(path, {
-      highWaterMark: 1024 * 1024,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const scanned = await scanArchive(source, options);
-    return new ArchiveFile(scanned, await open(path, 'r'));
+    const handle = await open(path, 'r');
+    try {
+      return new ArchiveFile(await scanArchive(piecesOfFile(handle, signal), options), handle);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   get entries(): readonly ArchiveEntry[] {
@@ -83,12 +82,13 @@ export class ArchiveFile {
   ): Promise<void> {
     for (const entry of this.entries) {
       if (entry.name === options.except) continue;
-      for await (const piece of this.read(entry)) await options.onBytes?.(piece.length);
+      for await (const piece of releasing(this.read(entry))) await options.onBytes?.(piece.length);
     }
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
+  async close(): Promise<void> {
+    await this.#zstd.close();
+    await this.#handle.close();
   }
 
   async #whole(entry: ArchiveEntry): Promise<Buffer> {
@@ -116,23 +116,21 @@ export class ArchiveFile {
   /** Blobs were compared with their digests when the archive was scanned; what changed since then does not get past the entry's. */
   async #chunk({ name }: ArchiveEntry, { sha256, bytes }: Chunk): Promise<Buffer> {
     const { offset, size } = this.scanned.blobs.get(sha256)!;
-    const blob = Buffer.allocUnsafe(size);
-    const { bytesRead } = await this.#handle.read(blob, 0, size, offset);
-    if (bytesRead !== size) {
+    const fill = async (blob: Buffer) => {
+      const { bytesRead } = await this.#handle.read(blob, 0, size, offset);
+      if (bytesRead === size) return;
       throw new ArchiveError('wrong-digest', `A part of the entry ${name} is no longer what it was`);
-    }
+    };
     let content: Buffer;
     try {
       // One byte more than told would be one too many: a bomb stops here.
-      // Room for all of it at once: pieces would have to be put together.
-      content = await decompress(blob, { maxOutputLength: bytes, chunkSize: bytes + MORE_BYTES });
+      content = await this.#zstd.unpack({ blob: size, content: bytes }, fill);
     } catch (cause) {
+      if (cause instanceof ArchiveError) throw cause;
       throw new ArchiveError(
         'wrong-size',
         `A part of the entry ${name} cannot be unpacked to ${bytes} bytes`,
-        {
-          cause,
-        },
+        { cause },
       );
     }
     if (content.length === bytes) return content;

@@ -1,6 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
-import { constants, zstdCompress } from 'node:zlib';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { type ArchiveKeys, manifestHmac, newArchiveKeys, sealEntry } from './archive-keys.ts';
 import type { ArchiveSigner } from './archive-signature.ts';
@@ -14,15 +12,16 @@ import {
   encodeJson,
   HEADER_MEMBER,
   MANIFEST_MEMBER,
-  MAX_BLOB_BYTES,
   MAX_MANIFEST_BYTES,
   SEAL_MEMBER,
   SIGNATURE_MEMBER,
 } from './format.ts';
 import { inChunks } from './in-chunks.ts';
+import { release } from './release.ts';
 import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-block.ts';
+import { newSlot, type Slot, Zstd } from './zstd.ts';
 
-/** Takes bytes and resolves when there may be more. */
+/** Takes bytes and resolves when it needs them no more: their memory is used again. */
 export type Sink = (bytes: Uint8Array) => Promise<unknown>;
 
 export interface NewArchive {
@@ -35,6 +34,8 @@ export interface NewArchive {
   readonly signer?: ArchiveSigner | undefined;
   /** See `newArchiveKeys`. */
   readonly cost?: number;
+  /** In place of new keys; for tests that make many archives. */
+  readonly keys?: Awaited<ReturnType<typeof newArchiveKeys>> | undefined;
 }
 
 export type Bytes = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -48,9 +49,6 @@ export interface ArchiveDigest {
 
 /** Blobs compressed ahead of the one that is being written. */
 const AHEAD = 2;
-const compress = promisify(zstdCompress);
-// Level 1: half as much work as level 3, for files that are a few per cent larger. Room for all of a blob at once: pieces would have to be put together.
-const ZSTD = { chunkSize: MAX_BLOB_BYTES, params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /**
  * Writes an archive from its beginning to its end, with a few chunks in memory. What throws in between leaves half an archive, which no
@@ -64,6 +62,9 @@ export class ArchiveWriter {
   readonly #digest = createHash('sha256');
   readonly #blobs = new Set<string>();
   readonly #entries: ArchiveEntry[] = [];
+  /** Free ones; there are as many as there are chunks at once. */
+  readonly #slots: Slot[] = [];
+  readonly #zstd = new Zstd();
   #headerDigest = '';
   #size = 0;
 
@@ -78,7 +79,7 @@ export class ArchiveWriter {
   }
 
   static async begin(sink: Sink, archive: NewArchive): Promise<ArchiveWriter> {
-    const { kdf, keys } = await newArchiveKeys(archive.passphrase, archive.cost);
+    const { kdf, keys } = archive.keys ?? (await newArchiveKeys(archive.passphrase, archive.cost));
     const header: ArchiveHeader = {
       format: 'caf',
       version: CAF_VERSION,
@@ -128,6 +129,11 @@ export class ArchiveWriter {
     return { id: this.header.id, size: this.#size, sha256: this.#digest.digest('hex') };
   }
 
+  /** To be called in the end, whatever has happened. */
+  close(): Promise<void> {
+    return this.#zstd.close();
+  }
+
   async #add(
     name: string,
     content: Bytes,
@@ -135,19 +141,29 @@ export class ArchiveWriter {
   ): Promise<ArchiveEntry> {
     const digest = createHash('sha256');
     const chunks: Chunk[] = [];
-    const ahead: { bytes: number; blob: Promise<Buffer> }[] = [];
+    const ahead: { slot: Slot; bytes: number; packed: Promise<Buffer> }[] = [];
     let size = 0;
     const storeNext = async () => {
-      const { bytes, blob } = ahead.shift()!;
-      chunks.push(await this.#store(await blob, bytes));
+      const { slot, bytes, packed } = ahead.shift()!;
+      const blob = await packed;
+      chunks.push(await this.#store(blob, bytes));
+      release(blob);
+      this.#slots.push(slot);
     };
-    for await (const chunk of inChunks(content, CHUNK_BYTES)) {
+    let filling: Slot | undefined;
+    const room = () => {
+      filling = this.#slots.pop() ?? newSlot();
+      return filling.chunk;
+    };
+    for await (const chunk of inChunks(content, CHUNK_BYTES, room)) {
       digest.update(chunk);
-      size += chunk.length;
-      const blob = compress(chunk, ZSTD);
+      const bytes = chunk.length;
+      size += bytes;
+      const slot = filling!;
+      const packed = this.#zstd.pack(slot, bytes);
       // Heard where it is awaited; a failure before that must not count as unheard.
-      blob.catch(() => undefined);
-      ahead.push({ bytes: chunk.length, blob });
+      packed.catch(() => undefined);
+      ahead.push({ slot, bytes, packed });
       if (ahead.length >= AHEAD) await storeNext();
     }
     while (ahead.length > 0) await storeNext();

@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { ArchiveError } from './archive-error.ts';
 
 /*
- * Cascata Archive Format, version 1. The specification is docs/caf.md; what is written here and there has to agree.
+ * Cascata Archive Format, version 2. The specification is docs/caf.md; what is written here and there has to agree.
  */
 
-export const CAF_VERSION = 1;
+/** What is written. */
+export const CAF_VERSION = 2;
+/** What is read: version 1 had other digests of tables, and is the same in all else. */
+const READ_VERSIONS = [1, CAF_VERSION] as const;
 
 export const HEADER_MEMBER = 'caf.json';
 export const MANIFEST_MEMBER = 'manifest.json';
@@ -39,7 +42,7 @@ const Kdf = z.strictObject({
 
 const Header = z.strictObject({
   format: z.literal('caf'),
-  version: z.literal(CAF_VERSION),
+  version: z.literal(READ_VERSIONS),
   id: z.guid(),
   created_at: z.iso.datetime(),
   producer: z.string().max(100),
@@ -99,10 +102,10 @@ export function parseHeader(bytes: Buffer): ArchiveHeader {
   const json = parseJson(bytes, HEADER_MEMBER);
   const about = z.looseObject({ format: z.literal('caf'), version: z.number() }).safeParse(json);
   if (!about.success) throw new ArchiveError('not-an-archive', `${HEADER_MEMBER} is not the header of one`);
-  if (about.data.version !== CAF_VERSION) {
+  if (!READ_VERSIONS.some((version) => version === about.data.version)) {
     throw new ArchiveError(
       'unknown-version',
-      `The archive has version ${about.data.version} of the format; this program knows ${CAF_VERSION}`,
+      `The archive has version ${about.data.version} of the format; this program knows ${READ_VERSIONS.join(' and ')}`,
     );
   }
   return parsed(Header, json, HEADER_MEMBER);

@@ -1,22 +1,27 @@
-/** The same bytes in pieces of `size`, the last one as long as it is; none when there are no bytes. */
+/**
+ * The same bytes in pieces of `size`, the last one as long as it is; none when there are no bytes. A piece of the source has been copied when the next one is asked for.
+ *
+ * @param room gives memory for one piece, of `size` bytes or more
+ */
 export async function* inChunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   size: number,
+  room: () => Buffer = () => Buffer.allocUnsafeSlow(size),
 ): AsyncGenerator<Buffer> {
-  let parts: Uint8Array[] = [];
+  let chunk: Buffer | undefined;
   let length = 0;
   for await (const part of source) {
-    let rest = part;
-    while (length + rest.length >= size) {
-      const taken = size - length;
-      yield Buffer.concat([...parts, rest.subarray(0, taken)], size);
-      rest = rest.subarray(taken);
-      parts = [];
+    for (let taken = 0; taken < part.length; ) {
+      chunk ??= room();
+      const rest = part.subarray(taken, taken + size - length);
+      chunk.set(rest, length);
+      taken += rest.length;
+      length += rest.length;
+      if (length < size) continue;
+      yield chunk.subarray(0, size);
+      chunk = undefined;
       length = 0;
     }
-    if (rest.length === 0) continue;
-    parts.push(rest);
-    length += rest.length;
   }
-  if (length > 0) yield Buffer.concat(parts, length);
+  if (chunk !== undefined) yield chunk.subarray(0, length);
 }

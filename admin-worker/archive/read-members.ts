@@ -25,6 +25,7 @@ export interface Member {
   readonly bytes: Buffer;
 }
 
+const ZEROS = Buffer.alloc(BLOCK_BYTES);
 const BLOB_NAME = new RegExp(`^${BLOB_PREFIX}[0-9a-f]{64}$`);
 
 /**
@@ -45,7 +46,8 @@ export async function* readMembers(source: AsyncIterable<Uint8Array>): AsyncGene
       const parts: Uint8Array[] = [];
       await reader.take(size, name, (part) => {
         digest.update(part);
-        if (!BLOB_NAME.test(name)) parts.push(part);
+        // A copy: the source may use its memory again.
+        if (!BLOB_NAME.test(name)) parts.push(Buffer.from(part));
       });
       if (!isZero(await reader.read(paddingOf(size), name))) {
         throw new ArchiveError('damaged', `There is something behind the end of the member ${name}`);
@@ -80,10 +82,10 @@ const MAX_BYTES: Readonly<Record<string, number>> = {
 };
 
 function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
+  return bytes.equals(ZEROS.subarray(0, bytes.length));
 }
 
-/** Pieces of a wanted length out of a stream that has its own. */
+/** Pieces of a wanted length out of a stream that has its own, whose memory it may use again for the next one. */
 class ExactReader {
   readonly #source: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
@@ -100,9 +102,13 @@ class ExactReader {
 
   /** @throws {ArchiveError} `truncated` */
   async read(length: number, what: string): Promise<Buffer> {
-    const parts: Uint8Array[] = [];
-    await this.take(length, what, (part) => void parts.push(part));
-    return Buffer.concat(parts, length);
+    const bytes = Buffer.allocUnsafe(length);
+    let at = 0;
+    await this.take(length, what, (part) => {
+      bytes.set(part, at);
+      at += part.length;
+    });
+    return bytes;
   }
 
   /** The same, in the pieces that come. @throws {ArchiveError} `truncated` */

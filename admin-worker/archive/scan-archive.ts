@@ -43,7 +43,7 @@ export interface ScanOptions {
   readonly passphrase: Secret;
   readonly limits: ScanLimits;
   /** Default: by scrypt, which takes a while on purpose. */
-  readonly openKeys?: typeof openArchiveKeys;
+  readonly openKeys?: typeof openArchiveKeys | undefined;
   /** Public keys, one of which has to have signed; absent or empty: nobody has to. */
   readonly trustedKeys?: readonly string[] | undefined;
 }
@@ -62,10 +62,9 @@ export async function scanArchive(
   try {
     const first = await next(members, HEADER_MEMBER);
     const header = parseHeader(first.bytes);
-    const keys = await openKeys(passphrase, header.kdf);
-    const blobs = new Map<string, BlobPlace>();
-    let member = await next(members);
-    for (; member.name.startsWith(BLOB_PREFIX); member = await next(members)) addBlob(blobs, member);
+    const { keys, blobs, member } = await besides(openKeys(passphrase, header.kdf), (refuse) =>
+      readBlobs(members, refuse),
+    );
     if (member.name !== MANIFEST_MEMBER) throw unexpected(member);
     const seal = parseSeal((await next(members, SEAL_MEMBER)).bytes);
     let end = await members.next();
@@ -90,6 +89,40 @@ export async function scanArchive(
     return { header, manifest, keys, blobs, signedBy: signature?.key };
   } finally {
     await members.return(undefined);
+  }
+}
+
+/** Reads on while the keys are being made, which takes a while on purpose. A wrong passphrase is told before all that is wrong with what comes after the header. */
+async function besides<T>(
+  opening: Promise<ArchiveKeys>,
+  read: (refuse: () => void) => Promise<T>,
+): Promise<T & { readonly keys: ArchiveKeys }> {
+  let problem: unknown;
+  opening.catch((error: unknown) => {
+    problem = error;
+  });
+  try {
+    const found = await read(() => {
+      if (problem !== undefined) throw problem;
+    });
+    return { ...found, keys: await opening };
+  } catch (error) {
+    await opening;
+    throw error;
+  }
+}
+
+/** @returns the places of all blobs, and the member behind them */
+async function readBlobs(
+  members: AsyncGenerator<Member>,
+  refuse: () => void,
+): Promise<{ readonly blobs: ReadonlyMap<string, BlobPlace>; readonly member: Member }> {
+  const blobs = new Map<string, BlobPlace>();
+  for (;;) {
+    const member = await next(members);
+    if (!member.name.startsWith(BLOB_PREFIX)) return { blobs, member };
+    addBlob(blobs, member);
+    refuse();
   }
 }
 

@@ -29,7 +29,8 @@ export async function compareDatabase(
       context.connect(url, async (client) => {
         await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
         await client.query(DIGEST_SETTINGS);
-        return digestTables(client, schemas, (share, name) =>
+        const method = archive.file.scanned.header.version;
+        return digestTables(client, { schemas, method }, (share, name) =>
           context.progress(RESTORED + (1 - RESTORED) * share, name),
         );
       }),

@@ -1,9 +1,8 @@
-import { createReadStream, createWriteStream } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { ArchiveFile } from '../archive/archive-file.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import { piecesOfFile, writePieces } from '../archive/file-pieces.ts';
 import { aboutOf, FileMeta } from '../backends/stored-object.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import { STORAGE_PREFIX, type TenantContent } from './content.ts';
@@ -56,8 +55,13 @@ export async function writeLocalFiles(
       modified_at,
       ...(known?.modified_at === modified_at ? aboutOf(known) : {}),
     };
-    const content = createReadStream(path, { signal: context.signal });
-    sum.add(await writer.add(`${STORAGE_PREFIX}${sum.count}`, content, meta), meta);
+    const file = await open(path, 'r');
+    try {
+      const content = piecesOfFile(file, context.signal);
+      sum.add(await writer.add(`${STORAGE_PREFIX}${sum.count}`, content, meta), meta);
+    } finally {
+      await file.close();
+    }
   }
   return sum.content;
 }
@@ -123,9 +127,12 @@ export async function restoreLocalFiles(
     for (const { entry, meta } of files) {
       const path = join(partial, meta.key);
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await pipeline(archive.read(entry), createWriteStream(path, { flags: 'wx', mode: 0o600 }), {
-        signal: context.signal,
-      });
+      const file = await open(path, 'wx', 0o600);
+      try {
+        await writePieces(file, archive.read(entry), context.signal);
+      } finally {
+        await file.close();
+      }
       const time = new Date(meta.modified_at);
       await utimes(path, time, time);
       if (Object.keys(aboutOf(meta)).length === 0) continue;

@@ -3,6 +3,7 @@ import type { Secret } from '../../gateway/registry/secrets.ts';
 import { logicalSchema, physicalRole, type TenantNaming } from '../../gateway/registry/tenant.ts';
 import { ArchiveError } from '../archive/archive-error.ts';
 import { ArchiveFile } from '../archive/archive-file.ts';
+import type { ScanOptions } from '../archive/scan-archive.ts';
 import { JobError } from '../jobs/job.ts';
 import { problemOfLogicalSchema, problemOfTenantId } from '../provision/tenant-names.ts';
 import { MIN_SECRET_BYTES } from '../tenants/jwt-input.ts';
@@ -34,6 +35,7 @@ export async function withTenantArchive<T>(
     readonly signal: AbortSignal;
     /** See `ScanOptions`. */
     readonly trustedKeys?: readonly string[];
+    readonly openKeys?: ScanOptions['openKeys'];
   },
   use: (archive: TenantArchive) => Promise<T>,
 ): Promise<T> {

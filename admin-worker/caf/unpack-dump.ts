@@ -1,8 +1,6 @@
-import { createWriteStream } from 'node:fs';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { releasing } from '../archive/release.ts';
 import type { JobContext } from '../jobs/job.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { DUMP_ENTRY } from './content.ts';
@@ -46,18 +44,20 @@ export async function unpackDump(
   };
   const ids: number[] = [];
   const toc = new DumpTocReader();
-  async function* judged(): AsyncGenerator<Buffer> {
-    for await (const piece of archive.file.read(archive.file.entry(DUMP_ENTRY))) {
-      for (const entry of toc.push(piece)) if (judgeEntry(entry, owner)) ids.push(entry.id);
-      await onBytes(piece.length);
-      yield piece;
-    }
-    if (!toc.isComplete) throw refused('not-a-dump', 'its dump ends within its table of contents');
-  }
   await rm(directory, { recursive: true, force: true });
   if (isKept) await mkdir(directory, { recursive: true, mode: 0o700 });
-  const target = isKept ? createWriteStream(dump, { mode: 0o600 }) : nowhere();
-  await pipeline(judged, target, { signal });
+  const target = isKept ? await open(dump, 'w', 0o600) : undefined;
+  try {
+    for await (const piece of releasing(archive.file.read(archive.file.entry(DUMP_ENTRY)))) {
+      signal.throwIfAborted();
+      for (const entry of toc.push(piece)) if (judgeEntry(entry, owner)) ids.push(entry.id);
+      await onBytes(piece.length);
+      await target?.writeFile(piece);
+    }
+    if (!toc.isComplete) throw refused('not-a-dump', 'its dump ends within its table of contents');
+  } finally {
+    await target?.close();
+  }
   // Last: where the list is, the dump is whole.
   if (isKept) await writeFile(list, ids.map((id) => `${id}\n`).join(''), { mode: 0o600 });
 }
@@ -79,8 +79,4 @@ export async function unpackedDump(
 
 function placesIn(directory: string): UnpackedDump {
   return { dump: join(directory, 'dump'), list: join(directory, 'list') };
-}
-
-function nowhere(): Writable {
-  return new Writable({ write: (_chunk, _encoding, done) => done() });
 }

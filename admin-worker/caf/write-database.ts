@@ -1,10 +1,11 @@
 import type pg from 'pg';
 import { quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import { releasing } from '../archive/release.ts';
 import type { TenantServer } from '../connections.ts';
 import { publishedImages } from '../containers/published-images.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
-import { meter } from '../jobs/job-streams.ts';
+import { metered, piecesOf } from '../jobs/job-streams.ts';
 import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
@@ -22,10 +23,14 @@ export interface DatabaseContent extends Pick<TenantContent, 'schemas' | 'extens
 /** Share of the step at which the dump ends; large objects take the rest. */
 const DUMPED = 0.9;
 
-/** Writes a tenant's schemas, rows and large objects as they are at one moment: all of it is read in one snapshot. */
+/**
+ * Writes a tenant's schemas, rows and large objects as they are at one moment: all of it is read in one snapshot.
+ *
+ * @param options.writer awaited only when the database has begun to answer
+ */
 export async function writeDatabase(
   context: JobContext,
-  { tenant, writer }: { tenant: TenantRecord; writer: ArchiveWriter },
+  { tenant, writer: beginning }: { tenant: TenantRecord; writer: Promise<ArchiveWriter> },
 ): Promise<DatabaseContent> {
   const roles = tenantRoles(namingOf(tenant));
   const all = Object.values(roles);
@@ -52,8 +57,15 @@ export async function writeDatabase(
         ...schemas.map((schema) => `--schema=${patternFor(schema)}`),
       ];
       const dumpAndObjects = async () => {
-        await runPgTool(context, { tools, program: 'pg_dump', args, server }, (output) =>
-          writer.add(DUMP_ENTRY, output.pipe(meter(context, { label: 'dumped', to: DUMPED }))),
+        const writer = await runPgTool(
+          context,
+          { tools, program: 'pg_dump', args, server },
+          async (output) => {
+            const dumped = metered(context, piecesOf(output), { label: 'dumped', to: DUMPED });
+            const writing = await beginning;
+            await writing.add(DUMP_ENTRY, releasing(dumped));
+            return writing;
+          },
         );
         await writeLargeObjects(context, { client, writer, roles: all });
       };
@@ -82,7 +94,7 @@ async function digestsOf(
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
     await client.query(DIGEST_SETTINGS);
-    return digestTables(client, schemas, async () => undefined);
+    return digestTables(client, { schemas });
   });
 }
 

@@ -93,7 +93,7 @@ async function readDatabase(context: Context, tenant: TenantRecord): Promise<voi
       state.sequences = await digestSequences(client, schemas);
       state.large_objects = await digestLargeObjects(client, all);
       state.tables = [
-        ...(await digestTables(client, schemas, (share, name) => context.progress(share, name))),
+        ...(await digestTables(client, { schemas }, (share, name) => context.progress(share, name))),
       ];
     }),
   );

@@ -113,21 +113,30 @@ async function write(context: Context): Promise<void> {
   const path = partialPath(dataDir, jobId);
   await makeRoomFor(path);
   const file = await open(path, 'w', 0o600);
+  let beginning: Promise<ArchiveWriter> | undefined;
   try {
-    const writer = await ArchiveWriter.begin((bytes) => file.writeFile(bytes), {
-      tenant: tenant.id,
-      passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
-      createdAt: new Date(),
-      producer: 'cascata-edge',
-      signer: services.archives.signer,
-    });
     const document = await tenantDocument(control, tenant);
-    await writer.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
     const secrets = await secretsDocument(control, tenant, masterKey);
     const { pg_cron, jobs } = await readScheduledJobs(context, tenant);
     const sealed: SecretsDocument = { ...secrets, scheduled_jobs: [...jobs] };
-    await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
-    const database = await writeDatabase(context, { tenant, writer });
+    const begin = async () => {
+      const begun = await ArchiveWriter.begin((bytes) => file.writeFile(bytes), {
+        tenant: tenant.id,
+        passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
+        createdAt: new Date(),
+        producer: 'cascata-edge',
+        signer: services.archives.signer,
+      });
+      await begun.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
+      await begun.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
+      return begun;
+    };
+    // Keys take a while on purpose, which the database needs not wait for.
+    beginning = begin();
+    // Heard where it is awaited; a failure before that must not count as unheard.
+    beginning.catch(() => undefined);
+    const database = await writeDatabase(context, { tenant, writer: beginning });
+    const writer = await beginning;
     const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
     const files = await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
     const vectors = await writeVectors(context, {
@@ -149,6 +158,8 @@ async function write(context: Context): Promise<void> {
     state.archive = { ...digest, tables: database.tables.length, signed_by };
     context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
   } finally {
+    const begun = await beginning?.catch(() => undefined);
+    await begun?.close();
     await file.close();
   }
 }

@@ -8,6 +8,7 @@ import { checkExtensions } from '../caf/check-extensions.ts';
 import { compareDatabase } from '../caf/compare-database.ts';
 import { DUMP_ENTRY, STORAGE_PREFIX } from '../caf/content.ts';
 import { judgeRestored } from '../caf/judge-restored.ts';
+import { keptKeys } from '../caf/kept-keys.ts';
 import { openPassphrase, openSealedBackends } from '../caf/passphrase.ts';
 import { uploadPath, workDir } from '../caf/places.ts';
 import { missingExtensions } from '../caf/provide-extensions.ts';
@@ -46,6 +47,8 @@ const HydrateCafState = z.object({
   /** Extensions whose files are brought before anything is made, and the jobs that do it. */
   missing: z.array(z.string()).default([]),
   bringing: z.record(z.string(), z.string()).default({}),
+  /** From `verify` to `restore`. */
+  sealedKeys: z.string().nullable().default(null),
   /** What the tenant's status was at its origin. */
   status: z.enum(['active', 'suspended']).default('suspended'),
 });
@@ -83,12 +86,12 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
 };
 
 function withUpload<T>(context: Context, use: (archive: TenantArchive) => Promise<T>): Promise<T> {
-  const { services, payload, signal } = context;
+  const { services, payload, signal, state } = context;
   const passphrase = openPassphrase(payload.sealedPassphrase, services.masterKey);
   const { trustedKeys } = services.archives;
   return withTenantArchive(
     uploadPath(services.dataDir, payload.uploadId),
-    { passphrase, signal, trustedKeys },
+    { passphrase, signal, trustedKeys, openKeys: keptKeys(state, services.masterKey) },
     use,
   );
 }
@@ -226,6 +229,7 @@ async function restore(context: Context): Promise<void> {
     await restoreContents(context, { ...contentsOf(context, archive), begun: state });
     await restoreScheduledJobs(context, { tenant, jobs: jobsOf(context, archive) });
     state.status = payload.status ?? archive.document.status;
+    state.sealedKeys = null;
   });
 }
 
@@ -239,7 +243,8 @@ async function openTenant({ connect, services, payload, jobId, state }: Context)
   await services.pgbouncer?.sync();
 }
 
-function dropWork({ services, jobId }: Context): Promise<void> {
+function dropWork({ services, jobId, state }: Context): Promise<void> {
+  state.sealedKeys = null;
   return rm(workDir(services.dataDir, jobId), { recursive: true, force: true });
 }
 

@@ -1,5 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   startTestPostgres,
@@ -11,6 +13,8 @@ import { archiveOf, partsOf } from '../support/archive-parts.ts';
 import { type JobHarness, startJobHarness } from '../support/job-harness.ts';
 import { KILL_POINTS } from '../support/kill-points.ts';
 import { begin } from '../support/kill-runners.ts';
+import { type ObjectStore, startObjectStore } from '../support/object-store.ts';
+import { startVectorServer, type VectorServer } from '../support/vector-server.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
@@ -23,6 +27,8 @@ const CANCELLED = { state: 'cancelled', steps_begun: [] };
 
 let postgres: TestPostgres;
 let jobs: JobHarness;
+let store: ObjectStore;
+let vectors: VectorServer;
 let tenant: string;
 let archive: Buffer;
 
@@ -30,9 +36,15 @@ let archive: Buffer;
 beforeAll(async () => {
   postgres = await startTestPostgres({ binaries: await systemPostgresBinaries() });
   jobs = await startJobHarness({ serverUrl: postgres.url });
+  store = await startObjectStore();
+  vectors = await startVectorServer();
+  for (const name of ['one', 'two']) vectors.add(name, [{ id: '1', payload: { name }, vector: [1, 2, 3] }]);
   const { admin } = jobs;
   tenant = admin.tenantId('k');
-  await admin.request('POST', '/v1/tenants', { body: { id: tenant, hosts: [`${tenant}.test`] } });
+  const made = await admin.request('POST', '/v1/tenants', {
+    body: { id: tenant, hosts: [`${tenant}.test`], backends: { vectors: qdrant() } },
+  });
+  expect(made.status, made.text).toBe(201);
   // Rows come in slowly, so that something can happen meanwhile.
   await admin.shared(`
     SET ROLE ${tenant}_owner;
@@ -42,12 +54,61 @@ beforeAll(async () => {
     SELECT lo_from_bytea(0, '\\xcafe');
     RESET ROLE;`);
   await mkdir(join(admin.dataDir, 'storage', tenant), { recursive: true });
-  await writeFile(join(admin.dataDir, 'storage', tenant, 'photo'), 'pixels');
+  for (const name of ['photo', 'second']) {
+    await writeFile(join(admin.dataDir, 'storage', tenant, name), 'pixels');
+  }
 });
 afterAll(async () => {
   await jobs?.stop();
   await postgres?.stop();
+  await store?.stop();
+  await vectors?.stop();
 });
+
+function qdrant() {
+  return { kind: 'qdrant', url: vectors.url, api_key: vectors.apiKey };
+}
+
+function elsewhere() {
+  return { backends: { storage: store.backend('hydrated/'), vectors: qdrant() } };
+}
+
+/** Between objects, and between collections. */
+function pointsElsewhere(): readonly string[] {
+  return [`answered PUT /${store.bucket}/`, 'answered POST /collections/one/snapshots/upload'];
+}
+
+async function keysOfStore(): Promise<readonly string[]> {
+  const { Contents = [] } = await store.client.send(
+    new ListObjectsV2Command({ Bucket: store.bucket, Prefix: 'hydrated/' }),
+  );
+  return Contents.map(({ Key = '' }) => Key).toSorted();
+}
+
+/** Kills the runner while its pg_dump waits for a table, which goes on by itself until the next runner cuts it off. */
+async function killWithinDump(jobId: string): Promise<void> {
+  const blocker = new pg.Client({ connectionString: jobs.admin.sharedUrl });
+  await blocker.connect();
+  try {
+    await blocker.query(`BEGIN; LOCK TABLE ${tenant}.notes IN ACCESS EXCLUSIVE MODE`);
+    const runner = jobs.startRunner();
+    const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'LOCK TABLE %'`;
+    await expect
+      .poll(() => jobs.admin.control(waiting), { timeout: 60_000, interval: 20 })
+      .toEqual([{ n: 1 }]);
+    runner.kill('SIGKILL');
+    await runner.ended;
+    await jobs.expireLease(jobId);
+  } finally {
+    await blocker.end();
+  }
+}
+
+/** @param options of the request, beside the archive and its passphrase */
+async function hydrating(options: object = { leave_out: ['vectors'] }): Promise<string> {
+  const uploadId = await upload(jobs.admin, archive);
+  return asked('/v1/hydrate', { upload: uploadId, passphrase: PASSPHRASE, ...options });
+}
 
 /** Killed, cancelled, and killed in undoing it. */
 async function killedAndCancelled(jobId: string, points: readonly string[], undone: readonly string[]) {
@@ -102,13 +163,14 @@ describe('kill -9 of the runner', () => {
   );
 
   const EXPORT_POINTS = ALL ? EXPORT.all : EXPORT.run;
-  test(`at ${EXPORT_POINTS.length} places of an export: there is one archive, and it is whole`, async () => {
+  test(`at ${EXPORT_POINTS.length + 1} places of an export, one of them within pg_dump: there is one archive, and it is whole`, async () => {
     const before = await traces();
     const { admin } = jobs;
     const jobId = await asked(`/v1/tenants/${tenant}/export`, { passphrase: PASSPHRASE });
+    await killWithinDump(jobId);
     expect(await jobs.killAtAndEnd(jobId, EXPORT_POINTS)).toMatchObject({
       state: 'completed',
-      failures: EXPORT_POINTS.length,
+      failures: EXPORT_POINTS.length + 1,
     });
     expect(await traces()).toEqual({
       ...before,
@@ -121,16 +183,14 @@ describe('kill -9 of the runner', () => {
     await admin.request('DELETE', `/v1/jobs/${jobId}/archive`);
     await admin.request('DELETE', `/v1/tenants/${tenant}?confirm=${tenant}`);
     await rm(join(admin.dataDir, 'storage', tenant), { recursive: true });
+    vectors.collections.clear();
     expect(await traces()).toEqual(NOTHING);
   });
 
   test.each(ALL ? HYDRATE.allCancelled : HYDRATE.cancelled)(
     'in a hydration, %s, then cancelled, and killed as it is undone: nothing is left',
     async (point) => {
-      const jobId = await asked('/v1/hydrate', {
-        upload: await upload(jobs.admin, archive),
-        passphrase: PASSPHRASE,
-      });
+      const jobId = await hydrating();
       const undone = point === 'step-run verify' ? HYDRATE.verifyUndone : HYDRATE.undone;
       expect(await killedAndCancelled(jobId, [point], undone)).toMatchObject(CANCELLED);
       expect(await traces()).toEqual(NOTHING);
@@ -138,10 +198,7 @@ describe('kill -9 of the runner', () => {
   );
 
   test('a hydration that is cancelled while rows come in leaves nothing', async () => {
-    const jobId = await asked('/v1/hydrate', {
-      upload: await upload(jobs.admin, archive),
-      passphrase: PASSPHRASE,
-    });
+    const jobId = await hydrating();
     const runner = jobs.startRunner();
     await expect
       .poll(async () => (await jobs.find(jobId)).message, { timeout: 60_000, interval: 20 })
@@ -154,13 +211,43 @@ describe('kill -9 of the runner', () => {
     expect(await traces()).toEqual(NOTHING);
   });
 
+  test('between objects that are put and collections that are made, then cancelled, and killed as it is undone: nothing is left', async () => {
+    const jobId = await hydrating(elsewhere());
+    (await jobs.killAt(jobId, pointsElsewhere())).kill('SIGKILL');
+    expect([...vectors.collections.keys()]).toContain('one');
+    expect(await keysOfStore()).toHaveLength(2);
+    await jobs.admin.request('POST', `/v1/jobs/${jobId}/cancel`);
+    expect(await jobs.killAtAndEnd(jobId, ['undo-run restore'])).toMatchObject(CANCELLED);
+    expect(await traces()).toEqual(NOTHING);
+    expect(await keysOfStore()).toEqual([]);
+    expect([...vectors.collections.keys()]).toEqual([]);
+  });
+
+  test('between objects that are put and collections that are made: all of them are there, once', async () => {
+    const jobId = await hydrating(elsewhere());
+    expect(await jobs.killAtAndEnd(jobId, pointsElsewhere())).toMatchObject({
+      state: 'completed',
+      failures: 2,
+    });
+    expect(await keysOfStore()).toEqual(['hydrated/photo', 'hydrated/second']);
+    expect([...vectors.collections].map(([name, { points }]) => [name, points.size])).toEqual([
+      ['one', 1],
+      ['two', 1],
+    ]);
+    await jobs.admin.request('DELETE', `/v1/tenants/${tenant}?confirm=${tenant}`);
+  });
+
   const BEFORE = ALL ? HYDRATE.allBefore : HYDRATE.before;
   const AFTER = ALL ? HYDRATE.allAfter : HYDRATE.after;
   const count = BEFORE.length + 1 + AFTER.length;
   test(`at ${count} places of a hydration, one of them as rows come in: the tenant is whole, and nothing else is there`, async () => {
     const { admin } = jobs;
     const uploadId = await upload(admin, archive);
-    const jobId = await asked('/v1/hydrate', { upload: uploadId, passphrase: PASSPHRASE });
+    const jobId = await asked('/v1/hydrate', {
+      upload: uploadId,
+      passphrase: PASSPHRASE,
+      leave_out: ['vectors'],
+    });
     const runner = await jobs.killAt(jobId, BEFORE);
     await begin(runner);
     await expect
@@ -176,7 +263,7 @@ describe('kill -9 of the runner', () => {
       result: { tables: 1 },
     });
     expect(await traces()).toMatchObject({
-      files: [`storage/${tenant}`, `storage/${tenant}/photo`],
+      files: [`storage/${tenant}`, `storage/${tenant}/photo`, `storage/${tenant}/second`],
       logins: [],
       connections: [],
       schemas: [{ nspname: tenant }],

@@ -8,6 +8,7 @@ import {
   systemPostgresBinaries,
   type TestPostgres,
 } from '../../../test/support/postgres.ts';
+import { newArchiveKeys } from '../../archive/archive-keys.ts';
 import { sealPassphrase } from '../../caf/passphrase.ts';
 import { uploadPath } from '../../caf/places.ts';
 import { withClient } from '../../connections.ts';
@@ -72,7 +73,8 @@ beforeAll(async () => {
     dataDir: admin.dataDir,
     observe: () => undefined,
   });
-  const seal: HostileGround['seal'] = (changed) => archiveOf(changed, PASSPHRASE);
+  const keys = await newArchiveKeys(new Secret(PASSPHRASE), 14);
+  const seal: HostileGround['seal'] = (changed) => archiveOf(changed, PASSPHRASE, keys);
   ground = { id, victim, archive: await seal(parts), parts: () => copyOf(parts), seal };
   before = await everything();
 });
@@ -84,8 +86,8 @@ afterAll(async () => {
 
 /** All that an archive could change: the registry, the catalogs of the cluster and its databases, the disk. A digest for each kind of thing. */
 async function everything() {
-  return {
-    registry: await admin.control(
+  const [registry, cluster, objects, files] = await Promise.all([
+    admin.control(
       byKind(`
       SELECT 'tenant' AS what, to_jsonb(t)::text AS is FROM control.tenants t
       UNION ALL SELECT 'host', to_jsonb(h)::text FROM control.tenant_hosts h
@@ -93,7 +95,7 @@ async function everything() {
       UNION ALL SELECT 'migration', to_jsonb(m)::text FROM control.tenant_migrations m
 `),
     ),
-    cluster: await admin.control(
+    admin.control(
       byKind(`
       SELECT 'role' AS what, to_jsonb(r)::text AS is FROM pg_roles r
       UNION ALL SELECT 'member', concat_ws(' ', m.roleid::regrole, m.member::regrole, m.admin_option) FROM pg_auth_members m
@@ -104,7 +106,7 @@ async function everything() {
       UNION ALL SELECT 'prepared', p.gid FROM pg_prepared_xacts p
 `),
     ),
-    objects: await admin.shared(
+    admin.shared(
       byKind(`
       SELECT 'schema' AS what, concat_ws(' ', n.nspname, n.nspowner, n.nspacl) AS is FROM pg_namespace n WHERE n.nspname !~ '^pg_(toast_)?temp'
       UNION ALL SELECT 'relation', concat_ws(' ', c.oid, c.relnamespace, c.relname, c.relowner, c.relacl, c.relhastriggers) FROM pg_class c WHERE c.oid >= 16384
@@ -123,10 +125,14 @@ async function everything() {
       UNION ALL SELECT 'row', to_jsonb(d)::text FROM ${ground.victim}.diary d
 `),
     ),
+    readdir(admin.dataDir, { recursive: true }),
+  ]);
+  return {
+    registry,
+    cluster,
+    objects,
     // The folders themselves stay.
-    disk: (await readdir(admin.dataDir, { recursive: true }))
-      .filter((path) => !/^(?:uploads|archives)(?:\/|$)|^(?:work|storage)$/.test(path))
-      .toSorted(),
+    disk: files.filter((path) => !/^(?:uploads|archives)(?:\/|$)|^(?:work|storage)$/.test(path)).toSorted(),
     touched: await access('/tmp/cascata-hostile').then(
       () => true,
       () => false,

@@ -14,7 +14,7 @@ import {
 import { ArchiveFile } from '../../archive/archive-file.ts';
 import { TenantContent } from '../../caf/content.ts';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
-import { exportTenant, hydrate, PASSPHRASE, upload } from '../support/archive-client.ts';
+import { asVersion1, exportTenant, hydrate, PASSPHRASE, upload } from '../support/archive-client.ts';
 import { typeZoo } from '../support/type-zoo.ts';
 
 // Each archive is sealed and opened with scrypt at its full cost.
@@ -190,13 +190,22 @@ test.each(['shared', 'database'] as const)(
   },
 );
 
-test('a hydrated tenant can be migrated further, and knows what was applied', async () => {
+test('a tenant out of an archive of version 1 can be migrated further, and knows what was applied', async () => {
   const id = await aTenant('database');
   await origin.migrate(
     id,
     'CREATE TABLE one (id int GENERATED ALWAYS AS IDENTITY, note text); INSERT INTO one (note) VALUES (1)',
   );
-  await hydrate(target, await exportTenant(origin, id));
+  const digest = `SELECT sum(hashtextextended(ROW(id, note)::text COLLATE "C", 0))::text AS one FROM one`;
+  const [first] = await query(databaseOf(origin, 'database', id), digest);
+  const archive = await exportTenant(origin, id);
+  const old = await asVersion1(archive, { one: String(Object(first).one) });
+  const wrong = await hydrate(target, await asVersion1(archive, { one: '1' }));
+  expect(wrong, JSON.stringify(wrong.error)).toMatchObject({
+    error: { code: 'different-content' },
+  });
+  const job = await hydrate(target, old);
+  expect(job.state, JSON.stringify(job.error)).toBe('completed');
   const next = await target.migrate(id, "INSERT INTO one (note) VALUES ('two'); CREATE TABLE two (id int)");
   expect(next.state, JSON.stringify(next.error)).toBe('completed');
   expect(await query(databaseOf(target, 'database', id), 'SELECT id, note FROM one ORDER BY id')).toEqual([

@@ -1,13 +1,17 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import { ArchiveFile } from '../../archive/archive-file.ts';
+import { manifestHmac, openArchiveKeys } from '../../archive/archive-keys.ts';
 import type { ArchiveSigner } from '../../archive/archive-signature.ts';
 import { ArchiveWriter } from '../../archive/archive-writer.ts';
+import { encodeJson } from '../../archive/format.ts';
 import { TenantContent } from '../../caf/content.ts';
 import type { AdminHarness, Json } from './admin-harness.ts';
+import { aMember, END, membersOf } from './archives.ts';
 
 export const PASSPHRASE = 'a passphrase for the archive';
 
@@ -65,6 +69,35 @@ export async function withContent(
     await rm(directory, { recursive: true });
   }
   return Buffer.concat(parts);
+}
+
+/** The same archive as version 1 of the format had it. @param digests of its tables, by their names */
+export async function asVersion1(
+  bytes: Uint8Array,
+  digests: Readonly<Record<string, string>>,
+): Promise<Buffer> {
+  const [header, ...rest] = membersOf(
+    await withContent(bytes, (content) => ({
+      ...content,
+      tables: content.tables.map((table) => ({ ...table, digest: digests[table.name] ?? '' })),
+    })),
+  );
+  const json = { ...JSON.parse(header!.bytes.toString()), version: 1 };
+  const changed = encodeJson(json);
+  const found = rest.find(({ name }) => name === 'manifest.json')!;
+  const manifest = encodeJson({ ...JSON.parse(found.bytes.toString()), header: sha256(changed) });
+  const hmac = manifestHmac(manifest, await openArchiveKeys(new Secret(PASSPHRASE), json.kdf));
+  return Buffer.concat([
+    aMember('caf.json', changed),
+    ...rest.filter(({ name }) => name.startsWith('blobs/')).map(({ raw }) => raw),
+    aMember('manifest.json', manifest),
+    aMember('seal.json', encodeJson({ manifest: sha256(manifest), hmac })),
+    END,
+  ]);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** Uploads an archive in pieces. @returns id of the upload */

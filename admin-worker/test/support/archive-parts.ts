@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Secret } from '../../../gateway/registry/secrets.ts';
 import { ArchiveFile } from '../../archive/archive-file.ts';
-import { ArchiveWriter } from '../../archive/archive-writer.ts';
+import { ArchiveWriter, type NewArchive } from '../../archive/archive-writer.ts';
 import { bytesOf } from './archives.ts';
 
 /** What a tenant's archive holds, to be changed at will. */
@@ -45,7 +45,11 @@ export async function partsOf(archive: Buffer, passphrase: string): Promise<Arch
 }
 
 /** Writes an archive of such parts, well sealed, as whoever knows a passphrase can. Its scrypt is cheap, for tests that make many. */
-export async function archiveOf(parts: ArchiveParts, passphrase: string): Promise<Buffer> {
+export async function archiveOf(
+  parts: ArchiveParts,
+  passphrase: string,
+  keys?: NewArchive['keys'],
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const writer = await ArchiveWriter.begin(async (bytes) => void pieces.push(Buffer.from(bytes)), {
     tenant: String(parts.tenant.id),
@@ -53,6 +57,7 @@ export async function archiveOf(parts: ArchiveParts, passphrase: string): Promis
     createdAt: new Date(0),
     producer: 'test',
     cost: 14,
+    keys,
   });
   await writer.add('tenant', [Buffer.from(JSON.stringify(parts.tenant))]);
   await writer.addSealed('secrets', Buffer.from(JSON.stringify(parts.secrets)));

@@ -63,14 +63,8 @@ export const KILL_POINTS = {
     published: ['step-run publish'],
     publishedUndone: ['undo-run publish'],
     run: ['after SET TRANSACTION SNAPSHOT [write]', 'step-run publish'],
-    /** Of `npm run test:caf-kills`. */
-    all: [
-      'step-begun write',
-      'after SELECT pg_export_snapshot [write]',
-      'after SET TRANSACTION SNAPSHOT [write]',
-      'step-run write',
-      'step-run publish',
-    ],
+    /** Of `npm run test:caf-kills`; one more is within pg_dump, and a job that fails six times has failed. */
+    all: ['step-begun write', 'after SET TRANSACTION SNAPSHOT [write]', 'step-run write', 'step-run publish'],
   },
   'flip-back-tenant': {
     cancelled: ['before WITH flipped [switch]'],

@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { flushCompileCache } from 'node:module';
 import pg from 'pg';
 import type { Observation } from '../../../gateway/platform/observation.ts';
@@ -9,7 +10,7 @@ import { TEST_JOBS } from './test-jobs.ts';
 
 /*
  * A runner's process as production has it, with the test's kinds of jobs added, that kills itself where KILL_AT says:
- * `step-run b` (a step's event), or `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning). With WAITS it loads everything and begins
+ * `step-run b` (a step's event), `before COMMIT`, `after COMMIT` (a statement of a job's connection, by its beginning), or `answered PUT /bucket/` (a request over HTTP, by its beginning, once its answer has begun). With WAITS it loads everything and begins
  * when SIGUSR2 says so; with ONLY_KIND it works on jobs of this kind alone.
  */
 const [when, ...rest] = (process.env.KILL_AT ?? '').split(' ');
@@ -46,6 +47,16 @@ if (when === 'before' || when === 'after') {
 function isJobConnection(client: pg.Client): boolean {
   const name: unknown = Reflect.get(Reflect.get(client, 'connectionParameters'), 'application_name');
   return String(name).startsWith('cascata-job ');
+}
+
+if (when === 'answered') {
+  const look = (message: unknown) => {
+    const request: unknown = Object(message).request;
+    const { method, path } = Object(request);
+    if (`${method} ${path}`.startsWith(what)) die();
+  };
+  // Node's own client and undici.
+  for (const channel of ['http.client.response.finish', 'undici:request:headers']) subscribe(channel, look);
 }
 
 // Whoever is killed keeps nothing; the next one is to start faster.

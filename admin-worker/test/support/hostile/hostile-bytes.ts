@@ -147,7 +147,7 @@ export const HOSTILE_BYTES: readonly HostileCase[] = [
   ),
   bytes('another version', 'unknown-version', (archive) => {
     const [first, ...rest] = membersOf(archive);
-    const header = Buffer.from(first!.bytes.toString().replace('"version":1', '"version":2'));
+    const header = Buffer.from(first!.bytes.toString().replace('"version":2', '"version":3'));
     return Buffer.concat([aMember('caf.json', header), ...rest.map(({ raw }) => raw), END]);
   }),
   bytes('a scrypt that would take all memory', 'damaged', (archive) => {

@@ -137,7 +137,7 @@ test('members that are moved, doubled, left out or added are refused', async () 
 test('an archive of another version is refused by its number', async () => {
   const [header, ...rest] = membersOf(await anArchive(SMALL));
   const json = JSON.parse(header!.bytes.toString('utf8'));
-  const changed = aMember('caf.json', Buffer.from(JSON.stringify({ ...json, version: 2 })));
+  const changed = aMember('caf.json', Buffer.from(JSON.stringify({ ...json, version: 3 })));
   expect(await verdictOn(Buffer.concat([changed, ...rest.map(({ raw }) => raw), END]))).toBe(
     'unknown-version',
   );
