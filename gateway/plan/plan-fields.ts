@@ -92,6 +92,11 @@ export function planSelectTerms(
   return terms;
 }
 
+/** The name of its column in the answer is none of the picture's. */
+export function isNamedByClient({ field, alias, aggregate }: FieldItem): boolean {
+  return alias !== undefined || (aggregate === undefined && lastKey(field) !== undefined);
+}
+
 /** V2: a JSON path is named after its last key; a path of indexes only after its column. */
 function lastKey(field: Field): string | undefined {
   for (let i = field.path.length - 1; i >= 0; i--) {

@@ -13,7 +13,13 @@ import {
 import { checkAggregates, hasAggregates } from './check-aggregates.ts';
 import { nothingLeft } from './columns-left.ts';
 import { columnsOfParent, planColumns } from './plan-columns.ts';
-import { type FieldItem, planField, planSelectTerms, representationLookup } from './plan-fields.ts';
+import {
+  type FieldItem,
+  isNamedByClient,
+  planField,
+  planSelectTerms,
+  representationLookup,
+} from './plan-fields.ts';
 import type { Condition, EmbedPlan, PlannedOrder, ReadPlan, ReadQuery } from './read-plan.ts';
 
 export interface ReadContext {
@@ -46,7 +52,7 @@ export interface ReadRoot {
 export function planRead(query: ReadQuery, root: ReadRoot, context: ReadContext): ReadPlan {
   const tree = buildTree(query.select, root, context);
   attach(tree, query, context);
-  return finish(tree, context, { isLifted: false, parent: undefined });
+  return finish(tree, context, { isLifted: false, parent: undefined, hasClientNames: hasClientNames(tree) });
 }
 
 /** Mutable while filters, order and ranges are attached by path; `finish` turns it into a `ReadPlan`. */
@@ -144,24 +150,37 @@ function shownName(item: Child['item']): string {
   return item.kind === 'embed' ? (item.alias ?? item.name) : item.name;
 }
 
+function hasClientNames({ fields, children }: Node): boolean {
+  return (
+    fields.some(isNamedByClient) ||
+    children.some(
+      ({ item, node }) => (item.kind === 'embed' && item.alias !== undefined) || hasClientNames(node),
+    )
+  );
+}
+
 interface Place {
   /** The columns are lifted into the parent one by one, so `*` has to be written out. */
   readonly isLifted: boolean;
   readonly parent: Node | undefined;
+  /** Of the whole tree: then each column is given its key, so `*` has to be written out. */
+  readonly hasClientNames: boolean;
 }
 
-function finish(node: Node, context: ReadContext, { isLifted, parent }: Place): ReadPlan {
+function finish(node: Node, context: ReadContext, place: Place): ReadPlan {
+  const { isLifted, parent, hasClientNames } = place;
   const embeds: EmbedPlan[] = node.children.map(({ item, relationship, node: child }) => ({
     relationship,
     cardinality: isToOne(relationship) ? 'to-one' : 'to-many',
     name: shownName(item),
+    target: item.name,
     join: item.join ?? 'left',
     isSpread: item.kind === 'spread',
     isEmpty: isEmptySelect(item.select),
-    read: finish(child, context, { isLifted: item.kind === 'spread', parent: node }),
+    read: finish(child, context, { isLifted: item.kind === 'spread', parent: node, hasClientNames }),
   }));
   checkAggregates({ fields: node.fields, embeds, settings: context.settings });
-  const expandsStar = isLifted || hasAggregates(node.fields, embeds);
+  const expandsStar = isLifted || hasClientNames || hasAggregates(node.fields, embeds);
   const { cache } = context;
   const select = planSelectTerms(node.fields, node.relation, { cache, expandsStar });
   if (select.length === 0 && node.fields.length > 0 && embeds.every(({ isEmpty }) => isEmpty)) {
@@ -174,6 +193,7 @@ function finish(node: Node, context: ReadContext, { isLifted, parent }: Place): 
     order: node.order.map((term) => planOrder(term, node)),
     range: context.capsRows ? capRange(node.range, context.settings.dbMaxRows) : node.range,
     embeds,
+    hasClientNames,
   };
 }
 

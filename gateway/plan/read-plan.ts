@@ -79,6 +79,8 @@ export interface ReadPlan {
   readonly order: readonly PlannedOrder[];
   readonly range: ItemRange;
   readonly embeds: readonly EmbedPlan[];
+  /** Some name of the answer, here or in an embed, is the client's own: an alias, or the last key of a JSON path. */
+  readonly hasClientNames: boolean;
   /** The root's rows are a page that begins behind a row and tells where the next one does. */
   readonly keyset?: KeysetPlan | undefined;
 }
@@ -101,6 +103,8 @@ export interface EmbedPlan {
   readonly cardinality: 'to-one' | 'to-many';
   /** Key in the parent's JSON. */
   readonly name: string;
+  /** What it was found by in the picture: its name without an alias. */
+  readonly target: string;
   readonly join: JoinKind;
   readonly isSpread: boolean;
   /** `rel()`, or `rel(sub())`: joins, but shows nothing. */

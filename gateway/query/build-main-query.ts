@@ -24,6 +24,7 @@ import { nextPlaceSql, PAGE, pageRowsSql } from './keyset-sql.ts';
 import { linesSql, totalSql, WISHES_STATEMENT } from './lines-sql.ts';
 import type { MainQuery } from './main-query.ts';
 import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
+import { NeutralNames, type OutputNames, OWN_NAMES, shownColumns } from './output-names.ts';
 import { readSql } from './read-sql.ts';
 import { namedSource, type RowSource } from './scope.ts';
 
@@ -81,10 +82,12 @@ function addLineStatements(
       indexes.explain = statements.push(compileSql(sql`EXPLAIN (FORMAT JSON) ${counted}`)) - 1;
     }
   }
-  const rows = readSql(read, from);
+  const names = outputNames(plan);
+  const rows = readSql(read, from, names);
+  const keys = names.isNeutral ? { columns: shownColumns(read), names } : undefined;
   const call = plan.kind === 'call' ? plan : undefined;
   const source = call === undefined ? EMPTY_SQL : sql`WITH pgrst_source AS (${callSql(call.call)}) `;
-  const main = statements.push(compileSql(sql`${source}${linesSql(rows, call?.routine.returns)}`)) - 1;
+  const main = statements.push(compileSql(sql`${source}${linesSql(rows, call?.routine.returns, keys)}`)) - 1;
   const wishes = statements.push(WISHES_STATEMENT) - 1;
   return { statements, main, explain: indexes.explain, lines: { count: indexes.count, wishes } };
 }
@@ -99,29 +102,42 @@ function mainSql(
   settings: PostgrestSettings,
 ): { readonly text: SqlFragment; readonly count: SqlFragment | undefined } {
   const shape: RowShape =
-    plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
+    plan.kind === 'call'
+      ? { kind: 'routine', returns: plan.routine.returns }
+      : { kind: 'rows', areSource: plan.kind === 'read' };
+  const names = outputNames(plan);
+  const keys = names.isNeutral ? { columns: shownColumns(plan.read), names } : undefined;
   const hasBody =
     plan.kind === 'mutate'
       ? plan.mutate.return === 'representation'
       : !plan.headersOnly || request.conditional !== undefined;
-  const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
+  const body = hasBody ? bodySql(plan.body, shape, keys) : raw(`''`);
   // A routine that returns one value gives one row, whatever its filters leave of it.
   const isSingle = plan.kind === 'call' && !plan.routine.returns.isSet;
   const counted = 'pg_catalog.count(_postgrest_t)';
   const guarded = guardSql(plan, raw(isSingle ? `greatest(${counted}, 1)` : counted));
-  if (plan.kind === 'mutate') return { text: mutationSql(plan, body, guarded), count: undefined };
+  if (plan.kind === 'mutate') return { text: mutationSql(plan, { body, guarded, names }), count: undefined };
 
   const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
   const total = countParts(plan, request, { settings, from });
-  const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
+  const source = plan.kind === 'read' ? readSql(plan.read, from, names) : callSql(plan.call);
   if (plan.kind === 'read' && plan.read.keyset !== undefined) {
     const { limit } = plan.read.range;
     const text = sql`WITH ${PAGE.name} AS (${source}), pgrst_source AS (${pageRowsSql(limit)})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, NULL::text AS location, NULL::text AS inserted, ${nextPlaceSql(limit)} AS next_place FROM (SELECT * FROM pgrst_source) _postgrest_t`;
     return { text, count: total.explain };
   }
-  const rows = plan.kind === 'call' ? readSql(plan.read, from) : raw('SELECT * FROM pgrst_source');
+  const rows = plan.kind === 'call' ? readSql(plan.read, from, names) : raw('SELECT * FROM pgrst_source');
   const text = sql`WITH pgrst_source AS (${source})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
   return { text, count: total.explain };
+}
+
+/**
+ * Names that a client gives are no part of a statement. Only what a tenant's own function makes of whole rows needs them as the columns' names.
+ */
+function outputNames({ read, body }: RowsPlan): OutputNames {
+  if (!read.hasClientNames || body.kind !== 'builtin') return OWN_NAMES;
+  const { kind } = body.media;
+  return new NeutralNames({ packsRows: kind !== 'csv' && kind !== 'geojson' });
 }
 
 const GUC_COLUMNS = raw(
@@ -130,13 +146,12 @@ const GUC_COLUMNS = raw(
 
 function mutationSql(
   plan: Extract<DatabasePlan, { kind: 'mutate' }>,
-  body: SqlFragment,
-  guarded: SqlFragment,
+  { body, guarded, names }: { body: SqlFragment; guarded: SqlFragment; names: OutputNames },
 ): SqlFragment {
   const { mutate, read } = plan;
   const rows =
     mutate.return === 'representation'
-      ? readSql(read, sourceFrom(read, mutate.relation.name))
+      ? readSql(read, sourceFrom(read, mutate.relation.name), names)
       : raw('SELECT * FROM pgrst_source');
   const location =
     mutate.locationColumns.length === 0

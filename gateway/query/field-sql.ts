@@ -1,6 +1,6 @@
 import type { JsonStep } from '../api-request/query-params.ts';
 import type { PlannedAggregate, PlannedField, SelectTerm } from '../plan/read-plan.ts';
-import { ident, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
 import { castType } from './cast-type.ts';
 import { columnOf, type RowSource } from './scope.ts';
 
@@ -18,12 +18,6 @@ function jsonStepSql({ arrow, operand }: JsonStep): SqlFragment {
   return operand.kind === 'index'
     ? sql`${raw(arrow)}${operand.index}::integer`
     : sql`${raw(arrow)}${operand.key}`;
-}
-
-/** One output column of a select list. */
-export function selectTermSql(term: SelectTerm, source: RowSource): SqlFragment {
-  const value = termValueSql(term, source);
-  return term.alias === undefined ? value : sql`${value} AS ${ident(term.alias)}`;
 }
 
 /** The term's value without its name, aggregate included. */

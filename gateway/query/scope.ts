@@ -1,5 +1,6 @@
 import type { EmbedPlan } from '../plan/read-plan.ts';
 import { ident, quoteIdent, raw, type SqlFragment } from '../platform/sql.ts';
+import { type OutputNames, OWN_NAMES } from './output-names.ts';
 
 /** Longest identifier PostgreSQL keeps, in bytes. */
 const MAX_IDENTIFIER_BYTES = 63;
@@ -17,17 +18,23 @@ export function namedSource(...parts: readonly string[]): RowSource {
 
 /** Hands out alias names that are unique within one statement. */
 export class AliasScope {
+  /** Of the columns that are shown. */
+  readonly names: OutputNames;
   #count = 0;
+
+  constructor(names: OutputNames = OWN_NAMES) {
+    this.names = names;
+  }
 
   /** Name of an embedded relation in its own sub-select, as PostgREST shows it in error texts: `clients_1` at depth 1. */
   relationAlias(name: string, depth: number): string {
     return withSuffix(name, `_${depth}`);
   }
 
-  /** Name of the lateral join that carries an embed's result. */
+  /** Name of the lateral join that carries an embed's result: never of its alias, which is the client's. */
   lateralAlias(parent: string, embed: EmbedPlan): string {
     this.#count += 1;
-    return withSuffix(`${parent}_${embed.name}`, `_${this.#count}`);
+    return withSuffix(`${parent}_${embed.target}`, `_${this.#count}`);
   }
 
   junctionAlias(name: string): string {
