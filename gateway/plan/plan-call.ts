@@ -41,7 +41,7 @@ export function planCall(
   const ref = relation ?? { schema, physicalSchema: routine.physicalSchema, name: routine.name };
   const read = planRead(
     query,
-    { relation, ref, range: request.range },
+    { relation, ref, range: request.range, outputs: outputsOf(returns) },
     { cache, settings, schema, capsRows: true, filtersRoot: true, pagesEmbeds: true },
   );
   const maxAffected = strictMaxAffected(preferences);
@@ -84,6 +84,10 @@ export function planCall(
 
 function hasValue({ kind }: Routine['returns']): boolean {
   return kind === 'scalar' || kind === 'void';
+}
+
+function outputsOf(returns: Routine['returns']): ReadonlySet<string> | undefined {
+  return returns.kind === 'composite' && returns.columns !== undefined ? new Set(returns.columns) : undefined;
 }
 
 /** Where columns are given their keys one by one, `*` is written out: the only one of a value is ours. */

@@ -15,6 +15,7 @@ import { nothingLeft } from './columns-left.ts';
 import { columnsOfParent, planColumns } from './plan-columns.ts';
 import {
   type FieldItem,
+  type FieldRows,
   isNamedByClient,
   planField,
   planSelectTerms,
@@ -41,6 +42,8 @@ export interface ReadRoot {
   /** Names the root in errors and in relationship look-ups. */
   readonly ref: RelationRef;
   readonly range: ItemRange;
+  /** Of rows of no relation. */
+  readonly outputs?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -56,8 +59,7 @@ export function planRead(query: ReadQuery, root: ReadRoot, context: ReadContext)
 }
 
 /** Mutable while filters, order and ranges are attached by path; `finish` turns it into a `ReadPlan`. */
-interface Node {
-  readonly relation: Relation | undefined;
+interface Node extends FieldRows {
   readonly ref: RelationRef;
   readonly fields: readonly FieldItem[];
   readonly children: readonly Child[];
@@ -93,6 +95,8 @@ function buildTree(select: readonly SelectItem[], root: ReadRoot, context: ReadC
   }
   return {
     relation: root.relation,
+    outputs: root.outputs,
+    names: context.cache.names,
     ref: root.ref,
     fields,
     children,
@@ -182,12 +186,13 @@ function finish(node: Node, context: ReadContext, place: Place): ReadPlan {
   checkAggregates({ fields: node.fields, embeds, settings: context.settings });
   const expandsStar = isLifted || hasClientNames || hasAggregates(node.fields, embeds);
   const { cache } = context;
-  const select = planSelectTerms(node.fields, node.relation, { cache, expandsStar });
+  const select = planSelectTerms(node.fields, node, { cache, expandsStar });
   if (select.length === 0 && node.fields.length > 0 && embeds.every(({ isEmpty }) => isEmpty)) {
     throw nothingLeft(node.ref.name);
   }
   return {
     relation: node.relation,
+    outputs: node.outputs,
     select,
     where: planConditions(node.filters, { ...node, parent }, { cache }),
     order: node.order.map((term) => planOrder(term, node)),
@@ -209,7 +214,7 @@ function isToOne(relationship: Relationship): boolean {
 
 function planConditions(
   trees: readonly LogicTree[],
-  node: Pick<Node, 'relation' | 'ref' | 'children'> & { readonly parent: Node | undefined },
+  node: Pick<Node, keyof FieldRows | 'ref' | 'children'> & { readonly parent: Node | undefined },
   context: { readonly cache: SchemaCache },
 ): Condition[] {
   const fromText = representationLookup(context.cache, 'from-text');
@@ -230,7 +235,7 @@ function planConditions(
         return { kind: 'null-embed', embed, isNull: (operation.value === 'null') !== tree.negated };
       }
     }
-    const field = planField(tree.field, node.relation, fromText);
+    const field = planField(tree.field, node, fromText);
     return { kind: 'filter', field, negated: tree.negated, operation };
   };
   return trees.map(plan);
@@ -242,7 +247,9 @@ export function planRootConditions(
   relation: Relation,
   cache: SchemaCache,
 ): Condition[] {
-  return planConditions(trees, { relation, ref: relation, children: [], parent: undefined }, { cache });
+  const { names } = cache;
+  const rows = { relation, outputs: undefined, names, ref: relation, children: [], parent: undefined };
+  return planConditions(trees, rows, { cache });
 }
 
 function isNullTest(value: string): boolean {
@@ -252,7 +259,7 @@ function isNullTest(value: string): boolean {
 function planOrder(term: OrderTerm, node: Node): PlannedOrder {
   const { direction, nulls } = term;
   if (term.relation === undefined) {
-    return { field: planField(term.field, node.relation), embed: undefined, direction, nulls };
+    return { field: planField(term.field, node), embed: undefined, direction, nulls };
   }
   const embed = node.children.findIndex(({ item }) => shownName(item) === term.relation);
   const child = node.children[embed];
@@ -268,7 +275,7 @@ function planOrder(term: OrderTerm, node: Node): PlannedOrder {
       details: `'${node.ref.name}' and '${term.relation}' do not form a many-to-one or one-to-one relationship`,
     });
   }
-  return { field: planField(term.field, child.node.relation), embed, direction, nulls };
+  return { field: planField(term.field, child.node), embed, direction, nulls };
 }
 
 /** `db-max-rows` bounds every level. */

@@ -14,6 +14,8 @@ export interface PlannedField {
   /** `*` stands for the whole row. */
   readonly name: string;
   readonly path: readonly JsonStep[];
+  /** The picture has the name: of a column, of a function of the row, or of what every row has. Any other is in no statement. */
+  readonly isKnown: boolean;
   /** The column is not json/jsonb, so `to_jsonb` has to come before the path (F17). */
   readonly needsToJsonb: boolean;
   /** `undefined` when the schema cache does not know the column, e.g. a computed one. */
@@ -73,6 +75,8 @@ export interface PlannedOrder {
 export interface ReadPlan {
   /** `undefined` for a routine whose rows are of no exposed relation. */
   readonly relation: Relation | undefined;
+  /** The columns of rows of no relation. */
+  readonly outputs: ReadonlySet<string> | undefined;
   readonly select: readonly SelectTerm[];
   /** ANDed. */
   readonly where: readonly Condition[];

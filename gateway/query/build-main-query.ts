@@ -2,7 +2,7 @@ import type { ApiRequest } from '../api-request/api-request.ts';
 import type { MediaType } from '../api-request/media-type.ts';
 import { GUARD_MARK, type GuardKind } from '../errors/guard-mark.ts';
 import type { BodyHandler, DatabasePlan } from '../plan/action-plan.ts';
-import type { ReadPlan } from '../plan/read-plan.ts';
+import type { Condition, PlannedField, ReadPlan } from '../plan/read-plan.ts';
 import {
   compileSql,
   EMPTY_SQL,
@@ -23,10 +23,11 @@ import { hookStatement } from './hook-sql.ts';
 import { nextPlaceSql, PAGE, pageRowsSql } from './keyset-sql.ts';
 import { linesSql, totalSql, WISHES_STATEMENT } from './lines-sql.ts';
 import type { MainQuery } from './main-query.ts';
+import { missingColumn } from './missing-column.ts';
 import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
 import { NeutralNames, type OutputNames, OWN_NAMES, shownColumns } from './output-names.ts';
 import { readSql } from './read-sql.ts';
-import { namedSource, type RowSource } from './scope.ts';
+import { namedSource, type RowSource, relationSource } from './scope.ts';
 
 export interface QueryContext {
   readonly naming: TenantNaming;
@@ -86,7 +87,7 @@ function addLineStatements(
   const rows = readSql(read, from, names);
   const keys = names.isNeutral ? { columns: shownColumns(read), names } : undefined;
   const call = plan.kind === 'call' ? plan : undefined;
-  const source = call === undefined ? EMPTY_SQL : sql`WITH pgrst_source AS (${callSql(call.call)}) `;
+  const source = call === undefined ? EMPTY_SQL : sql`WITH pgrst_source AS (${calledSql(call)}) `;
   const main = statements.push(compileSql(sql`${source}${linesSql(rows, call?.routine.returns, keys)}`)) - 1;
   const wishes = statements.push(WISHES_STATEMENT) - 1;
   return { statements, main, explain: indexes.explain, lines: { count: indexes.count, wishes } };
@@ -120,7 +121,7 @@ function mainSql(
 
   const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
   const total = countParts(plan, request, { settings, from });
-  const source = plan.kind === 'read' ? readSql(plan.read, from, names) : callSql(plan.call);
+  const source = plan.kind === 'read' ? readSql(plan.read, from, names) : calledSql(plan);
   if (plan.kind === 'read' && plan.read.keyset !== undefined) {
     const { limit } = plan.read.range;
     const text = sql`WITH ${PAGE.name} AS (${source}), pgrst_source AS (${pageRowsSql(limit)})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, NULL::text AS location, NULL::text AS inserted, ${nextPlaceSql(limit)} AS next_place FROM (SELECT * FROM pgrst_source) _postgrest_t`;
@@ -149,6 +150,7 @@ function mutationSql(
   { body, guarded, names }: { body: SqlFragment; guarded: SqlFragment; names: OutputNames },
 ): SqlFragment {
   const { mutate, read } = plan;
+  const change = mutateSql(mutate);
   const rows =
     mutate.return === 'representation'
       ? readSql(read, sourceFrom(read, mutate.relation.name), names)
@@ -165,7 +167,24 @@ function mutationSql(
             .join(', ')})::text FROM pgrst_source) END`,
         );
   const inserted = mutate.onConflict === undefined ? raw('NULL::text') : INSERTED_COUNT;
-  return sql`WITH ${bodyCteSql(mutate)}pgrst_source AS (${mutateSql(mutate)}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
+  return sql`WITH ${bodyCteSql(mutate)}pgrst_source AS (${change}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
+}
+
+/** The call's rows. What they are to carry for the answer is named in it, so that a column that is not there is missed here first. */
+function calledSql({ call, read }: Extract<DatabasePlan, { kind: 'call' }>): SqlFragment {
+  const fields = [...read.select, ...read.order].map(({ field }) => field);
+  for (const { name, isKnown } of [...fields, ...read.where.flatMap(filteredFields)]) {
+    if (isKnown || call.routine.returns.kind !== 'composite' || !call.returning.names.includes(name))
+      continue;
+    throw missingColumn(name, { alias: 'pgrst_call', columns: columnsOf(read) });
+  }
+  return callSql(call);
+}
+
+function filteredFields(condition: Condition): readonly PlannedField[] {
+  if (condition.kind === 'logic') return condition.children.flatMap(filteredFields);
+  if (condition.kind === 'columns') return [condition.field, condition.other];
+  return condition.kind === 'filter' ? [condition.field] : [];
 }
 
 interface From {
@@ -174,7 +193,7 @@ interface From {
 }
 
 function relationFrom({ relation }: ReadPlan): From {
-  const source = namedSource(relation!.physicalSchema, relation!.name);
+  const source = relationSource(relation, relation!.physicalSchema, relation!.name);
   return { source, sql: source.name };
 }
 
@@ -185,11 +204,17 @@ const LIKE_AN_ALIAS = /_j?\d+$/;
  * The rows that a mutation or a call left, under the relation's (or the routine's) name as PostgREST shows it in error texts. They have
  * no named type; computed relationships need the relation's.
  */
-function sourceFrom({ relation }: ReadPlan, routineName: string): From {
+function sourceFrom(read: ReadPlan, routineName: string): From {
+  const { relation } = read;
   const name = relation?.name ?? routineName;
   const source = namedSource(LIKE_AN_ALIAS.test(name) ? 'pgrst_source' : name);
   const rowType = relation === undefined ? undefined : ident(relation.physicalSchema, relation.name);
-  return { source: { ...source, rowType }, sql: sql`"pgrst_source" AS ${source.name}` };
+  const columns = columnsOf(read);
+  return { source: { ...source, columns, rowType }, sql: sql`"pgrst_source" AS ${source.name}` };
+}
+
+function columnsOf({ relation, outputs }: ReadPlan): () => Iterable<string> {
+  return () => relation?.columns.keys() ?? outputs ?? [];
 }
 
 const NO_TOTAL = raw('NULL::bigint');

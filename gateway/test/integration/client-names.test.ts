@@ -9,6 +9,7 @@ import type { DatabasePlan } from '../../plan/action-plan.ts';
 import { planAction } from '../../plan/plan-action.ts';
 import type { SqlStatement } from '../../platform/sql.ts';
 import { buildMainQuery } from '../../query/build-main-query.ts';
+import { isNameOfRows, isNameOfType } from '../../schema-cache/known-names.ts';
 import type { SchemaCache } from '../../schema-cache/schema-cache.ts';
 import { loadFrom } from '../support/run-catalog.ts';
 import { aTenant } from '../support/tenant-builder.ts';
@@ -209,8 +210,11 @@ function tried<T>(run: () => T): T | GatewayError {
 type RequestSpec = typeof requests extends fc.Arbitrary<infer Spec> ? Spec : never;
 
 /** Rows of all statements, or the error; undone. */
-async function answerOf(statements: Built): Promise<unknown> {
-  if (statements instanceof GatewayError) return { code: statements.code };
+async function answerOf(statements: Built, withTexts = false): Promise<unknown> {
+  if (statements instanceof GatewayError) {
+    const { code, message, hint } = statements;
+    return withTexts ? { code, message, hint } : { code };
+  }
   await client.query('BEGIN');
   try {
     const answers: unknown[] = [];
@@ -221,7 +225,8 @@ async function answerOf(statements: Built): Promise<unknown> {
     return answers;
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
-    return { code: error.code };
+    const { code, message, hint } = error;
+    return withTexts ? { code, message, hint } : { code };
   } finally {
     await client.query('ROLLBACK');
   }
@@ -249,5 +254,117 @@ describe('a select with names of the client’s own', () => {
       { numRuns: RUNS },
     );
     expect(compared).toBeGreaterThan(RUNS / 3);
+  });
+});
+
+/** One that leaves every name to PostgreSQL. */
+function trustingCache(): SchemaCache {
+  const everything = { has: () => true } as unknown as ReadonlySet<string>;
+  return { ...cache, names: { functions: everything, types: everything } };
+}
+
+const misspelt = fc.constantFrom(
+  ...words('nmae nam names idd client_di client projectid n pgrst_call oid xmin cti x Name ident pi_d'),
+  ...['na me', 'n"ame', 'Ωname', 'ключ', 'x'.repeat(80)],
+);
+const missing = fc.oneof(
+  fc.tuple(
+    misspelt,
+    fc.constantFrom(
+      ...[
+        'GET /projects?select=@',
+        'GET /projects?select=id,@::text',
+        'GET /projects?select=x:@->a',
+        'GET /projects?select=@.sum()',
+      ],
+      ...[
+        'GET /projects?@=eq.1',
+        'GET /projects?order=@',
+        'GET /projects?or=(@.eq.1,id.eq.1)',
+        'GET /projects?@->a=eq.1',
+      ],
+      ...['GET /projects?select=id,clients(@)', 'GET /projects?select=id,clients(name)&clients.@=eq.1'],
+      ...[
+        'GET /projects?select=clients(name)&order=clients(@)',
+        'GET /clients?select=x:projects(@)',
+        'GET /projects?select=...clients(@)',
+      ],
+      ...[
+        'GET /rpc/getallprojects?select=@',
+        'GET /rpc/getallprojects?select=*,@',
+        'GET /rpc/getallprojects?order=@',
+      ],
+      ...['GET /rpc/ret_table?up_to=1&select=@', 'GET /rpc/ret_composite?select=@'],
+      ...[
+        'GET /rpc/ret_setof_integers?select=@',
+        'GET /rpc/ret_private?select=@',
+        'GET /rpc/ret_domain_over_row?select=@',
+      ],
+      ...[
+        'PATCH /projects?@=eq.1',
+        'PATCH /projects?id=eq.1&select=@',
+        'DELETE /projects?@=eq.1',
+        'DELETE /projects?id=eq.1&select=id,@',
+      ],
+      ...['POST /clients?select=@', 'POST /clients?on_conflict=@', 'POST /clients?on_conflict=id,@'],
+    ),
+  ),
+  fc.tuple(
+    fc.constantFrom(
+      ...words('int4 INT color nope _color _int4 dimensions citext int8range record größe clients'),
+    ),
+    fc.constantFrom(
+      'GET /projects?select=id::@',
+      'GET /projects?select=id::@ array',
+      'GET /projects?select=id.sum()::@',
+    ),
+  ),
+);
+
+describe('a name that is nowhere', () => {
+  test('is missed as PostgreSQL misses it, in no statement', async () => {
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(missing, async ([name, line]) => {
+        const given = /::@/.test(line) ? name : quoted(name);
+        const [method = '', target = ''] = line.replace('@', encodeURIComponent(given)).split(/ (.*)/s);
+        const [path = '', rawQuery = ''] = target.split(/\?(.*)/s);
+        const headers = { prefer: 'return=representation,resolution=merge-duplicates' };
+        const payload = method === 'POST' ? '{"id":1,"name":"x"}' : '{"name":"x"}';
+        const body = /POST|PATCH/.test(method) ? new TextEncoder().encode(payload) : undefined;
+        const built = (picture: SchemaCache): Built =>
+          tried(() => {
+            const request = parseApiRequest({ method, path, rawQuery, headers, body }, tenant.settings);
+            return buildMainQuery(planAction(request, picture, tenant.settings) as RowsPlan, request, tenant)
+              .statements;
+          });
+        const ours = built(cache);
+        const trusting = built(trustingCache());
+        if (!(ours instanceof GatewayError)) return void expect(ours).toEqual(trusting);
+        const theirs = await answerOf(trusting, true);
+        refused++;
+        expect(ours.status).toBe(400);
+        expect({ code: ours.code, message: ours.message, hint: ours.hint }).toEqual(theirs);
+      }),
+      { numRuns: RUNS },
+    );
+    expect(refused).toBeGreaterThan(RUNS / 3);
+  });
+});
+
+describe('PostgreSQL’s own names', () => {
+  test('that a row answers to, or that can be cast to, are all known', async () => {
+    const { rows } = await client.query<{ kind: string; name: string }>(
+      `SELECT DISTINCT 'row' AS kind, proname::text AS name FROM pg_catalog.pg_proc
+        WHERE pronamespace = 11 AND prokind = 'f' AND pronargs >= 1 AND pronargs - pronargdefaults <= 1
+          AND proargtypes[0] IN (2249, 2283, 2276, 2776, 5077, 5079)
+      UNION ALL SELECT 'row', attname FROM pg_catalog.pg_attribute WHERE attrelid = 'test.projects'::regclass AND attnum < 0
+      UNION ALL SELECT 'type', typname FROM pg_catalog.pg_type WHERE typnamespace = 11 AND typtype <> 'c' AND typname !~ '^_?pg_(toast|temp)'`,
+    );
+    const unknown = rows.filter(({ kind, name }) =>
+      kind === 'row' ? !isNameOfRows(cache.names, name) : !isNameOfType(cache.names, name),
+    );
+    // Arrays of rows of catalogs have names too.
+    expect(unknown.filter(({ name }) => !name.startsWith('_pg_'))).toEqual([]);
   });
 });
