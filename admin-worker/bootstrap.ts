@@ -12,6 +12,7 @@ import { installLookup } from './pgbouncer/install-lookup.ts';
 import { CATALOG_RIGHTS } from './provision/catalog-rights.sql.ts';
 import { DDL_GUARD } from './provision/ddl-guard.sql.ts';
 import { GATE_SQL } from './provision/executor.sql.ts';
+import { loginLimitsSql } from './provision/login-limits.sql.ts';
 import { dropStaleMigrationLogins } from './provision/migration-login.ts';
 import { renewExecutors, sealedTenants } from './provision/renew-executors.ts';
 import { AUTH_HELPERS, createRole, EXTENSIONS, PLACEHOLDER_ROLES } from './provision/shared-database.sql.ts';
@@ -108,7 +109,8 @@ function ourRoles(masterKey: Secret): string {
     return `${createRole(login, 'LOGIN')}
       ALTER ROLE ${quoteIdent(login)} LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD ${password};`;
   });
-  return [...logins, createRole(MIGRATOR_ROLE, 'NOLOGIN NOINHERIT')].join('\n');
+  const limits = [LOGINS.trusted, LOGINS.sealed].map(loginLimitsSql);
+  return [...logins, ...limits, createRole(MIGRATOR_ROLE, 'NOLOGIN NOINHERIT')].join('\n');
 }
 
 function sharedDatabaseRights(database: string): string {

@@ -8,8 +8,11 @@ import type { Tenant } from './registry/tenant.ts';
 import type { SchemaCache } from './schema-cache/schema-cache.ts';
 import type { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
 
-/** No relationship, function, column or relation of that name in the picture. */
-const MISSES: ReadonlySet<string> = new Set(['PGRST200', 'PGRST202', 'PGRST204', 'PGRST205']);
+/** No relationship, function, column, relation or type of that name in the picture. */
+const MISSES: ReadonlySet<string> = new Set([
+  ...['PGRST200', 'PGRST202', 'PGRST204', 'PGRST205'],
+  ...['42703', '42704'],
+]);
 
 /** A plan with its statements, or one that needs no database. */
 export type PlannedOnSchema = (PlannedQuery | { readonly plan: DescribePlan; readonly query: undefined }) & {

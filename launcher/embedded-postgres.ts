@@ -42,6 +42,8 @@ export interface EmbeddedPostgresOptions {
   readonly port: number;
   /** Server settings, such as `max_connections`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Gets what the server writes to its log once it is there. */
+  readonly onLogLine?: ((line: string) => void) | undefined;
 }
 
 /** A running PostgreSQL, listening on 127.0.0.1 only. */
@@ -97,7 +99,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       },
     );
     const failure = await waitUntilReady(child);
-    if (failure === undefined) return runningServer(child, { port, auth });
+    if (failure === undefined) return runningServer(child, { port, auth, onLogLine: options.onLogLine });
     const isPortTaken = failure.includes('Address already in use');
     if (!isPortTaken || options.port !== 0 || attempt === PORT_ATTEMPTS) {
       throw new SetupError(explainFailure(failure, { clusterDir, port }));
@@ -131,9 +133,10 @@ async function waitUntilReady(child: ServerProcess): Promise<string | undefined>
 
 function runningServer(
   child: ServerProcess,
-  { port, auth }: { port: number; auth: ClusterAuth },
+  { port, auth, onLogLine }: Pick<EmbeddedPostgresOptions, 'port' | 'auth' | 'onLogLine'>,
 ): EmbeddedPostgres {
   const log = new LogTail(child.stderr);
+  log.onLine = onLogLine;
   const ended = new Promise<string>((resolve) => {
     child.once('close', () => resolve(lastFatalLine(log.text) ?? 'PostgreSQL ended'));
   });

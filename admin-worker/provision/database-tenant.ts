@@ -4,6 +4,7 @@ import { quoteIdent, quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { inTransaction, withClient, withDatabase, withPooled } from '../connections.ts';
+import { loginLimitsSql } from './login-limits.sql.ts';
 import { AUTH_HELPERS, createRole, EXTENSIONS } from './shared-database.sql.ts';
 import { NameTakenError } from './shared-tenant.ts';
 import { tenantRoles } from './tenant-names.ts';
@@ -138,6 +139,7 @@ function rolesSql({ id, naming, masterKey }: DatabaseTenantSpec): string {
     ${tenantRolesSql(roles)}
     ${createRole(login, 'LOGIN')}
     ALTER ROLE ${quoteIdent(login)} LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD ${password};
+    ${loginLimitsSql(login)}
     GRANT ${requestRolesText(roles)} TO ${quoteIdent(login)};`;
 }
 

@@ -16,6 +16,9 @@ export type CallArguments =
   /** The whole body for the only, unnamed parameter. */
   | { readonly kind: 'unnamed'; readonly param: RoutineParam; readonly value: string };
 
+/** The column that a routine's only value is in. */
+export const SCALAR_COLUMN = 'pgrst_scalar';
+
 export interface CallPlan {
   readonly routine: Routine;
   readonly args: CallArguments;

@@ -74,7 +74,8 @@ function planRelationRead(
     relation,
     routine: undefined,
     isDefaultSelect: query.isDefaultSelect,
-    canStream: true,
+    // A page says where the next one begins in a header, which a stream has sent before its rows.
+    canStream: request.keyset === undefined,
   });
   checkPreferences(preferences);
   return {

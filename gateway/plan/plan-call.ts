@@ -10,11 +10,11 @@ import {
   type SchemaCache,
 } from '../schema-cache/schema-cache.ts';
 import type { DatabasePlan } from './action-plan.ts';
-import type { CallArguments } from './call-plan.ts';
+import { type CallArguments, SCALAR_COLUMN } from './call-plan.ts';
 import { checkPreferences, strictMaxAffected } from './check-preferences.ts';
 import { negotiateMedia } from './negotiate-media.ts';
 import { planRead } from './plan-read.ts';
-import type { Condition } from './read-plan.ts';
+import type { Condition, ReadPlan } from './read-plan.ts';
 import { planReturning, showOwnColumns } from './returning.ts';
 import { planTransactionEnd } from './transaction-end.ts';
 import { parseIsolationLevel } from './transaction-plan.ts';
@@ -41,7 +41,7 @@ export function planCall(
   const ref = relation ?? { schema, physicalSchema: routine.physicalSchema, name: routine.name };
   const read = planRead(
     query,
-    { relation, ref, range: request.range },
+    { relation, ref, range: request.range, outputs: outputsOf(returns) },
     { cache, settings, schema, capsRows: true, filtersRoot: true, pagesEmbeds: true },
   );
   const maxAffected = strictMaxAffected(preferences);
@@ -69,7 +69,7 @@ export function planCall(
       returning,
       maxAffected,
     },
-    read: showOwnColumns(read, returning, cache),
+    read: hasValue(returns) ? showValue(read) : showOwnColumns(read, returning, cache),
     headersOnly: target.headersOnly,
     body,
     explain,
@@ -80,6 +80,25 @@ export function planCall(
       settings: routine.settings,
     },
   };
+}
+
+function hasValue({ kind }: Routine['returns']): boolean {
+  return kind === 'scalar' || kind === 'void';
+}
+
+function outputsOf(returns: Routine['returns']): ReadonlySet<string> | undefined {
+  return returns.kind === 'composite' && returns.columns !== undefined ? new Set(returns.columns) : undefined;
+}
+
+/** Where columns are given their keys one by one, `*` is written out: the only one of a value is ours. */
+function showValue(read: ReadPlan): ReadPlan {
+  if (!read.hasClientNames) return read;
+  const select = read.select.map((term) =>
+    term.alias === undefined
+      ? { ...term, field: { ...term.field, name: SCALAR_COLUMN }, alias: SCALAR_COLUMN }
+      : term,
+  );
+  return { ...read, select };
 }
 
 /** Columns that the root's filters look at: a computed one has to be fetched by name. */

@@ -1,11 +1,10 @@
 import type { Field, Filter, Operation } from '../api-request/query-params.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Relation, RelationRef } from '../schema-cache/schema-cache.ts';
-import { planField } from './plan-fields.ts';
+import type { RelationRef } from '../schema-cache/schema-cache.ts';
+import { type FieldRows, planField } from './plan-fields.ts';
 import type { Condition, PlannedField } from './read-plan.ts';
 
-interface Rows {
-  readonly relation: Relation | undefined;
+interface Rows extends FieldRows {
   readonly ref: RelationRef;
 }
 
@@ -26,7 +25,7 @@ export function planColumns(
   if (owner === undefined) throw noParent(rows.ref.name);
   return {
     kind: 'columns',
-    field: planField(field, rows.relation),
+    field: planField(field, rows),
     negated,
     operator,
     other: knownField(column, owner),
@@ -42,9 +41,10 @@ export function columnsOfParent(conditions: readonly Condition[]): string[] {
   });
 }
 
-/** Rows of no relation have columns that the schema cache does not know: those are left to PostgreSQL. */
-function knownField(field: Field, { relation, ref }: Rows): PlannedField {
-  if (relation === undefined || relation.columns.has(field.name)) return planField(field, relation);
+/** Of rows of no relation PostgreSQL says what is no column. */
+function knownField(field: Field, rows: Rows): PlannedField {
+  const { relation, ref } = rows;
+  if (relation === undefined || relation.columns.has(field.name)) return planField(field, rows);
   throw new GatewayError('PGRST204', {
     message: `Could not find the '${field.name}' column of '${ref.name}' in the schema cache`,
   });

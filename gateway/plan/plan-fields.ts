@@ -1,5 +1,13 @@
 import type { Field, SelectItem } from '../api-request/query-params.ts';
-import type { Relation, SchemaCache } from '../schema-cache/schema-cache.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { isNameOfRows, isNameOfType } from '../schema-cache/known-names.ts';
+import {
+  type KnownNames,
+  type Relation,
+  relationKey,
+  type SchemaCache,
+} from '../schema-cache/schema-cache.ts';
+import { readTypeName } from '../schema-cache/type-name.ts';
 import { columnsLeft } from './columns-left.ts';
 import type { PlannedField, SelectTerm } from './read-plan.ts';
 
@@ -8,10 +16,18 @@ export type FieldItem = Extract<SelectItem, { kind: 'field' }>;
 /** Which way a value passes a domain representation: out to JSON, in from JSON, or in from a filter's text. */
 export type RepresentationUse = 'to-json' | 'from-json' | 'from-text';
 
-/** Looks up a field's type. Unknown names are left to PostgreSQL: they may be computed columns (F20). */
+/** Rows whose fields are planned. */
+export interface FieldRows {
+  readonly relation: Relation | undefined;
+  /** The columns of rows of no relation. */
+  readonly outputs: ReadonlySet<string> | undefined;
+  readonly names: KnownNames;
+}
+
+/** Looks up a field's type. What is no column may be a function of the row (F20). */
 export function planField(
   field: Field,
-  relation: Relation | undefined,
+  { relation, outputs, names }: FieldRows,
   representationOf: (type: string) => string | undefined = noRepresentation,
 ): PlannedField {
   const column = relation?.columns.get(field.name);
@@ -20,6 +36,7 @@ export function planField(
   return {
     name: field.name,
     path: field.path,
+    isKnown: column !== undefined || outputs?.has(field.name) === true || isNameOfRows(names, field.name),
     needsToJsonb: hasPath && baseType !== 'json' && baseType !== 'jsonb',
     baseType,
     representation: hasPath || column === undefined ? undefined : representationOf(column.type),
@@ -48,9 +65,10 @@ export function representationLookup(
  */
 export function planSelectTerms(
   items: readonly FieldItem[],
-  relation: Relation | undefined,
+  rows: FieldRows,
   context: { readonly cache: SchemaCache; readonly expandsStar: boolean },
 ): SelectTerm[] {
+  const { relation } = rows;
   const toJson = representationLookup(context.cache, 'to-json');
   const terms: SelectTerm[] = [];
   for (const item of items) {
@@ -66,7 +84,7 @@ export function planSelectTerms(
       ) {
         for (const column of columns) {
           terms.push({
-            field: planField({ name: column.name, path: [] }, relation, toJson),
+            field: planField({ name: column.name, path: [] }, rows, toJson),
             alias: column.name,
             cast: undefined,
             aggregate: undefined,
@@ -75,21 +93,43 @@ export function planSelectTerms(
         continue;
       }
       terms.push({
-        field: planField(field, undefined),
+        field: planField(field, { ...rows, relation: undefined }),
         alias: undefined,
         cast: undefined,
         aggregate: undefined,
       });
       continue;
     }
+    checkCast(item.cast, rows, context.cache);
+    checkCast(aggregate?.cast, rows, context.cache);
     terms.push({
-      field: planField(field, relation, aggregate === undefined ? toJson : noRepresentation),
+      field: planField(field, rows, aggregate === undefined ? toJson : noRepresentation),
       alias: item.alias ?? aggregate?.fn ?? lastKey(field) ?? field.name,
       cast: item.cast,
       aggregate,
     });
   }
   return terms;
+}
+
+/** @throws {GatewayError} 42704, as PostgreSQL says it, for what is no type */
+function checkCast(
+  cast: string | undefined,
+  { relation }: FieldRows,
+  { names, relations }: SchemaCache,
+): void {
+  const type = cast === undefined ? undefined : readTypeName(cast);
+  // What is no type's name at all is for the next stage to refuse.
+  if (type === undefined || type.isGrammar || isNameOfType(names, type.element)) return;
+  // A relation's row is a type too.
+  if (relation !== undefined && relations.has(relationKey(relation.schema, type.element))) return;
+  const shown = type.isArray ? `${type.element}[]` : type.element;
+  throw new GatewayError({ code: '42704', status: 400, message: `type "${shown}" does not exist` });
+}
+
+/** The name of its column in the answer is none of the picture's. */
+export function isNamedByClient({ field, alias, aggregate }: FieldItem): boolean {
+  return alias !== undefined || (aggregate === undefined && lastKey(field) !== undefined);
 }
 
 /** V2: a JSON path is named after its last key; a path of indexes only after its column. */

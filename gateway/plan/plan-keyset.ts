@@ -77,6 +77,7 @@ function tieBreakers(order: readonly PlannedOrder[], relation: Relation): Planne
       field: {
         name,
         path: [],
+        isKnown: true,
         needsToJsonb: false,
         baseType: relation.columns.get(name)?.baseType,
         representation: undefined,

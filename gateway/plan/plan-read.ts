@@ -13,7 +13,14 @@ import {
 import { checkAggregates, hasAggregates } from './check-aggregates.ts';
 import { nothingLeft } from './columns-left.ts';
 import { columnsOfParent, planColumns } from './plan-columns.ts';
-import { type FieldItem, planField, planSelectTerms, representationLookup } from './plan-fields.ts';
+import {
+  type FieldItem,
+  type FieldRows,
+  isNamedByClient,
+  planField,
+  planSelectTerms,
+  representationLookup,
+} from './plan-fields.ts';
 import type { Condition, EmbedPlan, PlannedOrder, ReadPlan, ReadQuery } from './read-plan.ts';
 
 export interface ReadContext {
@@ -35,6 +42,8 @@ export interface ReadRoot {
   /** Names the root in errors and in relationship look-ups. */
   readonly ref: RelationRef;
   readonly range: ItemRange;
+  /** Of rows of no relation. */
+  readonly outputs?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -46,12 +55,11 @@ export interface ReadRoot {
 export function planRead(query: ReadQuery, root: ReadRoot, context: ReadContext): ReadPlan {
   const tree = buildTree(query.select, root, context);
   attach(tree, query, context);
-  return finish(tree, context, { isLifted: false, parent: undefined });
+  return finish(tree, context, { isLifted: false, parent: undefined, hasClientNames: hasClientNames(tree) });
 }
 
 /** Mutable while filters, order and ranges are attached by path; `finish` turns it into a `ReadPlan`. */
-interface Node {
-  readonly relation: Relation | undefined;
+interface Node extends FieldRows {
   readonly ref: RelationRef;
   readonly fields: readonly FieldItem[];
   readonly children: readonly Child[];
@@ -87,6 +95,8 @@ function buildTree(select: readonly SelectItem[], root: ReadRoot, context: ReadC
   }
   return {
     relation: root.relation,
+    outputs: root.outputs,
+    names: context.cache.names,
     ref: root.ref,
     fields,
     children,
@@ -144,36 +154,51 @@ function shownName(item: Child['item']): string {
   return item.kind === 'embed' ? (item.alias ?? item.name) : item.name;
 }
 
+function hasClientNames({ fields, children }: Node): boolean {
+  return (
+    fields.some(isNamedByClient) ||
+    children.some(
+      ({ item, node }) => (item.kind === 'embed' && item.alias !== undefined) || hasClientNames(node),
+    )
+  );
+}
+
 interface Place {
   /** The columns are lifted into the parent one by one, so `*` has to be written out. */
   readonly isLifted: boolean;
   readonly parent: Node | undefined;
+  /** Of the whole tree: then each column is given its key, so `*` has to be written out. */
+  readonly hasClientNames: boolean;
 }
 
-function finish(node: Node, context: ReadContext, { isLifted, parent }: Place): ReadPlan {
+function finish(node: Node, context: ReadContext, place: Place): ReadPlan {
+  const { isLifted, parent, hasClientNames } = place;
   const embeds: EmbedPlan[] = node.children.map(({ item, relationship, node: child }) => ({
     relationship,
     cardinality: isToOne(relationship) ? 'to-one' : 'to-many',
     name: shownName(item),
+    target: item.name,
     join: item.join ?? 'left',
     isSpread: item.kind === 'spread',
     isEmpty: isEmptySelect(item.select),
-    read: finish(child, context, { isLifted: item.kind === 'spread', parent: node }),
+    read: finish(child, context, { isLifted: item.kind === 'spread', parent: node, hasClientNames }),
   }));
   checkAggregates({ fields: node.fields, embeds, settings: context.settings });
-  const expandsStar = isLifted || hasAggregates(node.fields, embeds);
+  const expandsStar = isLifted || hasClientNames || hasAggregates(node.fields, embeds);
   const { cache } = context;
-  const select = planSelectTerms(node.fields, node.relation, { cache, expandsStar });
+  const select = planSelectTerms(node.fields, node, { cache, expandsStar });
   if (select.length === 0 && node.fields.length > 0 && embeds.every(({ isEmpty }) => isEmpty)) {
     throw nothingLeft(node.ref.name);
   }
   return {
     relation: node.relation,
+    outputs: node.outputs,
     select,
     where: planConditions(node.filters, { ...node, parent }, { cache }),
     order: node.order.map((term) => planOrder(term, node)),
     range: context.capsRows ? capRange(node.range, context.settings.dbMaxRows) : node.range,
     embeds,
+    hasClientNames,
   };
 }
 
@@ -189,7 +214,7 @@ function isToOne(relationship: Relationship): boolean {
 
 function planConditions(
   trees: readonly LogicTree[],
-  node: Pick<Node, 'relation' | 'ref' | 'children'> & { readonly parent: Node | undefined },
+  node: Pick<Node, keyof FieldRows | 'ref' | 'children'> & { readonly parent: Node | undefined },
   context: { readonly cache: SchemaCache },
 ): Condition[] {
   const fromText = representationLookup(context.cache, 'from-text');
@@ -210,7 +235,7 @@ function planConditions(
         return { kind: 'null-embed', embed, isNull: (operation.value === 'null') !== tree.negated };
       }
     }
-    const field = planField(tree.field, node.relation, fromText);
+    const field = planField(tree.field, node, fromText);
     return { kind: 'filter', field, negated: tree.negated, operation };
   };
   return trees.map(plan);
@@ -222,7 +247,9 @@ export function planRootConditions(
   relation: Relation,
   cache: SchemaCache,
 ): Condition[] {
-  return planConditions(trees, { relation, ref: relation, children: [], parent: undefined }, { cache });
+  const { names } = cache;
+  const rows = { relation, outputs: undefined, names, ref: relation, children: [], parent: undefined };
+  return planConditions(trees, rows, { cache });
 }
 
 function isNullTest(value: string): boolean {
@@ -232,7 +259,7 @@ function isNullTest(value: string): boolean {
 function planOrder(term: OrderTerm, node: Node): PlannedOrder {
   const { direction, nulls } = term;
   if (term.relation === undefined) {
-    return { field: planField(term.field, node.relation), embed: undefined, direction, nulls };
+    return { field: planField(term.field, node), embed: undefined, direction, nulls };
   }
   const embed = node.children.findIndex(({ item }) => shownName(item) === term.relation);
   const child = node.children[embed];
@@ -248,7 +275,7 @@ function planOrder(term: OrderTerm, node: Node): PlannedOrder {
       details: `'${node.ref.name}' and '${term.relation}' do not form a many-to-one or one-to-one relationship`,
     });
   }
-  return { field: planField(term.field, child.node.relation), embed, direction, nulls };
+  return { field: planField(term.field, child.node), embed, direction, nulls };
 }
 
 /** `db-max-rows` bounds every level. */

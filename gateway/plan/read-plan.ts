@@ -14,6 +14,8 @@ export interface PlannedField {
   /** `*` stands for the whole row. */
   readonly name: string;
   readonly path: readonly JsonStep[];
+  /** The picture has the name: of a column, of a function of the row, or of what every row has. Any other is in no statement. */
+  readonly isKnown: boolean;
   /** The column is not json/jsonb, so `to_jsonb` has to come before the path (F17). */
   readonly needsToJsonb: boolean;
   /** `undefined` when the schema cache does not know the column, e.g. a computed one. */
@@ -73,12 +75,16 @@ export interface PlannedOrder {
 export interface ReadPlan {
   /** `undefined` for a routine whose rows are of no exposed relation. */
   readonly relation: Relation | undefined;
+  /** The columns of rows of no relation. */
+  readonly outputs: ReadonlySet<string> | undefined;
   readonly select: readonly SelectTerm[];
   /** ANDed. */
   readonly where: readonly Condition[];
   readonly order: readonly PlannedOrder[];
   readonly range: ItemRange;
   readonly embeds: readonly EmbedPlan[];
+  /** Some name of the answer, here or in an embed, is the client's own: an alias, or the last key of a JSON path. */
+  readonly hasClientNames: boolean;
   /** The root's rows are a page that begins behind a row and tells where the next one does. */
   readonly keyset?: KeysetPlan | undefined;
 }
@@ -101,6 +107,8 @@ export interface EmbedPlan {
   readonly cardinality: 'to-one' | 'to-many';
   /** Key in the parent's JSON. */
   readonly name: string;
+  /** What it was found by in the picture: its name without an alias. */
+  readonly target: string;
   readonly join: JoinKind;
   readonly isSpread: boolean;
   /** `rel()`, or `rel(sub())`: joins, but shows nothing. */

@@ -37,7 +37,9 @@ export function planReturning(read: ReadPlan, query: QueryParams, extra: readonl
 /** Writes `*` out where the rows carry computed columns as well, which `*` does not show. */
 export function showOwnColumns(read: ReadPlan, returning: Returning, cache: SchemaCache): ReadPlan {
   if (!returning.all || returning.names.length === 0) return read;
-  const ownColumns = planSelectTerms([STAR], read.relation, { cache, expandsStar: true });
+  const { relation, outputs } = read;
+  const rows = { relation, outputs, names: cache.names };
+  const ownColumns = planSelectTerms([STAR], rows, { cache, expandsStar: true });
   const select = read.select.flatMap((term) =>
     term.field.name === '*' && term.aggregate === undefined ? ownColumns : [term],
   );

@@ -2,7 +2,7 @@ import type { ApiRequest } from '../api-request/api-request.ts';
 import type { MediaType } from '../api-request/media-type.ts';
 import { GUARD_MARK, type GuardKind } from '../errors/guard-mark.ts';
 import type { BodyHandler, DatabasePlan } from '../plan/action-plan.ts';
-import type { ReadPlan } from '../plan/read-plan.ts';
+import type { Condition, PlannedField, ReadPlan } from '../plan/read-plan.ts';
 import {
   compileSql,
   EMPTY_SQL,
@@ -23,9 +23,11 @@ import { hookStatement } from './hook-sql.ts';
 import { nextPlaceSql, PAGE, pageRowsSql } from './keyset-sql.ts';
 import { linesSql, totalSql, WISHES_STATEMENT } from './lines-sql.ts';
 import type { MainQuery } from './main-query.ts';
+import { missingColumn } from './missing-column.ts';
 import { bodyCteSql, INSERTED_COUNT, keyFaultsSql, mutateSql } from './mutate-sql.ts';
+import { NeutralNames, type OutputNames, OWN_NAMES, shownColumns } from './output-names.ts';
 import { readSql } from './read-sql.ts';
-import { namedSource, type RowSource } from './scope.ts';
+import { namedSource, type RowSource, relationSource } from './scope.ts';
 
 export interface QueryContext {
   readonly naming: TenantNaming;
@@ -81,10 +83,12 @@ function addLineStatements(
       indexes.explain = statements.push(compileSql(sql`EXPLAIN (FORMAT JSON) ${counted}`)) - 1;
     }
   }
-  const rows = readSql(read, from);
+  const names = outputNames(plan);
+  const rows = readSql(read, from, names);
+  const keys = names.isNeutral ? { columns: shownColumns(read), names } : undefined;
   const call = plan.kind === 'call' ? plan : undefined;
-  const source = call === undefined ? EMPTY_SQL : sql`WITH pgrst_source AS (${callSql(call.call)}) `;
-  const main = statements.push(compileSql(sql`${source}${linesSql(rows, call?.routine.returns)}`)) - 1;
+  const source = call === undefined ? EMPTY_SQL : sql`WITH pgrst_source AS (${calledSql(call)}) `;
+  const main = statements.push(compileSql(sql`${source}${linesSql(rows, call?.routine.returns, keys)}`)) - 1;
   const wishes = statements.push(WISHES_STATEMENT) - 1;
   return { statements, main, explain: indexes.explain, lines: { count: indexes.count, wishes } };
 }
@@ -99,29 +103,42 @@ function mainSql(
   settings: PostgrestSettings,
 ): { readonly text: SqlFragment; readonly count: SqlFragment | undefined } {
   const shape: RowShape =
-    plan.kind === 'call' ? { kind: 'routine', returns: plan.routine.returns } : { kind: 'rows' };
+    plan.kind === 'call'
+      ? { kind: 'routine', returns: plan.routine.returns }
+      : { kind: 'rows', areSource: plan.kind === 'read' };
+  const names = outputNames(plan);
+  const keys = names.isNeutral ? { columns: shownColumns(plan.read), names } : undefined;
   const hasBody =
     plan.kind === 'mutate'
       ? plan.mutate.return === 'representation'
       : !plan.headersOnly || request.conditional !== undefined;
-  const body = hasBody ? bodySql(plan.body, shape) : raw(`''`);
+  const body = hasBody ? bodySql(plan.body, shape, keys) : raw(`''`);
   // A routine that returns one value gives one row, whatever its filters leave of it.
   const isSingle = plan.kind === 'call' && !plan.routine.returns.isSet;
   const counted = 'pg_catalog.count(_postgrest_t)';
   const guarded = guardSql(plan, raw(isSingle ? `greatest(${counted}, 1)` : counted));
-  if (plan.kind === 'mutate') return { text: mutationSql(plan, body, guarded), count: undefined };
+  if (plan.kind === 'mutate') return { text: mutationSql(plan, { body, guarded, names }), count: undefined };
 
   const from = plan.kind === 'read' ? relationFrom(plan.read) : sourceFrom(plan.read, plan.routine.name);
   const total = countParts(plan, request, { settings, from });
-  const source = plan.kind === 'read' ? readSql(plan.read, from) : callSql(plan.call);
+  const source = plan.kind === 'read' ? readSql(plan.read, from, names) : calledSql(plan);
   if (plan.kind === 'read' && plan.read.keyset !== undefined) {
     const { limit } = plan.read.range;
     const text = sql`WITH ${PAGE.name} AS (${source}), pgrst_source AS (${pageRowsSql(limit)})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, NULL::text AS location, NULL::text AS inserted, ${nextPlaceSql(limit)} AS next_place FROM (SELECT * FROM pgrst_source) _postgrest_t`;
     return { text, count: total.explain };
   }
-  const rows = plan.kind === 'call' ? readSql(plan.read, from) : raw('SELECT * FROM pgrst_source');
+  const rows = plan.kind === 'call' ? readSql(plan.read, from, names) : raw('SELECT * FROM pgrst_source');
   const text = sql`WITH pgrst_source AS (${source})${total.cte} SELECT ${total.total} AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS} FROM (${rows}) _postgrest_t`;
   return { text, count: total.explain };
+}
+
+/**
+ * Names that a client gives are no part of a statement. Only what a tenant's own function makes of whole rows needs them as the columns' names.
+ */
+function outputNames({ read, body }: RowsPlan): OutputNames {
+  if (!read.hasClientNames || body.kind !== 'builtin') return OWN_NAMES;
+  const { kind } = body.media;
+  return new NeutralNames({ packsRows: kind !== 'csv' && kind !== 'geojson' });
 }
 
 const GUC_COLUMNS = raw(
@@ -130,13 +147,13 @@ const GUC_COLUMNS = raw(
 
 function mutationSql(
   plan: Extract<DatabasePlan, { kind: 'mutate' }>,
-  body: SqlFragment,
-  guarded: SqlFragment,
+  { body, guarded, names }: { body: SqlFragment; guarded: SqlFragment; names: OutputNames },
 ): SqlFragment {
   const { mutate, read } = plan;
+  const change = mutateSql(mutate);
   const rows =
     mutate.return === 'representation'
-      ? readSql(read, sourceFrom(read, mutate.relation.name))
+      ? readSql(read, sourceFrom(read, mutate.relation.name), names)
       : raw('SELECT * FROM pgrst_source');
   const location =
     mutate.locationColumns.length === 0
@@ -150,7 +167,24 @@ function mutationSql(
             .join(', ')})::text FROM pgrst_source) END`,
         );
   const inserted = mutate.onConflict === undefined ? raw('NULL::text') : INSERTED_COUNT;
-  return sql`WITH ${bodyCteSql(mutate)}pgrst_source AS (${mutateSql(mutate)}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
+  return sql`WITH ${bodyCteSql(mutate)}pgrst_source AS (${change}) SELECT NULL::bigint AS total_result_set, ${guarded} AS page_total, ${body} AS body, ${GUC_COLUMNS}, ${location} AS location, ${inserted} AS inserted FROM (${rows}) _postgrest_t`;
+}
+
+/** The call's rows. What they are to carry for the answer is named in it, so that a column that is not there is missed here first. */
+function calledSql({ call, read }: Extract<DatabasePlan, { kind: 'call' }>): SqlFragment {
+  const fields = [...read.select, ...read.order].map(({ field }) => field);
+  for (const { name, isKnown } of [...fields, ...read.where.flatMap(filteredFields)]) {
+    if (isKnown || call.routine.returns.kind !== 'composite' || !call.returning.names.includes(name))
+      continue;
+    throw missingColumn(name, { alias: 'pgrst_call', columns: columnsOf(read) });
+  }
+  return callSql(call);
+}
+
+function filteredFields(condition: Condition): readonly PlannedField[] {
+  if (condition.kind === 'logic') return condition.children.flatMap(filteredFields);
+  if (condition.kind === 'columns') return [condition.field, condition.other];
+  return condition.kind === 'filter' ? [condition.field] : [];
 }
 
 interface From {
@@ -159,7 +193,7 @@ interface From {
 }
 
 function relationFrom({ relation }: ReadPlan): From {
-  const source = namedSource(relation!.physicalSchema, relation!.name);
+  const source = relationSource(relation, relation!.physicalSchema, relation!.name);
   return { source, sql: source.name };
 }
 
@@ -170,11 +204,17 @@ const LIKE_AN_ALIAS = /_j?\d+$/;
  * The rows that a mutation or a call left, under the relation's (or the routine's) name as PostgREST shows it in error texts. They have
  * no named type; computed relationships need the relation's.
  */
-function sourceFrom({ relation }: ReadPlan, routineName: string): From {
+function sourceFrom(read: ReadPlan, routineName: string): From {
+  const { relation } = read;
   const name = relation?.name ?? routineName;
   const source = namedSource(LIKE_AN_ALIAS.test(name) ? 'pgrst_source' : name);
   const rowType = relation === undefined ? undefined : ident(relation.physicalSchema, relation.name);
-  return { source: { ...source, rowType }, sql: sql`"pgrst_source" AS ${source.name}` };
+  const columns = columnsOf(read);
+  return { source: { ...source, columns, rowType }, sql: sql`"pgrst_source" AS ${source.name}` };
+}
+
+function columnsOf({ relation, outputs }: ReadPlan): () => Iterable<string> {
+  return () => relation?.columns.keys() ?? outputs ?? [];
 }
 
 const NO_TOTAL = raw('NULL::bigint');

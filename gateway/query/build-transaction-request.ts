@@ -4,13 +4,10 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import { parseIsolationLevel } from '../plan/transaction-plan.ts';
 import { quoteIdent } from '../platform/sql.ts';
-import { physicalSchema, type Tenant } from '../registry/tenant.ts';
+import { EXTENSIONS_SCHEMA, physicalSchema, type Tenant } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
 import type { TransactionRequest, TransactionVariable } from './transaction-request.ts';
-
-/** Schema that holds the extensions in databases we made; harmless where it does not exist. */
-const EXTENSIONS_SCHEMA = 'extensions';
 
 /** Settings of a role or routine that are not `set_config`ed as they are, but decide the transaction itself. */
 const ISOLATION_SETTING = 'default_transaction_isolation';

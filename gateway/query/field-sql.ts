@@ -1,12 +1,18 @@
 import type { JsonStep } from '../api-request/query-params.ts';
 import type { PlannedAggregate, PlannedField, SelectTerm } from '../plan/read-plan.ts';
-import { ident, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
+import { joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
 import { castType } from './cast-type.ts';
+import { missingColumn } from './missing-column.ts';
 import { columnOf, type RowSource } from './scope.ts';
 
-/** A field as an expression: column, `to_jsonb` where a path needs it, and the path. */
+/**
+ * A field as an expression: column, `to_jsonb` where a path needs it, and the path.
+ *
+ * @throws {GatewayError} 42703 for a name that the picture has nowhere
+ */
 export function fieldSql(field: PlannedField, source: RowSource): SqlFragment {
   if (field.name === '*') return raw(`${source.name.strings[0]!}.*`);
+  if (!field.isKnown) throw missingColumn(field.name, source);
   const column = columnOf(source, field.name);
   if (field.path.length === 0) return column;
   const start = field.needsToJsonb ? sql`to_jsonb(${column})` : column;
@@ -18,12 +24,6 @@ function jsonStepSql({ arrow, operand }: JsonStep): SqlFragment {
   return operand.kind === 'index'
     ? sql`${raw(arrow)}${operand.index}::integer`
     : sql`${raw(arrow)}${operand.key}`;
-}
-
-/** One output column of a select list. */
-export function selectTermSql(term: SelectTerm, source: RowSource): SqlFragment {
-  const value = termValueSql(term, source);
-  return term.alias === undefined ? value : sql`${value} AS ${ident(term.alias)}`;
 }
 
 /** The term's value without its name, aggregate included. */

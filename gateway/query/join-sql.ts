@@ -1,6 +1,6 @@
 import type { EmbedPlan } from '../plan/read-plan.ts';
 import { ident, raw, type SqlFragment, sql } from '../platform/sql.ts';
-import { type AliasScope, columnOf, namedSource, type RowSource } from './scope.ts';
+import { type AliasScope, columnOf, namedSource, type RowSource, relationSource } from './scope.ts';
 
 /** How an embed's rows are found from its parent's row. */
 export interface EmbedJoin {
@@ -24,7 +24,7 @@ export function joinToParent(
   const { parent, scope, depth } = context;
   const { target } = relationship;
   const alias = scope.relationAlias(target.name, depth);
-  const source = namedSource(alias);
+  const source = relationSource(embed.read.relation, alias);
   if (relationship.kind === 'computed') {
     const { function: fn } = relationship;
     const row = parent.rowType === undefined ? sql`${parent.name}.*` : sql`${parent.name}::${parent.rowType}`;

@@ -11,7 +11,8 @@ import {
 } from '../platform/sql.ts';
 import type { Relation } from '../schema-cache/schema-cache.ts';
 import { type ConditionScope, conditionSql, whereSql } from './filter-sql.ts';
-import { columnOf, namedSource, type RowSource } from './scope.ts';
+import { missingColumn } from './missing-column.ts';
+import { columnOf, namedSource, type RowSource, relationSource } from './scope.ts';
 
 const BODY: RowSource = namedSource('pgrst_body');
 
@@ -26,12 +27,12 @@ export function mutateSql(plan: MutatePlan): SqlFragment {
     case 'update':
       return updateSql(plan, table, returning);
     case 'delete':
-      return sql`DELETE FROM ${table}${rootWhere(plan, relationSource(plan.relation))}${returning}`;
+      return sql`DELETE FROM ${table}${rootWhere(plan, targetOf(plan.relation))}${returning}`;
   }
 }
 
-function relationSource(relation: Relation): RowSource {
-  return namedSource(relation.physicalSchema, relation.name);
+function targetOf(relation: Relation): RowSource {
+  return relationSource(relation, relation.physicalSchema, relation.name);
 }
 
 function rootWhere(plan: MutatePlan, source: RowSource): SqlFragment {
@@ -72,8 +73,10 @@ function countInserted(step: 1 | -1): string {
 
 export const INSERTED_COUNT: SqlFragment = raw(`nullif(current_setting('pgrst.inserted', true), '')`);
 
-function conflictSql({ onConflict, columns }: MutatePlan): SqlFragment {
+function conflictSql({ onConflict, columns, relation }: MutatePlan): SqlFragment {
   if (onConflict === undefined) return EMPTY_SQL;
+  const missing = onConflict.columns.find((name) => !relation.columns.has(name));
+  if (missing !== undefined) throw missingColumn(missing, targetOf(relation), false);
   const target = raw(onConflict.columns.map((name) => quoteIdent(name)).join(', '));
   if (onConflict.resolution === 'ignore-duplicates' || columns.length === 0) {
     return sql` ON CONFLICT(${target}) DO NOTHING`;
@@ -84,7 +87,7 @@ function conflictSql({ onConflict, columns }: MutatePlan): SqlFragment {
 
 function updateSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment): SqlFragment {
   const { columns, relation } = plan;
-  const source = relationSource(relation);
+  const source = targetOf(relation);
   if (columns.length === 0) {
     // Nothing to set: PostgREST answers as for no rows, with the columns that the response needs.
     const list = plan.returning.all
@@ -107,7 +110,7 @@ function updateSql(plan: MutatePlan, table: SqlFragment, returning: SqlFragment)
 const UPDATES = raw('pgrst_updates');
 
 function updateByKeySql(plan: MutatePlan, key: readonly string[], returning: SqlFragment): SqlFragment {
-  const source = relationSource(plan.relation);
+  const source = targetOf(plan.relation);
   const changed = plan.columns.filter(({ name }) => !key.includes(name));
   const sets = changed.map(({ name }) => sql`${ident(name)} = ${columnOf(BODY, name)}`);
   const matches = key.map((name) => sql`${columnOf(source, name)} = ${columnOf(BODY, name)}`);
@@ -176,7 +179,7 @@ function defaultsSql(plan: MutatePlan): SqlFragment {
 }
 
 function returningSql(returning: Returning, relation: Relation): SqlFragment {
-  return sql` RETURNING ${returningList(returning, relationSource(relation))}`;
+  return sql` RETURNING ${returningList(returning, targetOf(relation))}`;
 }
 
 /** Column list for the rows' representation; `1` when only their number matters. */

@@ -1,13 +1,22 @@
 import type { ItemRange } from '../api-request/range.ts';
-import type { EmbedPlan, PlannedOrder, ReadPlan } from '../plan/read-plan.ts';
+import type { EmbedPlan, PlannedOrder, ReadPlan, SelectTerm } from '../plan/read-plan.ts';
 import { EMPTY_SQL, ident, joinSql, raw, type SqlFragment, sql } from '../platform/sql.ts';
-import { fieldSql, plainValueSql, selectTermSql } from './field-sql.ts';
+import { fieldSql, plainValueSql, termValueSql } from './field-sql.ts';
 import { conditionSql, type EmbedTest, whereSql } from './filter-sql.ts';
 import { type Joined, joinToParent } from './join-sql.ts';
+import { objectJsonb } from './keyed-json.ts';
 import { keysetCondition, PAGE, placeSql } from './keyset-sql.ts';
 import { limitSql } from './limit-sql.ts';
-import { AliasScope, columnOf, namedSource, type RowSource } from './scope.ts';
-import { liftedColumns, spreadColumnsSql } from './spread-sql.ts';
+import {
+  type OutputNames,
+  refuseAmbiguous,
+  type ShownColumn,
+  shownAs,
+  shownColumns,
+  WHOLE_ROW,
+} from './output-names.ts';
+import { AliasScope, columnOf, type RowSource } from './scope.ts';
+import { spreadColumnsSql } from './spread-sql.ts';
 
 /** Column of an embed's lateral join that holds the JSON of a to-many embed. */
 const AGGREGATE_COLUMN = 'agg';
@@ -22,17 +31,19 @@ const orderColumn = (index: number): string => `pgrst_order_${index}`;
  * The SELECT of a read: one level, its embeds as lateral joins.
  *
  * @param from the root's rows: the relation itself, or `pgrst_source` behind a mutation or a call
+ * @param names of the columns that are shown
  */
 export function readSql(
   plan: ReadPlan,
   from: { readonly source: RowSource; readonly sql: SqlFragment },
+  names: OutputNames,
 ): SqlFragment {
   return levelSql(plan, {
     source: from.source,
     from: from.sql,
     parentName: plan.relation?.name ?? 'pgrst_call',
     depth: 0,
-    scope: new AliasScope(),
+    scope: new AliasScope(names),
     conditions: [],
     parent: undefined,
     isRaw: false,
@@ -57,6 +68,8 @@ interface Level {
 
 function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const { source, scope, parentName } = level;
+  const { names } = scope;
+  const nameOf = names.ofLevel();
   const joined = plan.embeds.map((embed) => ({ embed, alias: scope.lateralAlias(parentName, embed) }));
   const columns: SqlFragment[] = [];
   /** For GROUP BY, nearly always positions (from 1), since parameters never compare equal. */
@@ -71,8 +84,8 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
     const isAggregate = term.aggregate !== undefined && !level.isRaw;
     add(
       term.aggregate !== undefined && level.isRaw
-        ? sql`${rawAggregateInput(term, source)} AS ${ident(term.alias ?? term.aggregate.fn)}`
-        : selectTermSql(term, source),
+        ? sql`${rawAggregateInput(term, source)} AS ${nameOf(term.alias ?? term.aggregate.fn)}`
+        : selectTermSql(term, source, { names, nameOf }),
       isAggregate,
       isGroupedUncast(term) ? columnOf(source, term.field.name) : undefined,
     );
@@ -80,8 +93,10 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   for (const join of joined) {
     if (join.embed.isEmpty) continue;
     if (join.embed.isSpread) {
-      for (const lifted of spreadColumnsSql(join, level.isRaw)) add(lifted.sql, lifted.isAggregate);
-    } else add(embedColumnSql(join, plan), false);
+      for (const lifted of spreadColumnsSql(join, { isRaw: level.isRaw, names, nameOf })) {
+        add(lifted.sql, lifted.isAggregate);
+      }
+    } else add(embedColumnSql(join, plan, { names, nameOf }), false);
   }
   for (const extra of level.extraColumns) add(extra, false);
   const laterals = joined.map((join) => lateralSql(join, { plan, level }));
@@ -90,11 +105,11 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   const conditions = plan.where.map((condition) =>
     conditionSql(condition, { source, parent: level.parent, embedTest }),
   );
-  const orderBy = orderSql(plan.order, source, joined);
+  const orderBy = orderSql(plan.order, source, joined, names);
   // An embed that shows nothing must still tell a row from none; a root without columns gives empty objects.
   const list = columns.length === 0 && level.depth > 0 ? raw('1 AS "pgrst_exists"') : joinSql(columns, ', ');
   if (plan.keyset !== undefined) {
-    const values = orderValues(plan.order, source, joined);
+    const values = orderValues(plan.order, source, joined, names);
     const behind = keysetCondition(plan.keyset, values);
     if (behind !== undefined) conditions.push(behind);
     const { limit } = plan.range;
@@ -104,6 +119,20 @@ function levelSql(plan: ReadPlan, level: Level): SqlFragment {
   }
   const groupBy = isGrouped && grouped.length > 0 ? sql` GROUP BY ${joinSql(grouped, ', ')}` : EMPTY_SQL;
   return sql`SELECT ${list} FROM ${level.from}${joinSql(laterals, '')}${whereSql([...level.conditions, ...conditions])}${groupBy}${orderBy}${rangeSql(plan.range)}`;
+}
+
+interface LevelNames {
+  readonly names: OutputNames;
+  readonly nameOf: (key: ShownColumn) => SqlFragment;
+}
+
+/** One output column of a select list. */
+function selectTermSql(term: SelectTerm, source: RowSource, { names, nameOf }: LevelNames): SqlFragment {
+  const key = shownAs(term);
+  if (key !== WHOLE_ROW) return sql`${termValueSql(term, source)} AS ${nameOf(key)}`;
+  return names.packsRows
+    ? sql`pg_catalog.row_to_json(${source.name}.*) AS ${nameOf(key)}`
+    : termValueSql(term, source);
 }
 
 /** A cast column under its own name is grouped by before the cast, as PostgREST does; json has no equality before it. */
@@ -122,14 +151,23 @@ function embedValue({ embed, alias }: Joined): SqlFragment {
 }
 
 /** A to-many spread that has columns to lift: its lateral join has an array of each instead of one of rows. */
-function isLifted(embed: EmbedPlan): boolean {
-  return embed.isSpread && liftedColumns(embed).length > 0;
+function isLifted({ isSpread, read }: EmbedPlan): boolean {
+  return isSpread && shownColumns(read).length > 0;
 }
 
-function embedColumnSql({ embed, alias }: Joined, parent: ReadPlan): SqlFragment {
-  const name = ident(embed.name);
+function embedColumnSql(
+  { embed, alias }: Joined,
+  parent: ReadPlan,
+  { names, nameOf }: LevelNames,
+): SqlFragment {
+  const name = nameOf(embed.name);
   if (embed.cardinality === 'to-many') {
     return sql`COALESCE(${ident(alias, AGGREGATE_COLUMN)}, '[]') AS ${name}`;
+  }
+  if (names.isNeutral) {
+    const rows = ident(alias);
+    const object = objectJsonb({ rows, columns: shownColumns(embed.read), names });
+    return sql`CASE WHEN ${rows} IS DISTINCT FROM NULL THEN ${object} END AS ${name}`;
   }
   const hidden = orderedColumns(parent, embed).map((index) => raw(` - '${orderColumn(index)}'`));
   return sql`row_to_json(${ident(alias)}.*)::jsonb${joinSql(hidden, '')} AS ${name}`;
@@ -157,6 +195,7 @@ function lateralSql(
   { plan, level }: { readonly plan: ReadPlan; readonly level: Level },
 ): SqlFragment {
   const { embed, alias } = join;
+  const { names } = level.scope;
   const depth = level.depth + 1;
   const child = joinToParent(embed, { parent: level.source, scope: level.scope, depth });
   const extraColumns = orderedColumns(plan, embed).map(
@@ -166,7 +205,7 @@ function lateralSql(
   const select = levelSql(embed.read, {
     source: child.source,
     from: child.from,
-    parentName: embed.name,
+    parentName: embed.target,
     parent: level.source,
     depth,
     scope: level.scope,
@@ -178,20 +217,32 @@ function lateralSql(
   const name = ident(alias);
   if (embed.cardinality === 'to-one') return sql`${kind}(${select}) AS ${name} ON TRUE`;
   if (isLifted(embed)) {
-    const aggregated = liftedColumns(embed).map(
-      (column) => sql`COALESCE(json_agg(${ident(alias, column)}), '[]')::jsonb AS ${ident(column)}`,
-    );
+    const liftedName = names.ofLevel();
+    const shown = shownColumns(embed.read);
+    if (names.isNeutral) refuseAmbiguous(shown);
+    const aggregated = shown.map((key) => {
+      const column = liftedName(key);
+      return sql`COALESCE(json_agg(${name}.${column}), '[]')::jsonb AS ${column}`;
+    });
     aggregated.push(raw(`nullif(pg_catalog.count(*), 0) AS "${ROWS_COLUMN}"`));
     const having = embed.join === 'inner' ? raw(' HAVING pg_catalog.count(*) > 0') : EMPTY_SQL;
     return sql`${kind}(SELECT ${joinSql(aggregated, ', ')} FROM (${select}) AS ${name}${having}) AS ${name} ON TRUE`;
   }
   const on = embed.join === 'inner' ? sql`${ident(alias, AGGREGATE_COLUMN)} IS NOT NULL` : raw('TRUE');
-  return sql`${kind}(SELECT json_agg(${name})::jsonb AS ${ident(AGGREGATE_COLUMN)} FROM (${select}) AS ${name}) AS ${name} ON ${on}`;
+  const array = names.isNeutral
+    ? sql`pg_catalog.jsonb_agg(${objectJsonb({ rows: name, columns: shownColumns(embed.read), names })})`
+    : sql`json_agg(${name})::jsonb`;
+  return sql`${kind}(SELECT ${array} AS ${ident(AGGREGATE_COLUMN)} FROM (${select}) AS ${name}) AS ${name} ON ${on}`;
 }
 
-function orderSql(order: readonly PlannedOrder[], source: RowSource, joined: readonly Joined[]): SqlFragment {
+function orderSql(
+  order: readonly PlannedOrder[],
+  source: RowSource,
+  joined: readonly Joined[],
+  names: OutputNames,
+): SqlFragment {
   if (order.length === 0) return EMPTY_SQL;
-  const values = orderValues(order, source, joined);
+  const values = orderValues(order, source, joined, names);
   const terms = order.map((term, index) => {
     const value = values[index]!;
     const direction = term.direction === undefined ? '' : ` ${term.direction.toUpperCase()}`;
@@ -206,14 +257,16 @@ function orderValues(
   order: readonly PlannedOrder[],
   source: RowSource,
   joined: readonly Joined[],
+  names: OutputNames,
 ): SqlFragment[] {
-  return order.map((term, index) =>
-    term.embed === undefined ? fieldSql(term.field, source) : embedOrderSql(term, index, joined[term.embed]!),
-  );
-}
-
-function embedOrderSql(term: PlannedOrder, index: number, { embed, alias }: Joined): SqlFragment {
-  return columnOf(namedSource(alias), isShown(term, embed) ? term.field.name : orderColumn(index));
+  return order.map((term, index) => {
+    if (term.embed === undefined) return fieldSql(term.field, source);
+    const { embed, alias } = joined[term.embed]!;
+    if (!isShown(term, embed)) return sql`${ident(alias, orderColumn(index))}`;
+    const { name } = term.field;
+    if (names.isNeutral) refuseAmbiguous(shownColumns(embed.read), name);
+    return sql`${ident(alias)}.${names.ofLevel()(name)}`;
+  });
 }
 
 /** The offset is a parameter, so that pages of one read share a statement. */

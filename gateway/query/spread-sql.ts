@@ -1,17 +1,21 @@
-import type { EmbedPlan } from '../plan/read-plan.ts';
+import type { EmbedPlan, PlannedAggregate } from '../plan/read-plan.ts';
 import { ident, type SqlFragment, sql } from '../platform/sql.ts';
 import { aggregateSql } from './field-sql.ts';
 import type { Joined } from './join-sql.ts';
+import {
+  type OutputNames,
+  refuseAmbiguous,
+  type ShownColumn,
+  shownColumns,
+  WHOLE_ROW,
+} from './output-names.ts';
 
-/** Names of the columns that a spread embed lifts into its parent, nested spreads included. */
-export function liftedColumns(embed: EmbedPlan): string[] {
-  const names = embed.read.select.map((term) => term.alias ?? term.field.name);
-  for (const nested of embed.read.embeds) {
-    if (nested.isEmpty) continue;
-    if (nested.isSpread) names.push(...liftedColumns(nested));
-    else names.push(nested.name);
-  }
-  return names;
+interface SpreadNames {
+  /** The parent is itself being lifted. */
+  readonly isRaw: boolean;
+  readonly names: OutputNames;
+  /** Of the parent's columns. */
+  readonly nameOf: (key: ShownColumn) => SqlFragment;
 }
 
 /**
@@ -20,35 +24,39 @@ export function liftedColumns(embed: EmbedPlan): string[] {
  */
 export function spreadColumnsSql(
   { embed, alias }: Joined,
-  isRaw: boolean,
+  { isRaw, names, nameOf }: SpreadNames,
 ): { readonly sql: SqlFragment; readonly isAggregate: boolean }[] {
   const columns: { sql: SqlFragment; isAggregate: boolean }[] = [];
   const aggregates = embed.cardinality === 'to-one' && !isRaw ? liftedAggregates(embed) : undefined;
-  for (const name of liftedColumns(embed)) {
-    const column = ident(alias, name);
-    const aggregate = aggregates?.get(name);
+  const rows = ident(alias);
+  const shown = shownColumns(embed.read);
+  if (names.isNeutral) refuseAmbiguous(shown);
+  const liftedName = names.ofLevel();
+  for (const key of shown) {
+    if (key === WHOLE_ROW && !names.packsRows) {
+      columns.push({ sql: sql`${rows}.*`, isAggregate: false });
+      continue;
+    }
+    const name = nameOf(key);
+    const column = sql`${rows}.${liftedName(key)}`;
+    const aggregate = aggregates?.get(key);
     columns.push(
       aggregate === undefined
-        ? {
-            sql: name === '*' ? sql`${ident(alias)}.*` : sql`${column} AS ${ident(name)}`,
-            isAggregate: false,
-          }
-        : { sql: sql`${aggregateSql(aggregate, column, false)} AS ${ident(name)}`, isAggregate: true },
+        ? { sql: sql`${column} AS ${name}`, isAggregate: false }
+        : { sql: sql`${aggregateSql(aggregate, column, false)} AS ${name}`, isAggregate: true },
     );
   }
   return columns;
 }
 
-function liftedAggregates(
-  embed: EmbedPlan,
-): Map<string, NonNullable<EmbedPlan['read']['select'][number]['aggregate']>> {
-  const found = new Map<string, NonNullable<EmbedPlan['read']['select'][number]['aggregate']>>();
+function liftedAggregates(embed: EmbedPlan): Map<ShownColumn, PlannedAggregate> {
+  const found = new Map<ShownColumn, PlannedAggregate>();
   for (const term of embed.read.select) {
     if (term.aggregate !== undefined) found.set(term.alias ?? term.aggregate.fn, term.aggregate);
   }
   for (const nested of embed.read.embeds) {
     if (!nested.isSpread || nested.cardinality !== 'to-one') continue;
-    for (const [name, aggregate] of liftedAggregates(nested)) found.set(name, aggregate);
+    for (const [key, aggregate] of liftedAggregates(nested)) found.set(key, aggregate);
   }
   return found;
 }

@@ -176,6 +176,9 @@ export interface TenantNaming {
   readonly rolePrefix: string | undefined;
 }
 
+/** Schema that holds the extensions in databases we made; harmless where it does not exist. */
+export const EXTENSIONS_SCHEMA = 'extensions';
+
 export function physicalSchema(naming: TenantNaming, logical: string): string {
   if (naming.schemaPrefix === undefined) return logical;
   return logical === 'public' ? naming.schemaPrefix : `${naming.schemaPrefix}_${logical}`;

@@ -2,16 +2,18 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { StatementResult } from '../platform/result-set.ts';
 import type { SqlStatement } from '../platform/sql.ts';
 import type { PostgrestRecord } from '../registry/postgrest-settings.ts';
-import { physicalSchema, type TenantNaming } from '../registry/tenant.ts';
+import { EXTENSIONS_SCHEMA, physicalSchema, type TenantNaming } from '../registry/tenant.ts';
 import { type Constraints, constraintsFromRows, type Oid } from './catalog.ts';
 import { columnTypesFromRows } from './column-types.ts';
 import { findHiddenJunctions } from './hidden-junctions.ts';
+import { knownNamesFromRows } from './known-names.ts';
 import { mediaHandlersFromRows } from './media-handlers.ts';
 import { scanTargetList } from './node-tree.ts';
 import { PictureWeight, rowWeight } from './picture-weight.ts';
 import { columnTypesQuery } from './queries/column-types.sql.ts';
 import { constraintsQuery } from './queries/constraints.sql.ts';
 import { mediaHandlersQuery } from './queries/media-handlers.sql.ts';
+import { namesQuery } from './queries/names.sql.ts';
 import { relationsQuery } from './queries/relations.sql.ts';
 import { roleSettingsQuery } from './queries/role-settings.sql.ts';
 import { routinesQuery } from './queries/routines.sql.ts';
@@ -70,6 +72,7 @@ export function catalogStatements(options: LoadOptions): readonly SqlStatement[]
     routinesQuery(exposed),
     mediaHandlersQuery(exposed),
     roleSettingsQuery(naming.rolePrefix),
+    namesQuery(naming.rolePrefix === undefined ? searched : [...searched, EXTENSIONS_SCHEMA]),
   ];
 }
 
@@ -81,8 +84,17 @@ export async function buildSchemaCache(
   const { naming, hoistedSettings } = options;
   const logicalSchemas = new Map(options.schemas.map((schema) => [physicalSchema(naming, schema), schema]));
   if (results.length !== STATEMENTS) throw new GatewayError('PGRSTX00');
-  const [schemaRows, relationRows, typeRows, constraintRows, viewRows, routineRows, handlerRows, roleRows] =
-    results as ResultsByStatement;
+  const [
+    schemaRows,
+    relationRows,
+    typeRows,
+    constraintRows,
+    viewRows,
+    routineRows,
+    handlerRows,
+    roleRows,
+    nameRows,
+  ] = results as ResultsByStatement;
   const slices = new Slices(ROWS_PER_SLICE);
   const weight = new PictureWeight(EMPTY_PICTURE_BYTES);
   const { types, representations } = columnTypesFromRows(typeRows);
@@ -96,7 +108,7 @@ export async function buildSchemaCache(
     slices,
   );
   let hiddenJunctions: ReadonlySet<string> | undefined;
-  await addWeights(weight, { relationRows, routineRows, constraints, lineages }, slices);
+  await addWeights(weight, { relationRows, routineRows, nameRows, constraints, lineages }, slices);
   return {
     relations: relations.byKey,
     relationships: new CatalogRelationships({
@@ -112,6 +124,7 @@ export async function buildSchemaCache(
       return hiddenJunctions;
     },
     routines,
+    names: knownNamesFromRows(nameRows),
     mediaHandlers: mediaHandlersFromRows(handlerRows, relations.byOid, logicalSchemas),
     representations,
     timezones: new Set(),
@@ -126,8 +139,9 @@ export async function buildSchemaCache(
   };
 }
 
-const STATEMENTS = 8;
+const STATEMENTS = 9;
 type ResultsByStatement = readonly [
+  StatementResult,
   StatementResult,
   StatementResult,
   StatementResult,
@@ -189,6 +203,7 @@ async function addWeights(
   parts: {
     readonly relationRows: StatementResult;
     readonly routineRows: StatementResult;
+    readonly nameRows: StatementResult;
     readonly constraints: Constraints;
     readonly lineages: ReadonlyMap<Oid, ViewLineage>;
   },
@@ -202,6 +217,7 @@ async function addWeights(
     if (slices.spend(0.5)) await slices.rest();
     weight.add(ROUTINE_FACTOR * rowWeight(row));
   }
+  for (const row of parts.nameRows.rows) weight.add(rowWeight(row));
   weight.add(parts.constraints.count * BYTES_A_CONSTRAINT);
   for (const lineage of parts.lineages.values()) {
     let columns = 0;

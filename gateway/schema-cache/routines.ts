@@ -73,7 +73,8 @@ function returnFromRow(row: CatalogRow, relations: ReadonlyMap<Oid, CatalogRelat
   const hasOutput = readFlag(row, 10);
   if (hasOutput || readText(row, 8) === 'c') {
     const relation = relations.get(readText(row, 9));
-    return { isSet, kind: 'composite', type, relation: relation?.ref, isAlias: hasOutput };
+    const columns = relation === undefined ? readTexts(row, 16) : undefined;
+    return { isSet, kind: 'composite', type, relation: relation?.ref, isAlias: hasOutput, columns };
   }
   if (type === 'void') return { isSet, kind: 'void' };
   // a set of bodies is no body

@@ -16,6 +16,7 @@ export interface SchemaCache {
   readonly hiddenJunctions?: ReadonlySet<string>;
   /** Key: `relationKey(schema, name)`; overloads together. */
   readonly routines: ReadonlyMap<string, readonly Routine[]>;
+  readonly names: KnownNames;
   /** Custom media type handlers (M8). */
   readonly mediaHandlers: readonly MediaHandler[];
   /** Domain representations (X1), by type name as `Column.type` and `coercedTypes` spell it. */
@@ -34,6 +35,14 @@ export interface SchemaCache {
   readonly sizeBytes: number;
   /** Counts bytes of what is remembered for as long as the picture is there, such as plans made on it; negative when it is let go of. */
   readonly addWeight?: (bytes: number) => void;
+}
+
+/** Names that the search path has beside those of relations and their columns. A name that is nowhere goes into no statement. */
+export interface KnownNames {
+  /** Functions that take a row, which can be named like columns of it (F20). */
+  readonly functions: ReadonlySet<string>;
+  /** Types that can be cast to. */
+  readonly types: ReadonlySet<string>;
 }
 
 /** The relationships of a picture by the relation they start from. */
@@ -196,6 +205,8 @@ export type RoutineReturn = {
        * a column list it cannot stand in FROM.
        */
       readonly isAlias: boolean;
+      /** Names of the columns; `undefined` where `relation` has them. */
+      readonly columns?: readonly string[] | undefined;
     }
 );
 

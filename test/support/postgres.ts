@@ -22,10 +22,15 @@ export interface TestPostgres {
  * Starts a server of the caller's own, for tests that stop it or change its settings; others use `createTestDatabase`.
  *
  * @param options.settings server settings on top of the ones that trade durability for speed
+ * @param options.onLogLine gets each line of the server's log
  * @param options.binaries directory with `bin/postgres` instead of the embedded one
  */
 export async function startTestPostgres(
-  options: { settings?: Readonly<Record<string, string>>; binaries?: string } = {},
+  options: {
+    settings?: Readonly<Record<string, string>>;
+    binaries?: string;
+    onLogLine?: (line: string) => void;
+  } = {},
 ): Promise<TestPostgres> {
   const directory = await mkdtemp(join(tmpdir(), 'cascata-test-'));
   // initdb before version 16 changes into other directories and does not find back into one it cannot see from the root.
@@ -36,6 +41,7 @@ export async function startTestPostgres(
       clusterDir: join(directory, 'cluster'),
       auth: { kind: 'trust' },
       port: 0,
+      onLogLine: options.onLogLine,
       ...(options.binaries === undefined
         ? {}
         : { installation: { binaries: options.binaries, localeArgs: ['--locale=C.UTF-8'] } }),

@@ -113,6 +113,13 @@ describe('a tenant with a database of its own', () => {
     };
     const member_of = ['anon', 'authenticated', 'service_role'].map((role) => `${id}_${role}`);
     expect(roles).toEqual([{ ...no, member_of }]);
+    const limits = await admin.shared(
+      `SELECT rolname, rolconfig FROM pg_roles WHERE rolname = ANY ($1) ORDER BY length(rolname)`,
+      [[`${id}_login`, 'cascata_sealed', 'cascata_trusted']],
+    );
+    const rolconfig = ['temp_file_limit=1GB', 'idle_in_transaction_session_timeout=60s'];
+    expect(limits).toEqual(limits.map((limit) => ({ ...limit, rolconfig })));
+    expect(limits).toHaveLength(3);
     expect(await query(gatewayUrl(id), `SET ROLE ${id}_anon`, 'SELECT current_user::text AS me')).toEqual([
       { me: `${id}_anon` },
     ]);

@@ -4,7 +4,8 @@ import { arrayLiteral, type SqlStatement } from '../../platform/sql.ts';
  * One row a function: schema, name, comment, input parameters (JSON: `[name, type, cast type, is required, is variadic]`),
  * is set, returns one row at most, return type, its name, kind of the type behind its domains, that type's
  * relation (oid or 0), has OUT or TABLE parameters, volatility, is variadic, `proconfig` (JSON or NULL), relation of the
- * only parameter's row type (oid or NULL), returns bytes or a domain over them.
+ * only parameter's row type (oid or NULL), returns bytes or a domain over them, names of the columns it returns (JSON; NULL
+ * for those of a relation in the schemas).
  */
 export function routinesQuery(physicalSchemas: readonly string[]): SqlStatement {
   return { text: ROUTINES_SQL, values: [arrayLiteral(physicalSchemas)] };
@@ -33,7 +34,15 @@ return_type AS MATERIALIZED (
     -- a domain has the output function of the type behind it
     t.typoutput = 'pg_catalog.byteaout'::pg_catalog.regproc AS is_binary,
     COALESCE(base.typtype, t.typtype) AS base_kind,
-    COALESCE(base.typrelid, t.typrelid) AS base_relation
+    COALESCE(base.typrelid, t.typrelid) AS base_relation,
+    (
+      SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum)
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      WHERE c.oid = COALESCE(base.typrelid, t.typrelid)
+        AND (c.relkind = 'c' OR c.relispartition OR cn.nspname <> ALL ($1::pg_catalog.text[]))
+    ) AS columns
   FROM (SELECT DISTINCT prorettype FROM routine) used
   JOIN pg_catalog.pg_type t ON t.oid = used.prorettype
   LEFT JOIN LATERAL (
@@ -97,7 +106,17 @@ SELECT
   CASE WHEN p.pronargs = 1 THEN (
     SELECT NULLIF(arg_type.typrelid, 0) FROM pg_catalog.pg_type arg_type WHERE arg_type.oid = p.proargtypes[0]
   ) END,
-  t.is_binary
+  t.is_binary,
+  CASE WHEN p.proargmodes::pg_catalog.text[] && '{t,b,o}' THEN (
+    -- one without a name is called after its place among them
+    SELECT pg_catalog.json_agg(COALESCE(NULLIF(result.name, ''), 'column' || result.position) ORDER BY result.position)
+    FROM (
+      SELECT arg.name, pg_catalog.row_number() OVER (ORDER BY arg.ordinal) AS position
+      FROM ROWS FROM (pg_catalog.unnest(p.proargnames), pg_catalog.unnest(p.proargmodes))
+        WITH ORDINALITY AS arg (name, mode, ordinal)
+      WHERE arg.mode IN ('t', 'b', 'o')
+    ) result
+  ) ELSE t.columns END
 FROM routine p
 JOIN return_type t ON t.oid = p.prorettype
 LEFT JOIN pg_catalog.pg_description comment

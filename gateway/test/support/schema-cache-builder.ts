@@ -23,6 +23,9 @@ interface CacheSpec {
   readonly tables: readonly TableSpec[];
   readonly routines?: readonly Partial<Routine>[];
   readonly representations?: SchemaCache['representations'];
+  /** Functions of rows. */
+  readonly computed?: readonly string[];
+  readonly types?: readonly string[];
 }
 
 /** A schema cache of the logical schema `public`, physical `acme`, from a few words per table. */
@@ -84,6 +87,7 @@ export function aSchemaCache(spec: CacheSpec): SchemaCache {
         [aRoutine(routine)],
       ]),
     ),
+    names: { functions: new Set(spec.computed), types: new Set(spec.types) },
     mediaHandlers: [],
     representations: spec.representations ?? [],
     timezones: new Set(),

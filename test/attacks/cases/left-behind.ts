@@ -136,6 +136,15 @@ export const LEFT_BEHIND: AttackGroup = {
       back: '500 57014',
     },
     {
+      name: 'temp-file-limit',
+      tried: '`SET temp_file_limit = -1`, and sorting more than the disk has',
+      sql: [
+        'SET temp_file_limit = -1',
+        'SELECT count(*) FROM (SELECT FROM generate_series(1, 1e9) i ORDER BY i) x',
+      ],
+      back: '403 42501',
+    },
+    {
       name: 'lock-timeout',
       tried: '`SET lock_timeout`, `idle_in_transaction_session_timeout`',
       sql: ['SET lock_timeout = 1', 'SET idle_in_transaction_session_timeout = 1'],

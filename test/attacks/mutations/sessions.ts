@@ -260,6 +260,27 @@ export const SESSIONS: readonly Mutation[] = [
     attack: async (stage) => (await sleeps(stage, 1)).status === 200,
   },
   {
+    defence: 'files of a statement have a limit',
+    given: all(superuser(`ALTER ROLE cascata_sealed SET temp_file_limit = '1MB'`), newConnection),
+    off: all(superuser('ALTER ROLE cascata_sealed RESET temp_file_limit'), newConnection),
+    on: all(superuser(`ALTER ROLE cascata_sealed SET temp_file_limit = '1MB'`), newConnection),
+    after: all(superuser(`ALTER ROLE cascata_sealed SET temp_file_limit = '1GB'`), newConnection),
+    attack: async (stage) =>
+      (
+        await stage.run(
+          `SELECT count(*) FROM (SELECT i::text FROM generate_series(1, 200000) i ORDER BY 1) x`,
+        )
+      ).status === 200,
+  },
+  {
+    defence: 'a transaction that is left open is ended',
+    given: superuser(`ALTER ROLE cascata_sealed SET idle_in_transaction_session_timeout = '50ms'`),
+    off: superuser('ALTER ROLE cascata_sealed RESET idle_in_transaction_session_timeout'),
+    on: superuser(`ALTER ROLE cascata_sealed SET idle_in_transaction_session_timeout = '50ms'`),
+    after: superuser(`ALTER ROLE cascata_sealed SET idle_in_transaction_session_timeout = '60s'`),
+    attack: staysOpen,
+  },
+  {
     defence: 'a tenant has a number of transactions at once',
     edits: [
       {
@@ -280,6 +301,29 @@ export const SESSIONS: readonly Mutation[] = [
       return answers.every(({ status }) => status === 200);
     },
   },
+  {
+    defence: 'a tenant’s queue has a length',
+    edits: [
+      {
+        file: 'gateway/execute/in-flight-limit.ts',
+        part: 'else if (running.waiting.size < maxQueue)',
+        instead: 'else if (OFF || running.waiting.size < maxQueue)',
+      },
+    ],
+    given: (stage) =>
+      patch(stage, stage.attacker, {
+        limits: { max_in_flight: 1, max_queue: 1, max_queue_wait_ms: 5_000 },
+      }),
+    after: (stage) =>
+      patch(stage, stage.attacker, {
+        limits: { max_in_flight: null, max_queue: null, max_queue_wait_ms: null },
+      }),
+    async attack(stage) {
+      const sleep = 'SELECT pg_sleep(0.1)';
+      const answers = await Promise.all([sleep, sleep, sleep].map((sql) => stage.run(sql)));
+      return answers.every(({ status }) => status === 200);
+    },
+  },
 ];
 
 function sleeps(stage: MutableStage, seconds: number) {
@@ -291,12 +335,32 @@ function sleeps(stage: MutableStage, seconds: number) {
 }
 
 /** Another session of the pool's login, as another gateway process would have. */
-async function terminatesAnother(stage: MutableStage): Promise<boolean> {
+async function openSession(stage: MutableStage): Promise<pg.Client> {
   const { masterKey, controlUrl, sharedDatabase } = stage.admin;
   const source = { masterKey, controlDatabaseUrl: new Secret(controlUrl), sharedDatabase };
-  const other = new pg.Client(sharedUrl({ ...source, pgbouncerUrl: undefined }, LOGINS.sealed).reveal());
-  other.on('error', () => undefined);
-  await other.connect();
+  const session = new pg.Client(sharedUrl({ ...source, pgbouncerUrl: undefined }, LOGINS.sealed).reveal());
+  session.on('error', () => undefined);
+  await session.connect();
+  return session;
+}
+
+/** A transaction that nothing more is heard of. */
+async function staysOpen(stage: MutableStage): Promise<boolean> {
+  const session = await openSession(stage);
+  try {
+    await session.query('BEGIN');
+    await pause(400);
+    return await session.query('SELECT').then(
+      () => true,
+      () => false,
+    );
+  } finally {
+    await session.end().catch(() => undefined);
+  }
+}
+
+async function terminatesAnother(stage: MutableStage): Promise<boolean> {
+  const other = await openSession(stage);
   const ended = new Promise<boolean>((resolve) => other.once('end', () => resolve(true)));
   try {
     const { rows } = await other.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

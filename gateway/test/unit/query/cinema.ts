@@ -2,6 +2,7 @@ import { aSchemaCache } from '../../support/schema-cache-builder.ts';
 
 /** Films, their director, their actors through a junction, and a routine: enough for every shape of join. */
 export const CINEMA = aSchemaCache({
+  computed: ['computed'],
   tables: [
     { name: 'directors', columns: { id: 'bigint', name: 'text' }, primaryKey: ['id'] },
     {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { aSchemaCache } from '../../support/schema-cache-builder.ts';
 import { sourceSqlFor, sqlFor } from '../../support/sql-for.ts';
 import { CINEMA } from './cinema.ts';
 
@@ -51,7 +52,10 @@ describe('filters', () => {
   });
 
   test('a quote in a column name stays inside its quotes', () => {
-    expect(where('"a\\" --"=eq.1')[0]).toBe('"a"" --" = $1');
+    const cache = aSchemaCache({ tables: [{ name: 'odd', columns: { 'a" --': 'text' } }] });
+    expect(sourceSqlFor(cache, 'GET /odd?"a\\" --"=eq.1').text).toMatch(
+      /WHERE "acme"\."odd"\."a"" --" = \$1$/,
+    );
   });
 });
 
@@ -63,20 +67,21 @@ describe('select', () => {
 
   test.each([
     ['*', '*'],
-    ['id,name:title', '"id" AS "id", "title" AS "name"'],
+    ['id,name:title', '"id" AS "pgrst_c0", "title" AS "pgrst_c1"'],
+    ['id,id:title,id:year', '"id" AS "pgrst_c0", "title" AS "pgrst_c0_1", "year" AS "pgrst_c0_2"'],
     ['year::text', 'CAST("year" AS "text") AS "year"'],
-    ['info->a->>b', '("info"->$1->>$2) AS "b"'],
-    ['info->a->0', '("info"->$1->$2::integer) AS "a"'],
+    ['info->a->>b', '("info"->$1->>$2) AS "pgrst_c0"'],
+    ['info->a->0', '("info"->$1->$2::integer) AS "pgrst_c0"'],
   ])('%s', (select, sql) => {
     expect(list(select)).toBe(sql);
   });
 
   test('an aggregate groups by the position of every other column', () => {
-    const { text } = read('/films?select=year,count(),id.sum()::text,info->>a', {
+    const { text } = read('/films?select=year,count(),id.sum()::text,title::text', {
       settings: { 'db-aggregates-enabled': true },
     });
     expect(text).toBe(
-      'SELECT "acme"."films"."year" AS "year", pg_catalog.count(*) AS "count", CAST(sum("acme"."films"."id") AS "text") AS "sum", ("acme"."films"."info"->>$1) AS "a" FROM "acme"."films" GROUP BY 1, 4',
+      'SELECT "acme"."films"."year" AS "year", pg_catalog.count(*) AS "count", CAST(sum("acme"."films"."id") AS "text") AS "sum", CAST("acme"."films"."title" AS "text") AS "title" FROM "acme"."films" GROUP BY 1, "acme"."films"."title"',
     );
   });
 });
@@ -92,10 +97,10 @@ describe('embeds', () => {
   test('one-to-many is a JSON array with its own filter, order and page; !inner drops parents without rows', () => {
     expect(
       read(
-        '/directors?select=name,work:films!inner(title)&work.year=gt.2000&work.order=title.desc&work.limit=2',
+        '/directors?select=name,films!inner(title)&films.year=gt.2000&films.order=title.desc&films.limit=2',
       ),
     ).toEqual({
-      text: 'SELECT "acme"."directors"."name" AS "name", COALESCE("directors_work_1"."agg", \'[]\') AS "work" FROM "acme"."directors" INNER JOIN LATERAL (SELECT json_agg("directors_work_1")::jsonb AS "agg" FROM (SELECT "films_1"."title" AS "title" FROM "acme"."films" AS "films_1" WHERE "films_1"."director_id" = "acme"."directors"."id" AND "films_1"."year" > $1 ORDER BY "films_1"."title" DESC LIMIT 2) AS "directors_work_1") AS "directors_work_1" ON "directors_work_1"."agg" IS NOT NULL',
+      text: 'SELECT "acme"."directors"."name" AS "name", COALESCE("directors_films_1"."agg", \'[]\') AS "films" FROM "acme"."directors" INNER JOIN LATERAL (SELECT json_agg("directors_films_1")::jsonb AS "agg" FROM (SELECT "films_1"."title" AS "title" FROM "acme"."films" AS "films_1" WHERE "films_1"."director_id" = "acme"."directors"."id" AND "films_1"."year" > $1 ORDER BY "films_1"."title" DESC LIMIT 2) AS "directors_films_1") AS "directors_films_1" ON "directors_films_1"."agg" IS NOT NULL',
       values: ['2000'],
     });
   });
@@ -114,7 +119,13 @@ describe('embeds', () => {
 
   test('a to-one spread lifts its columns, renamed', () => {
     expect(read('/films?select=id,...directors(by:name)').text).toContain(
-      'SELECT "acme"."films"."id" AS "id", "films_directors_1"."by" AS "by" FROM',
+      'SELECT "acme"."films"."id" AS "pgrst_c0", "films_directors_1"."pgrst_c1" AS "pgrst_c1" FROM',
+    );
+  });
+
+  test('a spread that lifts two columns of one name is refused as PostgreSQL refuses it', () => {
+    expect(() => read('/films?select=id,...directors(by:name,by:id)')).toThrow(
+      expect.objectContaining({ code: '42702', status: 400, message: 'column reference "by" is ambiguous' }),
     );
   });
 
@@ -151,8 +162,8 @@ describe('embeds', () => {
 
   test('ordering by a column that the embed shows takes the shown one, by its name there', () => {
     const { text } = read('/films?select=id,directors(by:name)&order=directors(by)');
-    expect(text).toContain('row_to_json("films_directors_1".*)::jsonb AS "directors"');
-    expect(text).toMatch(/ORDER BY "films_directors_1"\."by"$/);
+    expect(text).toContain('"directors_1"."name" AS "pgrst_c2" FROM');
+    expect(text).toMatch(/ORDER BY "films_directors_1"\."pgrst_c2"$/);
   });
 
   test('a grouped spread is ordered by a column it is grouped by', () => {
@@ -275,9 +286,44 @@ test('a plan media type explains the main query', () => {
   expect(first?.text).toMatch(/^EXPLAIN \(ANALYZE, BUFFERS, FORMAT JSON\) WITH pgrst_source AS/);
 });
 
-test('a JSON path and an alias as long as a query in a body can be are put together in no time', () => {
+test('a JSON path and an alias as long as a query in a body can be are put together in no time, an alias no longer than PostgreSQL keeps names', () => {
   const { values } = read(`/films?select=id&info${'->a'.repeat(40_000)}=eq.1`);
   expect(values).toHaveLength(40_001);
-  const { text } = read(`/films?select=${'é'.repeat(60_000)}:directors(id)`);
-  expect(text).toContain(`"films_${'é'.repeat(27)}_1"`);
+  const [main] = sqlFor(CINEMA, `GET /films?select=${'é'.repeat(60_000)}:directors(id)`);
+  expect(main?.values).toEqual(['id', `{"${'é'.repeat(31)}":`]);
+});
+
+describe('names of the client’s own', () => {
+  const main = (line: string, accept: string) => sqlFor(CINEMA, line, { headers: { accept } })[0]!;
+  const BODY = / AS page_total, (.*) AS body, /s;
+
+  test('are keys that each row is put together with', () => {
+    const { text, values } = main('GET /films?select=id,"a\\"b":title', 'application/json');
+    expect(BODY.exec(text)?.[1]).toBe(
+      `coalesce(('[' || pg_catalog.string_agg(pg_catalog.concat($1::text, coalesce(pg_catalog.to_json(_postgrest_t."pgrst_c0")::text, 'null'), $2::text, coalesce(pg_catalog.to_json(_postgrest_t."pgrst_c1")::text, 'null'), '}'), E', \\n ') || ']'), '[]')`,
+    );
+    expect(values).toEqual(['{"id":', ',"a\\"b":']);
+  });
+
+  test('are the head of CSV as one value', () => {
+    const { text, values } = main('GET /films?select=id,b:title', 'text/csv');
+    expect(BODY.exec(text)?.[1]).toMatch(
+      /^\(SELECT coalesce\(\(SELECT \$1::text FROM pgrst_source LIMIT 1\), ''\)\)/,
+    );
+    expect(values).toEqual(['id,b']);
+  });
+
+  test('of an embed are keys of its object, more than a call has arguments if need be', () => {
+    const items = Array.from({ length: 60 }, (_, i) => `a${i}:id`);
+    const { text, values } = main(`GET /films?select=directors(${items})`, 'application/json');
+    expect(text.match(/jsonb_build_object\(/g)).toHaveLength(2);
+    expect(values.slice(0, 60)).toEqual(items.map((item) => item.split(':')[0]));
+  });
+
+  test('are the columns’ names where a tenant’s own function makes something of any row', () => {
+    const aggregate = { schema: 'public', physicalSchema: 'acme', name: 'shout' };
+    const cache = { ...CINEMA, mediaHandlers: [{ mediaType: 'text/plain', relation: undefined, aggregate }] };
+    const [statement] = sqlFor(cache, 'GET /films?select=b:title', { headers: { accept: 'text/plain' } });
+    expect(statement?.text).toContain('"title" AS "b"');
+  });
 });

@@ -51,8 +51,9 @@ function bigCatalog(): readonly StatementResult[] {
     statement(ROUTINES, (i) => {
       const params = '[["term", "text", "text", true, false]]';
       const returns: Row = ['f', 't', 'integer', 'int4', 'b', '0', 'f'];
-      return ['acme', `fn_${i}`, null, params, ...returns, 's', 'f', null, null, 'f'];
+      return ['acme', `fn_${i}`, null, params, ...returns, 's', 'f', null, null, 'f', null];
     }),
+    statement(0, () => []),
     statement(0, () => []),
     statement(0, () => []),
   ];

@@ -68,6 +68,7 @@ export function aSchemaCache(changes: {
     relations: new Map((changes.relations ?? []).map((r) => [relationKey(r.schema, r.name), r])),
     relationships: changes.relationships ?? new Map(),
     routines,
+    names: { functions: new Set(), types: new Set() },
     mediaHandlers: [],
     representations: [],
     timezones: new Set(),
