@@ -4,6 +4,7 @@ import type { RequestTrace } from './http/request-trace.ts';
 import type { Observe } from './platform/observation.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
+import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import type { Upstream } from './routing/upstream.ts';
 
 /** One request's transaction, whose it is, and how it is run. */
@@ -21,16 +22,27 @@ export interface Run<T> {
 /** These are raised before anything was sent. */
 const CONNECT_FAILURES: ReadonlySet<string> = new Set(['PGRST000', 'GW203', 'GW204']);
 
-/** Runs a transaction on the primary, and tells when it cannot be reached. */
+export interface PrimaryServices {
+  readonly observe: Observe;
+  readonly breaker: CircuitBreaker;
+}
+
+/** Runs a transaction on the primary, where the breaker lets it through, and tells when it cannot be reached. */
 export async function runOnPrimary<T>(
-  { observe }: { readonly observe: Observe },
+  { observe, breaker }: PrimaryServices,
   primary: Upstream,
   { tenant, trace, options, work }: Run<T>,
 ): Promise<T> {
   trace.upstream = primary.name;
+  let isAdmitted = false;
   try {
-    return await work(primary, options);
+    breaker.admit(primary);
+    isAdmitted = true;
+    const result = await work(primary, options);
+    breaker.settle(primary);
+    return result;
   } catch (cause) {
+    if (isAdmitted) breaker.settle(primary, cause);
     if (isConnectFailure(cause)) {
       observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
     }

@@ -4,21 +4,20 @@ import { isDatabaseError } from './errors/database-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { PoolCache } from './execute/pool-cache.ts';
 import type { ReplicaMonitor } from './execute/replica-monitor.ts';
-import type { Observe } from './platform/observation.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
+import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import { type Consistency, parseConsistency } from './routing/consistency.ts';
 import { parseLsn } from './routing/lsn.ts';
 import type { ReadNeeds } from './routing/replica-group.ts';
 import type { TenantReplicas, Topology } from './routing/topology.ts';
 import type { Upstream } from './routing/upstream.ts';
-import { isConnectFailure, type Run, runOnPrimary } from './run-on-primary.ts';
+import { isConnectFailure, type PrimaryServices, type Run, runOnPrimary } from './run-on-primary.ts';
 
-export interface ReplicaServices {
+export interface ReplicaServices extends PrimaryServices {
   readonly pools: PoolCache;
   readonly topology: Topology;
   readonly monitor: ReplicaMonitor;
-  readonly observe: Observe;
   /** For tenants that set none. */
   readonly maxReplicaLagMs: number;
 }
@@ -75,7 +74,9 @@ async function readOnReplica<T extends Ending>(
   trace.upstream = upstream.name;
   server.inFlight++;
   try {
-    const result = await work(upstream, { ...options, isOnce: true });
+    const result = await guarded(services.breaker, upstream, () =>
+      work(upstream, { ...options, isOnce: true }),
+    );
     if (result.ended === undefined) leave();
     else void result.ended.then(leave);
     return result;
@@ -86,6 +87,23 @@ async function readOnReplica<T extends Ending>(
     services.observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
   }
   return await runOnPrimary(services, services.topology.upstreamsOf(tenant).primary, run);
+}
+
+/** Each attempt on its own: a replica's failures are not the primary's. */
+async function guarded<T>(
+  breaker: CircuitBreaker,
+  upstream: Upstream,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  breaker.admit(upstream);
+  try {
+    const result = await attempt();
+    breaker.settle(upstream);
+    return result;
+  } catch (error) {
+    breaker.settle(upstream, error);
+    throw error;
+  }
 }
 
 /** A write that broke off may have happened all the same: its caller, too, reads from the primary until the replicas are past it. */

@@ -8,7 +8,6 @@ import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
-import type { CircuitBreaker } from './routing/circuit-breaker.ts';
 import { type Run, runOnPrimary } from './run-on-primary.ts';
 import { type Ending, type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
 
@@ -45,30 +44,12 @@ export interface OnUpstream {
 
 /** Makes the stages `chooseUpstream → runTransaction`. */
 export function createRunOnUpstream(
-  services: ReplicaServices & {
-    readonly breaker: CircuitBreaker;
-    readonly streamStallTimeoutMs: number;
-  },
+  services: ReplicaServices & { readonly streamStallTimeoutMs: number },
 ): OnUpstream {
-  const { pools, topology, breaker, streamStallTimeoutMs: stallTimeoutMs } = services;
+  const { pools, topology, streamStallTimeoutMs: stallTimeoutMs } = services;
   const inFlight = new InFlightLimit();
   const streams = new StreamLimit();
-  /** Each attempt on its own: a replica's failures are not the primary's. */
-  const guarded =
-    <T>(work: Run<T>['work']): Run<T>['work'] =>
-    async (upstream, wishes) => {
-      breaker.admit(upstream);
-      try {
-        const result = await work(upstream, wishes);
-        breaker.settle(upstream);
-        return result;
-      } catch (error) {
-        breaker.settle(upstream, error);
-        throw error;
-      }
-    };
-  const run = <T extends Ending>(given: Run<T>): Promise<T> => {
-    const transaction = { ...given, work: guarded(given.work) };
+  const run = <T extends Ending>(transaction: Run<T>): Promise<T> => {
     const { tenant, request } = transaction;
     const primary = chooseUpstream(tenant, request.accessMode, topology);
     const { replicas } = topology.upstreamsOf(tenant);

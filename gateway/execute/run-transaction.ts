@@ -67,7 +67,7 @@ export interface RunOptions {
  * deadline, GW902 the client has gone
  * @throws {DatabaseError} of `pg`, untouched, for whatever the server refuses; the first error of the batch
  */
-export async function runTransaction(
+export function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
@@ -75,16 +75,23 @@ export async function runTransaction(
 ): Promise<ResultSet> {
   const deadlineMs = given.deadlineMs ?? defaultDeadlineMs(request);
   const once: Once = { pools, upstream, request, deadlineMs };
-  if (request.accessMode !== 'read only' || given.isOnce === true) return await runOnce(once, given);
+  const running = runOnce(once, given);
+  if (request.accessMode !== 'read only' || given.isOnce === true) return running;
+  return running.catch((error: unknown) => runAgain(once, given, error));
+}
+
+async function runAgain(once: Once, given: RunOptions, error: unknown): Promise<ResultSet> {
+  let failure = error;
   for (const pauseMs of REPEAT_PAUSES_MS) {
+    if (!isConnectionLost(failure)) throw failure;
+    await sleep(pauseMs);
     try {
       return await runOnce(once, given);
-    } catch (error) {
-      if (!isConnectionLost(error)) throw error;
+    } catch (next) {
+      failure = next;
     }
-    await sleep(pauseMs);
   }
-  return await runOnce(once, given);
+  throw failure;
 }
 
 /** A server that keeps its `statement_timeout` answers before this; one that has gone silent keeps nobody longer than needed. */

@@ -20,7 +20,17 @@ export class RequestTrace {
   errorCode: string | undefined;
   /** The response goes on after its head: `finish` is called by who sends its body. */
   isOpen = false;
-  readonly stages: Record<string, number> = {};
+  /** One form for all requests, whatever stages they pass: those that did not take place are `undefined`. */
+  readonly stages: Record<Stage, number | undefined> = {
+    tenant: undefined,
+    jwt: undefined,
+    body: undefined,
+    parse: undefined,
+    cache: undefined,
+    plan: undefined,
+    transaction: undefined,
+    response: undefined,
+  };
   readonly #startedAt = performance.now();
   #stageStartedAt = this.#startedAt;
 

@@ -101,9 +101,12 @@ function fieldsOf(observation: Observation, withStack: boolean): object {
   return { ...observation, cause: describeCause(observation.cause, { withStack }) };
 }
 
-function roundedAll(stages: Readonly<Record<string, number>>): Record<string, number> {
+function roundedAll(stages: Readonly<Record<string, number | undefined>>): Record<string, number> {
   const result: Record<string, number> = {};
-  for (const name in stages) result[name] = rounded(stages[name] ?? 0);
+  for (const name in stages) {
+    const ms = stages[name];
+    if (ms !== undefined) result[name] = rounded(ms);
+  }
   return result;
 }
 

@@ -237,7 +237,10 @@ function countRequest(
   count.value++;
   if (errorCode !== undefined) families.requestErrors.increment(errorCode);
   series.duration.observe(durationMs / 1000);
-  for (const stage in stages) families.stageDuration.observe((stages[stage] ?? 0) / 1000, stage);
+  for (const stage in stages) {
+    const ms = stages[stage];
+    if (ms !== undefined) families.stageDuration.observe(ms / 1000, stage);
+  }
 }
 
 /** The series of a route's requests, found without joining label values into a key each time. */

@@ -21,7 +21,7 @@ export type Observation =
       readonly rows: number | undefined;
       readonly durationMs: number;
       /** Stage name → milliseconds. */
-      readonly stages: Readonly<Record<string, number>>;
+      readonly stages: Readonly<Record<string, number | undefined>>;
     }
   | {
       readonly kind: 'request-failed';

@@ -69,7 +69,7 @@ const TARGETS: Readonly<Record<string, string>> = {
   'an argument’s name': '/rpc/add?a=1&@=2',
 };
 
-/** Where a name is looked for in the picture: any other is refused. */
+/** Where a name is looked for in the picture; every other is refused. */
 const NAMES: Readonly<Record<string, string>> = {
   'a column': '/films?@q=eq.1',
   'a selected column': '/films?select=@q',
