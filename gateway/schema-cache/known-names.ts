@@ -17,6 +17,8 @@ const ROW_NAMES: ReadonlySet<string> = new Set([
     'num_nulls pg_collation_for pg_column_compression pg_column_size pg_column_toast_chunk_id pg_typeof',
   ),
   ...words('quote_literal quote_nullable record_out record_send row_to_json to_json to_jsonb'),
+  // Aggregates: `select=count` was how rows were counted before `count()`.
+  ...words('any_value array_agg count json_agg json_agg_strict jsonb_agg jsonb_agg_strict max min'),
 ]);
 
 /** PostgreSQL's own types. What they are in its grammar (`integer`) is in `type-name.ts`. */

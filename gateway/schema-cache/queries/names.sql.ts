@@ -1,7 +1,7 @@
 import { arrayLiteral, type SqlStatement } from '../../platform/sql.ts';
 
 /**
- * One row a name: `f` and a function that takes a row and nothing else, so that it can be named like a column of it, or `t` and a type of its own,
+ * One row a name: `f` and a function or aggregate that takes a row and nothing else, so that it can be named like a column of it, or `t` and a type of its own,
  * which rows of tables are not.
  */
 export function namesQuery(physicalSchemas: readonly string[]): SqlStatement {
@@ -24,7 +24,7 @@ FROM member
 JOIN pg_catalog.pg_proc p ON p.oid = member.objid
 JOIN pg_catalog.pg_type arg ON arg.oid = p.proargtypes[0]
 WHERE member.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-  AND p.prokind = 'f'
+  AND p.prokind IN ('f', 'a')
   AND p.pronargs - p.pronargdefaults <= 1
   -- record, anyelement, any, anynonarray, anycompatible, anycompatiblenonarray
   AND (arg.typtype IN ('c', 'd') OR arg.oid IN (2249, 2283, 2276, 2776, 5077, 5079))

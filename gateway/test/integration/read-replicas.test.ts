@@ -258,13 +258,15 @@ describe('faults', () => {
         const seen = edge.observations.length;
         await place(edge.acme, [url]);
         await untilTrue(async () => {
-          expect(await readFrom(bob)).toBe('primary');
+          // Until the gateway has heard of the new address, its own replicas may answer.
+          expect(['primary', ...places()]).toContain(await readFrom(bob));
           return edge.observations
             .slice(seen)
             .some(
               (o) => o.kind === 'upstream-failed' && /another cluster|not a replica/.test(String(o.cause)),
             );
         });
+        expect(await readFrom(bob)).toBe('primary');
       }
     } finally {
       await place(

@@ -139,6 +139,12 @@ export const SELECT: readonly ConformanceCase[] = [
   { ids: ['V5'], name: 'count of rows', path: '/works?select=count()', json: [{ count: 5 }] },
   {
     ids: ['V5'],
+    name: 'count as a name of the rows, as it was written of old',
+    path: '/works?select=count',
+    json: [{ count: 5 }],
+  },
+  {
+    ids: ['V5'],
     name: 'count of a column leaves nulls out',
     path: '/works?select=rating.count()',
     json: [{ count: 3 }],
