@@ -35,6 +35,8 @@ export interface PoolStats {
 export interface AcquireOptions {
   /** Whose request it is. */
   readonly owner: string;
+  /** What the transaction will run as: of several who wait, one that the connection has run statements of is preferred. */
+  readonly role?: string | undefined;
   /** Longest queue the owner may have; beyond it GW301. */
   readonly maxQueue?: number | undefined;
   /** Before everybody else. */
@@ -106,14 +108,21 @@ export class Pool {
    * @throws {GatewayError} PGRST003 after `timeoutMs`, PGRST000 when none can be opened, GW301 when the owner's queue is full,
    * GW902 when aborted
    */
-  acquire({ owner, maxQueue, isUrgent = false, timeoutMs, signal }: AcquireOptions): Promise<Connection> {
+  acquire({
+    owner,
+    role,
+    maxQueue,
+    isUrgent = false,
+    timeoutMs,
+    signal,
+  }: AcquireOptions): Promise<Connection> {
     if (this.#closed !== undefined) return Promise.reject(new GatewayError('GW201'));
     if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
     if (maxQueue !== undefined && !isUrgent && this.#waiters.lengthOf(owner) >= maxQueue) {
       return Promise.reject(queueFull(maxQueue));
     }
     return new Promise((give, fail) => {
-      this.#waiters.add({ owner, give, fail, untilMs: Date.now() + timeoutMs, signal }, isUrgent);
+      this.#waiters.add({ owner, role, give, fail, untilMs: Date.now() + timeoutMs, signal }, isUrgent);
       this.#waitTimer ??= setInterval(() => this.#sendAwayWaiters(), WAIT_TICK_MS);
       this.#serveWaiters();
     });
@@ -170,7 +179,10 @@ export class Pool {
       const connection = this.#idle.pop();
       if (connection === undefined) break;
       if (!connection.isOpen) continue;
-      const waiter = this.#waiters.take((owner) => this.#roomFor(owner) > 0);
+      const waiter = this.#waiters.take(
+        (owner) => this.#roomFor(owner) > 0,
+        (role) => connection.isWarmFor(role),
+      );
       if (waiter === undefined) {
         this.#idle.push(connection);
         break;

@@ -128,7 +128,7 @@ async function runOnce(
   try {
     const connection =
       pool.tryAcquire(owner, request.role) ??
-      (await pools.waitForConnection(pool, { ...options, owner, deadlineMs, signal }));
+      (await pools.waitForConnection(pool, { ...options, owner, role: request.role, deadlineMs, signal }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
       const roleSwitch = pools.roleSwitchFor(upstream);

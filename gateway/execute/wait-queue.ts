@@ -5,6 +5,8 @@ import type { Connection } from './connection.ts';
 export interface Waiter {
   /** Whose request it is. */
   readonly owner: string;
+  /** What its transaction will run as. */
+  readonly role?: string | undefined;
   readonly give: (connection: Connection) => void;
   readonly fail: (error: Error) => void;
   /** As `Date.now()` counts. */
@@ -16,7 +18,14 @@ export interface Waiter {
 interface OwnQueue {
   readonly owner: string;
   readonly waiters: Waiter[];
+  /** How often others were served in its turn. */
+  passedOver: number;
 }
+
+/** Longest that owners are looked at for one that a connection suits. */
+const MAX_LOOKED_AT = 32;
+/** Whose turn it is, is served after this many others at the latest. */
+const MAX_PASSED_OVER = 16;
 
 /** Owners without waiters are remembered up to this number, because most of them come back at once. */
 const MAX_EMPTY_QUEUES = 1_000;
@@ -63,23 +72,49 @@ export class WaitQueue {
     return true;
   }
 
-  /** The next one in turn among the owners that `isServed` lets through; its owner goes to the end of the line. */
-  take(isServed: (owner: string) => boolean): Waiter | undefined {
+  /**
+   * The next one in turn among the owners that `isServed` lets through; its owner goes to the end of the line.
+   *
+   * @param suits whether the connection at hand has run statements of the waiter's role: with many tenants at once, planning them anew in session after session costs
+   * several times the statements themselves. Such a waiter goes first, though nobody is passed over for long
+   */
+  take(isServed: (owner: string) => boolean, suits?: (role: string) => boolean): Waiter | undefined {
     const urgent = this.#urgent.shift();
     if (urgent !== undefined) {
       this.#size--;
       return urgent;
     }
+    const turn = this.#turnOf(isServed, suits);
+    const queue = this.#turns[turn];
+    if (queue === undefined) return undefined;
+    this.#turns.splice(turn, 1);
+    queue.passedOver = 0;
+    const waiter = queue.waiters.shift();
+    if (queue.waiters.length > 0) this.#turns.push(queue);
+    this.#size--;
+    return waiter;
+  }
+
+  #turnOf(isServed: (owner: string) => boolean, suits?: (role: string) => boolean): number {
+    let first: OwnQueue | undefined;
+    let firstTurn = -1;
+    const end = Math.min(this.#turns.length, MAX_LOOKED_AT);
     for (let turn = 0; turn < this.#turns.length; turn++) {
       const queue = this.#turns[turn]!;
       if (!isServed(queue.owner)) continue;
-      this.#turns.splice(turn, 1);
-      const waiter = queue.waiters.shift();
-      if (queue.waiters.length > 0) this.#turns.push(queue);
-      this.#size--;
-      return waiter;
+      if (first === undefined) {
+        if (suits === undefined || queue.passedOver >= MAX_PASSED_OVER) return turn;
+        first = queue;
+        firstTurn = turn;
+      }
+      const { role } = queue.waiters[0]!;
+      if (role !== undefined && suits?.(role)) {
+        if (queue !== first) first.passedOver++;
+        return turn;
+      }
+      if (turn >= end) break;
     }
-    return undefined;
+    return firstTurn;
   }
 
   /** How many could be served if there were connections without end, `roomFor` each owner. */
@@ -99,7 +134,7 @@ export class WaitQueue {
     let queue = this.#queues.get(owner);
     if (queue === undefined) {
       if (this.#queues.size >= this.#turns.length + MAX_EMPTY_QUEUES) this.#forgetEmpty();
-      queue = { owner, waiters: [] };
+      queue = { owner, waiters: [], passedOver: 0 };
       this.#queues.set(owner, queue);
     }
     return queue;

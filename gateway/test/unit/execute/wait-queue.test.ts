@@ -30,6 +30,20 @@ test('whoever has its share is passed over and keeps its place', () => {
   expect(queue.countServable((owner) => (owner === 'hog' ? 1 : 0))).toBe(1);
 });
 
+test('among those in turn, one that the connection suits goes first, and nobody is passed over for long', () => {
+  const queue = new WaitQueue();
+  const add = (owner: string, role: string) => queue.add({ ...aWaiter(owner), role }, false);
+  add('a', 'a_anon');
+  add('b', 'b_anon');
+  const suits = (role: string) => role === 'b_anon';
+  const owners: (string | undefined)[] = [];
+  for (let i = 0; i < 18; i++) {
+    owners.push(queue.take(everybody, suits)?.owner);
+    add('b', 'b_anon');
+  }
+  expect(owners).toEqual([...new Array(16).fill('b'), 'a', 'b']);
+});
+
 test('the urgent come before everybody', () => {
   const queue = new WaitQueue();
   queue.add(aWaiter('a'), false);
