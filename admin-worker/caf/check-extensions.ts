@@ -2,14 +2,7 @@ import { bundleOf, findEntry } from '../catalogue/catalogue.ts';
 import { isPinned } from '../containers/inject-bundle.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
 import type { Extension } from './database-facts.ts';
-import { untrustedExtensions } from './provide-extensions.ts';
-
-export interface ArchivedExtensions {
-  readonly needed: readonly Extension[];
-  /** Names that the operator has allowed, beside those that any owner of a database may make. */
-  readonly allowed: readonly string[];
-  readonly isShared: boolean;
-}
+import { type NeededExtensions, untrustedExtensions } from './provide-extensions.ts';
 
 /**
  * Looks whether the server has what the archive's database uses, before anything is made: the files of its extensions; in the shared database,
@@ -20,7 +13,7 @@ export interface ArchivedExtensions {
  */
 export async function checkExtensions(
   context: JobContext,
-  { needed, allowed, isShared }: ArchivedExtensions,
+  { needed, allowed, isShared }: NeededExtensions,
 ): Promise<readonly string[]> {
   if (needed.length === 0) return [];
   const { rows } = await context.connect(context.services.sharedDatabaseUrl, (db) =>

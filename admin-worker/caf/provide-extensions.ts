@@ -5,7 +5,7 @@ import type { Extension } from './database-facts.ts';
 
 export interface NeededExtensions {
   readonly needed: readonly Extension[];
-  /** Names that the operator has allowed, beside the trusted ones. */
+  /** Names that the operator has allowed, beside those that any owner of a database may make. */
   readonly allowed: readonly string[];
   readonly isShared: boolean;
 }
