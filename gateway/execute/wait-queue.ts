@@ -96,25 +96,22 @@ export class WaitQueue {
   }
 
   #turnOf(isServed: (owner: string) => boolean, suits?: (role: string) => boolean): number {
-    let first: OwnQueue | undefined;
-    let firstTurn = -1;
-    const end = Math.min(this.#turns.length, MAX_LOOKED_AT);
+    let first = -1;
     for (let turn = 0; turn < this.#turns.length; turn++) {
       const queue = this.#turns[turn]!;
       if (!isServed(queue.owner)) continue;
-      if (first === undefined) {
+      if (first < 0) {
         if (suits === undefined || queue.passedOver >= MAX_PASSED_OVER) return turn;
-        first = queue;
-        firstTurn = turn;
+        first = turn;
       }
       const { role } = queue.waiters[0]!;
       if (role !== undefined && suits?.(role)) {
-        if (queue !== first) first.passedOver++;
+        if (turn !== first) this.#turns[first]!.passedOver++;
         return turn;
       }
-      if (turn >= end) break;
+      if (turn >= MAX_LOOKED_AT) break;
     }
-    return firstTurn;
+    return first;
   }
 
   /** How many could be served if there were connections without end, `roomFor` each owner. */

@@ -106,7 +106,7 @@ function learn(
     if (own.includes(undefined)) return undefined;
     slots.push(own as Slot[]);
   }
-  // What is kept is what was made of the marks: nothing that a client sent stays with it.
+  // What is kept is what was made of the marks: no operand of a client's stays with it.
   const learnt: Template = { tenant, ...template, slots };
   return isSame(fill(learnt, operandsOf(request)).statements, statements) ? learnt : undefined;
 }

@@ -18,7 +18,8 @@ const ROW_NAMES: ReadonlySet<string> = new Set([
   ),
   ...words('quote_literal quote_nullable record_out record_send row_to_json to_json to_jsonb'),
   // Aggregates: `select=count` was how rows were counted before `count()`.
-  ...words('any_value array_agg count json_agg json_agg_strict jsonb_agg jsonb_agg_strict max min'),
+  ...words('any_value array_agg count cume_dist dense_rank json_agg json_agg_strict jsonb_agg'),
+  ...words('jsonb_agg_strict max min mode percent_rank rank'),
 ]);
 
 /** PostgreSQL's own types. What they are in its grammar (`integer`) is in `type-name.ts`. */

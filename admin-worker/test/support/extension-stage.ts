@@ -18,6 +18,7 @@ import { type JobRunner, startJobRunner } from '../../runner/job-runner.ts';
 import { type AdminHarness, type Json, startAdminHarness } from './admin-harness.ts';
 import { RUNNER_PROCESS } from './job-harness.ts';
 import { killAtEach } from './kill-runners.ts';
+import { runnerVariables } from './runner-variables.ts';
 
 /** A core, the admin API, and runners that reach the engine by the proxy, as in production. */
 export interface ExtensionStage {
@@ -122,11 +123,7 @@ export async function startExtensionStage(
         points,
         prepare: ({ killAt, kind }) => {
           const runner = startProcess([process.execPath, RUNNER_PROCESS], {
-            NODE_ENV: 'test',
-            ADMIN_TOKEN: admin.adminToken,
-            CASCATA_MASTER_KEY: admin.masterKey.reveal(),
-            CONTROL_DATABASE_URL: admin.controlUrl,
-            TEST_SHARED_DATABASE: admin.sharedDatabase,
+            ...runnerVariables(admin),
             TEST_PHANTOM: JSON.stringify({ ...phantom, engine, key: core.key }),
             KILL_AT: killAt,
             ONLY_KIND: kind,

@@ -11,6 +11,7 @@ import { findJob } from '../../jobs/job-store.ts';
 import { installQueue, openSender } from '../../jobs/queue.ts';
 import { type AdminHarness, startAdminHarness } from './admin-harness.ts';
 import { begin, killAtEach } from './kill-runners.ts';
+import { runnerVariables } from './runner-variables.ts';
 import { LEDGER, TEST_JOBS } from './test-jobs.ts';
 
 /** Entry of a runner that can be told where to die. */
@@ -51,11 +52,7 @@ export async function startJobHarness(options: { serverUrl?: string } = {}): Pro
   const runners: TestProcess[] = [];
   const start = (variables: Readonly<Record<string, string>>) => {
     const runner = startProcess([process.execPath, RUNNER_PROCESS], {
-      NODE_ENV: 'test',
-      ADMIN_TOKEN: admin.adminToken,
-      CASCATA_MASTER_KEY: admin.masterKey.reveal(),
-      CONTROL_DATABASE_URL: admin.controlUrl,
-      TEST_SHARED_DATABASE: admin.sharedDatabase,
+      ...runnerVariables(admin),
       DATA_DIR: admin.dataDir,
       REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32,::1/128',
       ...variables,

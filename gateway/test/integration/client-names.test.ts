@@ -356,7 +356,7 @@ describe('PostgreSQL’s own names', () => {
   test('that a row answers to, or that can be cast to, are all known', async () => {
     const { rows } = await client.query<{ kind: string; name: string }>(
       `SELECT DISTINCT 'row' AS kind, proname::text AS name FROM pg_catalog.pg_proc
-        WHERE pronamespace = 11 AND prokind = 'f' AND pronargs >= 1 AND pronargs - pronargdefaults <= 1
+        WHERE pronamespace = 11 AND prokind IN ('f', 'a') AND pronargs >= 1 AND pronargs - pronargdefaults <= 1
           AND proargtypes[0] IN (2249, 2283, 2276, 2776, 5077, 5079)
       UNION ALL SELECT 'row', attname FROM pg_catalog.pg_attribute WHERE attrelid = 'test.projects'::regclass AND attnum < 0
       UNION ALL SELECT 'type', typname FROM pg_catalog.pg_type WHERE typnamespace = 11 AND typtype <> 'c' AND typname !~ '^_?pg_(toast|temp)'`,
