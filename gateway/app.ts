@@ -140,10 +140,18 @@ function httpRequest({ req, env }: Context<Env>): HttpRequest {
 /** The pattern a path belongs to; the names in it stay out of logs and metrics. */
 function routeOf(path: string): string {
   const below = path.slice(REST_PREFIX.length);
-  if (below === '' || below === '/') return `${REST_PREFIX}/`;
-  if (below === BATCH_PATH) return `${REST_PREFIX}${BATCH_PATH}`;
-  return below.startsWith('/rpc/') ? `${REST_PREFIX}/rpc/:function` : `${REST_PREFIX}/:relation`;
+  if (below === '' || below === '/') return ROUTES.root;
+  if (below === BATCH_PATH) return ROUTES.batch;
+  return below.startsWith('/rpc/') ? ROUTES.routine : ROUTES.relation;
 }
+
+/** Joined once: series of metrics are looked up by them. */
+const ROUTES = {
+  root: `${REST_PREFIX}/`,
+  batch: `${REST_PREFIX}${BATCH_PATH}`,
+  routine: `${REST_PREFIX}/rpc/:function`,
+  relation: `${REST_PREFIX}/:relation`,
+} as const;
 
 function ready({ readiness }: Services): Response {
   const reason = readiness();

@@ -52,7 +52,7 @@ export async function handleRequest(
   const processLimit = isQuery ? Math.min(maxBodyBytes, MAX_QUERY_BODY_BYTES) : maxBodyBytes;
   const reading = isQuery || hasPayload(http) ? readBody(http, registered, processLimit) : undefined;
   const body = reading === undefined ? undefined : await reading;
-  trace.lap('body');
+  if (reading !== undefined) trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
   if (isBatch(path, known.tenant.settings)) {
     const answering = handleBatch(body, { http, registered, known, services, trace });
@@ -83,6 +83,8 @@ export async function handleRequest(
     query,
     cache,
     statementTimeoutMs,
+    // Those that the database is told, unless cookies were taken out of them.
+    headersJson: request.headers === headers ? http.headersJson : undefined,
   });
   trace.lap('plan');
   const consistency = headers[CONSISTENCY_REQUEST_HEADER];

@@ -26,10 +26,12 @@ export function parseResource(
     if (dbRootSpec === undefined || openapiMode === 'disabled') return ROOT;
     return { kind: 'routine', name: dbRootSpec.slice(dbRootSpec.lastIndexOf('.') + 1) };
   }
-  const segments = (path.startsWith('/') ? path.slice(1) : path).split('/');
-  if (segments.length === 1) return { kind: 'relation', name: decodeSegment(segments[0]!) };
-  if (segments.length === 2 && decodeSegment(segments[0]!) === 'rpc') {
-    return { kind: 'routine', name: decodeSegment(segments[1]!) };
+  const below = path.startsWith('/') ? path.slice(1) : path;
+  const slash = below.indexOf('/');
+  if (slash === -1) return { kind: 'relation', name: decodeSegment(below) };
+  const name = below.slice(slash + 1);
+  if (!name.includes('/') && decodeSegment(below.slice(0, slash)) === 'rpc') {
+    return { kind: 'routine', name: decodeSegment(name) };
   }
   throw new GatewayError('PGRST125');
 }

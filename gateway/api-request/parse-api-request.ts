@@ -4,7 +4,7 @@ import { parseConditional } from './conditional.ts';
 import { parseKeyset } from './keyset.ts';
 import { takeOpenApiVersion } from './open-api-version.ts';
 import { decodeSegment, parseAction, parseResource } from './parse-action.ts';
-import { parseCookies } from './parse-cookies.ts';
+import { NO_COOKIES, parseCookies } from './parse-cookies.ts';
 import { parseAccept } from './parse-media-type.ts';
 import { parsePayload } from './parse-payload.ts';
 import { parsePreferences } from './parse-preferences.ts';
@@ -31,8 +31,6 @@ export type RequestSettings = Pick<
   PostgrestSettings,
   'dbSchemas' | 'dbTxEnd' | 'dbRootSpec' | 'openapiMode' | 'cascataEtagEnabled' | 'cascataKeysetEnabled'
 >;
-
-const NO_COOKIES: Readonly<Record<string, string>> = {};
 
 /**
  * Reads an HTTP request in PostgREST's terms. Of several faults, the one reported is the first in the order path,

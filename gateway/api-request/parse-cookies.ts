@@ -1,3 +1,6 @@
+/** Of a request without a `Cookie` header. */
+export const NO_COOKIES: Readonly<Record<string, string>> = {};
+
 /** Parses a `Cookie` header. Values are taken as they are; of a repeated name the last counts. */
 export function parseCookies(header: string): Readonly<Record<string, string>> {
   const cookies: [string, string][] = [];

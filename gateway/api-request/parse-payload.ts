@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Action } from './api-request.ts';
 import { mediaTypeToText } from './media-type.ts';
@@ -184,11 +185,7 @@ function decodeText(body: Uint8Array): string {
 
 /** `undefined` for invalid bytes. A byte order mark is kept: neither JSON nor PostgreSQL allows one. */
 function decodeUtf8(body: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
-  } catch {
-    return undefined;
-  }
+  return isUtf8(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString() : undefined;
 }
 
 function invalidJson(): GatewayError {

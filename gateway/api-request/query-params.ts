@@ -140,6 +140,8 @@ export interface QueryParams {
    * shape differ in values only. `undefined` when it holds a NUL, which would make shapes ambiguous.
    */
   readonly shape: string | undefined;
+  /** Later requests with the same query string get this very object. */
+  readonly isKept?: true;
   /** All parameters sorted by name and re-encoded, for `Content-Location` (H2); empty without parameters. */
   readonly canonical: string;
 }

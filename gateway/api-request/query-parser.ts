@@ -1,8 +1,12 @@
 import { RecentEntries } from '../platform/recent-entries.ts';
 import { type ParsedQuery, parseQuery } from './parse-query.ts';
 
-/** Query strings that are kept at a time; parsed, each takes up to some 20 kB. */
-const MAX_QUERIES = 1_000;
+/** Query strings that are kept at a time, for each way of reading them. */
+const MAX_QUERIES = 4_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+/** What was read takes about as much for each character of the query string. */
+const BYTES_PER_CHARACTER = 40;
+const SEEN_BYTES = 100;
 /** Longer ones are long because of what is in them, and come once. */
 const MAX_LENGTH = 500;
 
@@ -17,7 +21,7 @@ export class QueryParser {
   /** One for each way of reading a query string. */
   readonly #recent = Array.from(
     { length: 4 },
-    () => new RecentEntries<Entry>({ maxEntries: MAX_QUERIES, weigh: () => 0, onWeight: () => {} }),
+    () => new RecentEntries<string, Entry>({ maxEntries: MAX_QUERIES, maxBytes: MAX_BYTES, weigh }),
   );
 
   /** As `parseQuery`; what it returns may be shared by many requests. */
@@ -27,7 +31,16 @@ export class QueryParser {
     const known = recent.get(rawQuery);
     if (typeof known === 'object') return known;
     const parsed = parseQuery(rawQuery, isCallByGet, takesCursor);
-    recent.set(rawQuery, known === undefined ? 'seen' : parsed);
-    return parsed;
+    if (known === undefined) {
+      recent.set(rawQuery, 'seen');
+      return parsed;
+    }
+    const kept: ParsedQuery = { ...parsed, params: { ...parsed.params, isKept: true } };
+    recent.set(rawQuery, kept);
+    return kept;
   };
+}
+
+function weigh(rawQuery: string, entry: Entry): number {
+  return SEEN_BYTES + rawQuery.length * (entry === 'seen' ? 1 : BYTES_PER_CHARACTER);
 }

@@ -5,6 +5,8 @@ const INITIAL_BYTES = 16 * 1024;
 const KEPT_BYTES = 256 * 1024;
 /** UTF-8 takes at most three bytes for each UTF-16 code unit. */
 const MAX_BYTES_PER_UNIT = 3;
+/** Names of settings, roles and statements, most operands: copied sooner than a call into the engine for them would have begun. */
+const SHORT_TEXT = 32;
 /** The Bind message counts parameters in 16 bits. */
 const MAX_PARAMETERS = 65_535;
 
@@ -89,9 +91,22 @@ export class BatchWriter {
     }
     this.#reserve(value.length * MAX_BYTES_PER_UNIT + 4);
     const at = this.#length;
-    const written = this.#buffer.write(value, at + 4);
+    const written = this.#text(value, at + 4);
     this.#length = at + 4 + written;
     this.#setInt32(at, written);
+  }
+
+  /** Writes a text without moving on. @returns its bytes */
+  #text(text: string, at: number): number {
+    const { length } = text;
+    if (length > SHORT_TEXT) return this.#buffer.write(text, at);
+    const buffer = this.#buffer;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) return buffer.write(text, at);
+      buffer[at + i] = unit;
+    }
+    return length;
   }
 
   #open(type: number): number {
@@ -107,7 +122,7 @@ export class BatchWriter {
   }
 
   #cString(text: string): void {
-    this.#length += this.#buffer.write(text, this.#length);
+    this.#length += this.#text(text, this.#length);
     this.#buffer[this.#length++] = 0;
   }
 

@@ -67,26 +67,67 @@ export interface RunOptions {
  * deadline, GW902 the client has gone
  * @throws {DatabaseError} of `pg`, untouched, for whatever the server refuses; the first error of the batch
  */
-export function runTransaction(
+export async function runTransaction(
   pools: PoolCache,
   upstream: Upstream,
   request: TransactionRequest,
   given: RunOptions = {},
 ): Promise<ResultSet> {
+  const { signal, owner = '' } = given;
   const deadlineMs = given.deadlineMs ?? defaultDeadlineMs(request);
-  const once: Once = { pools, upstream, request, deadlineMs };
-  const running = runOnce(once, given);
-  if (request.accessMode !== 'read only' || given.isOnce === true) return running;
-  return running.catch((error: unknown) => runAgain(once, given, error));
+  const lease = pools.lease(upstream);
+  const { pool } = lease;
+  let failure: unknown;
+  // One function without another around it: each would be a promise more for every request.
+  try {
+    const connection =
+      pool.tryAcquire(owner, request.role) ??
+      (await pools.waitForConnection(pool, { ...given, owner, role: request.role, deadlineMs }));
+    const running = pools.running.start(connection, signal, deadlineMs);
+    try {
+      const roleSwitch = pools.roleSwitchFor(upstream);
+      const wanted: Attempts = { request, onFailedStatement: given.onFailedStatement };
+      if (given.wantsCommitLsn === true && request.end === 'commit') {
+        return await runAndLocate(roleSwitch, pool, running, wanted);
+      }
+      const attempt = startAttempt(roleSwitch, pool, running, wanted);
+      const { result } = attempt.batch;
+      try {
+        return { results: wantedResults(attempt.plan, await result) };
+      } catch (raised) {
+        return { results: await afterFailure(attempt, raised) };
+      }
+    } catch (error) {
+      throw running.stopReason ?? asFailure(error);
+    } finally {
+      finishRunning(pools, pool, running);
+    }
+  } catch (error) {
+    failure = error;
+  } finally {
+    lease.release();
+  }
+  if (request.accessMode !== 'read only' || given.isOnce === true) throw failure;
+  return runAgain({ pools, upstream, request }, { ...given, deadlineMs, isOnce: true }, failure);
 }
 
-async function runAgain(once: Once, given: RunOptions, error: unknown): Promise<ResultSet> {
+interface Repeatable {
+  readonly pools: PoolCache;
+  readonly upstream: Upstream;
+  readonly request: TransactionRequest;
+}
+
+async function runAgain(
+  { pools, upstream, request }: Repeatable,
+  once: RunOptions,
+  error: unknown,
+): Promise<ResultSet> {
   let failure = error;
   for (const pauseMs of REPEAT_PAUSES_MS) {
     if (!isConnectionLost(failure)) throw failure;
     await sleep(pauseMs);
     try {
-      return await runOnce(once, given);
+      return await runTransaction(pools, upstream, request, once);
     } catch (next) {
       failure = next;
     }
@@ -111,41 +152,6 @@ function isConnectionLost(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'PGRST001';
 }
 
-interface Once {
-  readonly pools: PoolCache;
-  readonly upstream: Upstream;
-  readonly request: TransactionRequest;
-  readonly deadlineMs: number;
-}
-
-async function runOnce(
-  { pools, upstream, request, deadlineMs }: Once,
-  options: RunOptions,
-): Promise<ResultSet> {
-  const { signal, owner = '' } = options;
-  const lease = pools.lease(upstream);
-  const { pool } = lease;
-  try {
-    const connection =
-      pool.tryAcquire(owner, request.role) ??
-      (await pools.waitForConnection(pool, { ...options, owner, role: request.role, deadlineMs, signal }));
-    const running = pools.running.start(connection, signal, deadlineMs);
-    try {
-      const roleSwitch = pools.roleSwitchFor(upstream);
-      const attempts = { request, onFailedStatement: options.onFailedStatement };
-      return options.wantsCommitLsn === true && request.end === 'commit'
-        ? await runAndLocate(roleSwitch, pool, running, attempts)
-        : { results: await runAttempts(roleSwitch, pool, running, attempts) };
-    } catch (error) {
-      throw running.stopReason ?? asFailure(error);
-    } finally {
-      finishRunning(pools, pool, running);
-    }
-  } finally {
-    lease.release();
-  }
-}
-
 /** Gives back the connection of what has ended. */
 export function finishRunning(pools: PoolCache, pool: Pool, running: RunningTransaction): void {
   pools.running.finish(running);
@@ -162,49 +168,89 @@ interface Attempts extends Pick<RunOptions, 'onFailedStatement'> {
   readonly sink?: RowSink | undefined;
 }
 
+/** One batch under way, and all that a next one needs to know. */
+interface Attempt {
+  readonly roleSwitch: RoleSwitch;
+  readonly pool: Pool;
+  readonly running: RunningTransaction;
+  readonly wanted: Attempts;
+  readonly count: number;
+  readonly isNamed: boolean;
+  readonly plan: BatchPlan;
+  readonly batch: Batch;
+}
+
+/** What an attempt begins with unless it is the first. */
+interface Beginning {
+  readonly count: number;
+  readonly start: TransactionStart;
+  readonly isNamed: boolean;
+}
+
+/** Runs a transaction, and again what could not begin. */
 export async function runAttempts(
   roleSwitch: RoleSwitch,
   pool: Pool,
   running: RunningTransaction,
-  { request, onFailedStatement, sink, ...how }: Attempts,
+  wanted: Attempts,
 ): Promise<readonly StatementResult[]> {
-  const { connection } = running;
-  let start: TransactionStart = 'implicit';
-  let isNamed = how.isNamed ?? pool.naming.useNames();
-  for (let attempt = 1; ; attempt++) {
-    const plan = roleSwitch.planBatch(request, start, isNamed ? connection.sessionPrepared : undefined);
-    const batch = connection.submit(plan, isNamed, sink);
-    try {
-      const results = await batch.result;
-      const wanted = results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount);
-      return unwrapped(plan, wanted);
-    } catch (raised) {
-      connection.forgetUnconfirmed(batch);
-      if (plan.committedAt !== undefined && batch.failedStatement >= plan.committedAt) {
-        return unwrapped(plan, batch.completedResults);
-      }
-      await rollBack(connection);
-      const error =
-        plan.wrapping === undefined
-          ? raised
-          : await unwrapFailure(raised, plan.wrapping, { batch, connection });
-      const failure = classifyFailure(error, batch, plan);
-      if (failure === 'final' || attempt === MAX_ATTEMPTS || running.stopReason !== undefined) {
-        const index = failedIndex(plan, batch.failedStatement);
-        if (index !== undefined) onFailedStatement?.(index);
-        throw error;
-      }
-      if (failure === 'unexpected-start') {
-        start = 'explicit';
-      } else {
-        if (!isNamed) throw error;
-        connection.forgetPrepared();
-        pool.naming.recordLoss();
-        // Behind a PgBouncer that believes the server still has a text, only an unnamed statement is sure to be parsed.
-        isNamed = false;
-      }
-    }
+  return await resultsOf(startAttempt(roleSwitch, pool, running, wanted));
+}
+
+async function resultsOf(attempt: Attempt): Promise<readonly StatementResult[]> {
+  try {
+    return wantedResults(attempt.plan, await attempt.batch.result);
+  } catch (raised) {
+    return await afterFailure(attempt, raised);
   }
+}
+
+function startAttempt(
+  roleSwitch: RoleSwitch,
+  pool: Pool,
+  running: RunningTransaction,
+  wanted: Attempts,
+  beginning?: Beginning,
+): Attempt {
+  const { connection } = running;
+  const isNamed = beginning?.isNamed ?? wanted.isNamed ?? pool.naming.useNames();
+  const session = isNamed ? connection.sessionPrepared : undefined;
+  const plan = roleSwitch.planBatch(wanted.request, beginning?.start ?? 'implicit', session);
+  const batch = connection.submit(plan, isNamed, wanted.sink);
+  return { roleSwitch, pool, running, wanted, count: beginning?.count ?? 1, isNamed, plan, batch };
+}
+
+function wantedResults(plan: BatchPlan, results: readonly StatementResult[]): readonly StatementResult[] {
+  return unwrapped(plan, results.length === plan.wantedCount ? results : results.slice(0, plan.wantedCount));
+}
+
+/** What an attempt that failed has committed all the same, or what the next one gives. @throws what the request is told */
+async function afterFailure(attempt: Attempt, raised: unknown): Promise<readonly StatementResult[]> {
+  const { roleSwitch, pool, running, wanted, count, isNamed, plan, batch } = attempt;
+  const { connection } = running;
+  connection.forgetUnconfirmed(batch);
+  if (plan.committedAt !== undefined && batch.failedStatement >= plan.committedAt) {
+    return unwrapped(plan, batch.completedResults);
+  }
+  await rollBack(connection);
+  const error =
+    plan.wrapping === undefined ? raised : await unwrapFailure(raised, plan.wrapping, { batch, connection });
+  const failure = classifyFailure(error, batch, plan);
+  if (failure === 'final' || count === MAX_ATTEMPTS || running.stopReason !== undefined) {
+    const index = failedIndex(plan, batch.failedStatement);
+    if (index !== undefined) wanted.onFailedStatement?.(index);
+    throw error;
+  }
+  const next = { count: count + 1, start: plan.start, isNamed };
+  if (failure === 'unexpected-start') {
+    const explicit: Beginning = { ...next, start: 'explicit' };
+    return await resultsOf(startAttempt(roleSwitch, pool, running, wanted, explicit));
+  }
+  if (!isNamed) throw error;
+  connection.forgetPrepared();
+  pool.naming.recordLoss();
+  // Behind a PgBouncer that believes the server still has a text, only an unnamed statement is sure to be parsed.
+  return await resultsOf(startAttempt(roleSwitch, pool, running, wanted, { ...next, isNamed: false }));
 }
 
 /**

@@ -31,7 +31,9 @@ export function isDirect({ url, headers: { host } }: IncomingMessage, prefix: st
   if (url === undefined || host === undefined || !url.startsWith(prefix)) return false;
   const next = url.charCodeAt(prefix.length);
   const ends = Number.isNaN(next) || next === SLASH || next === QUESTION_MARK;
-  return ends && PLAIN_TARGET.test(url) && !DOT_SEGMENT.test(url) && PLAIN_HOST.test(host);
+  return (
+    ends && PLAIN_TARGET.test(url) && (!url.includes('/.') || !DOT_SEGMENT.test(url)) && PLAIN_HOST.test(host)
+  );
 }
 
 const SLASH = 47;

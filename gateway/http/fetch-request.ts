@@ -27,6 +27,10 @@ export class FetchRequest implements HttpRequest {
     return this.#headers;
   }
 
+  get headersJson(): string {
+    return JSON.stringify(this.headers);
+  }
+
   get host(): string | undefined {
     return this.#raw.headers.get('host') ?? new URL(this.#raw.url).host;
   }

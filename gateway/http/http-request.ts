@@ -7,6 +7,8 @@ export interface HttpRequest {
   readonly rawQuery: string;
   /** Names in lower case; repeated headers joined by a comma. */
   readonly headers: Readonly<Record<string, string>>;
+  /** `headers` as JSON. */
+  readonly headersJson: string;
   /** Host and port asked for: the request target's, else the `Host` header. */
   readonly host: string | undefined;
   readonly scheme: 'http' | 'https';

@@ -1,3 +1,4 @@
+import { headersJson } from './header-json.ts';
 import type { HttpRequest, RequestTarget } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { hasBody, passNodeBody, readNodeBody } from './read-body.ts';
@@ -23,6 +24,10 @@ export class NodeRequest implements HttpRequest {
     // The one header that Node gives as a list; no client of an API sends it.
     if (headers['set-cookie'] !== undefined) delete headers['set-cookie'];
     this.headers = headers as Record<string, string>;
+  }
+
+  get headersJson(): string {
+    return headersJson(this.#node.incoming, this.headers);
   }
 
   get method(): string {

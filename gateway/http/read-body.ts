@@ -17,15 +17,17 @@ export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: num
   if (Number(headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   if (headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let chunks: Buffer[] = [];
     let size = 0;
-    const stop = (): void => {
-      incoming.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost);
-    };
+    // Listeners stay where they are, because taking them away costs as much as reading a small body, and because whoever is cut off while
+    // the rest is thrown away may still raise an error that somebody has to hear.
+    let isDone = false;
     const onData = (chunk: Buffer): void => {
+      if (isDone) return;
       size += chunk.length;
       if (size > maxBytes) {
-        stop();
+        isDone = true;
+        chunks = [];
         incoming.pause();
         reject(tooLarge(maxBytes));
       } else {
@@ -33,13 +35,13 @@ export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: num
       }
     };
     const onEnd = (): void => {
-      stop();
+      if (isDone) return;
+      isDone = true;
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
     };
     const onLost = (cause?: unknown): void => {
-      stop();
-      // Whoever is cut off while discarding or draining may still raise an error nobody listens for.
-      incoming.on('error', () => {});
+      if (isDone) return;
+      isDone = true;
       reject(new GatewayError('GW902', { cause }));
     };
     incoming.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost);

@@ -31,8 +31,13 @@ const BUFFER_FLUSH_MS = 250;
 export function createLogger({ process, level, isProduction, ...options }: LoggerOptions): Logger {
   const output = options.destination ?? standardOutput(isProduction);
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, output);
+  const hasRequests = log.isLevelEnabled('info');
   return {
-    observe: (observation) => write(log, observation, { process, withStack: !isProduction }),
+    observe(observation) {
+      // Most of what is observed, and nothing to tell.
+      if (observation.kind === 'request-finished' && !hasRequests) return;
+      write(log, observation, { process, withStack: !isProduction });
+    },
     flush: () => log.flush(),
   };
 }

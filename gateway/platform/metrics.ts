@@ -41,9 +41,9 @@ export function createMetrics({ withProcessMetrics = true }: MetricsOptions = {}
   const families = createFamilies();
   // Hardly ever raised: without a first value nobody would know that it is there.
   families.tokenEvictions.series();
-  const routes: Routes = new Map();
+  const perRequest = createPerRequest(families);
   return {
-    observe: (observation) => count(observation, families, routes),
+    observe: (observation) => count(observation, families, perRequest),
     gauge(name, help, collect) {
       const gauge: Gauge = new Gauge({
         name,
@@ -157,16 +157,18 @@ function createFamilies() {
   };
 }
 
-function count(observation: Observation, families: Families, routes: Routes): void {
+function count(observation: Observation, families: Families, perRequest: PerRequest): void {
   switch (observation.kind) {
     case 'request-finished':
-      countRequest(observation, families, routes);
+      countRequest(observation, families, perRequest);
       break;
     case 'tenant-cache':
-      families.tenantCache.increment(observation.outcome);
+      if (observation.outcome === 'hit') perRequest.tenantHits.value++;
+      else families.tenantCache.increment(observation.outcome);
       break;
     case 'jwt-cache':
-      if (observation.outcome === 'eviction') families.tokenEvictions.increment();
+      if (observation.outcome === 'hit') perRequest.tokenHits.value++;
+      else if (observation.outcome === 'eviction') families.tokenEvictions.increment();
       else families.tokenCache.increment(observation.outcome);
       break;
     case 'registry-unreachable':
@@ -222,13 +224,36 @@ function count(observation: Observation, families: Families, routes: Routes): vo
   }
 }
 
+/** Series that every request adds to, found without joining label values into a key each time. */
+interface PerRequest {
+  readonly tenantHits: CounterSeries;
+  readonly tokenHits: CounterSeries;
+  /** Route → method → series. */
+  readonly routes: Map<string, Map<string, RouteSeries>>;
+  readonly stages: Map<string, HistogramSeries>;
+}
+
+interface RouteSeries {
+  readonly byStatus: Map<number, CounterSeries>;
+  readonly duration: HistogramSeries;
+}
+
+function createPerRequest(families: Families): PerRequest {
+  return {
+    tenantHits: families.tenantCache.series('hit'),
+    tokenHits: families.tokenCache.series('hit'),
+    routes: new Map(),
+    stages: new Map(),
+  };
+}
+
 function countRequest(
   request: Extract<Observation, { kind: 'request-finished' }>,
   families: Families,
-  routes: Routes,
+  perRequest: PerRequest,
 ): void {
   const { method, route, status, errorCode, durationMs, stages } = request;
-  const series = routeSeries(routes, { families, route, method });
+  const series = routeSeries(perRequest, { families, route, method });
   let count = series.byStatus.get(status);
   if (count === undefined) {
     count = families.requests.series(method, route, String(status));
@@ -239,21 +264,21 @@ function countRequest(
   series.duration.observe(durationMs / 1000);
   for (const stage in stages) {
     const ms = stages[stage];
-    if (ms !== undefined) families.stageDuration.observe(ms / 1000, stage);
+    if (ms !== undefined) stageSeries(perRequest, families, stage).observe(ms / 1000);
   }
 }
 
-/** The series of a route's requests, found without joining label values into a key each time. */
-interface RouteSeries {
-  readonly byStatus: Map<number, CounterSeries>;
-  readonly duration: HistogramSeries;
+function stageSeries({ stages }: PerRequest, families: Families, stage: string): HistogramSeries {
+  let series = stages.get(stage);
+  if (series === undefined) {
+    series = families.stageDuration.series(stage);
+    stages.set(stage, series);
+  }
+  return series;
 }
 
-/** Route → method → series. */
-type Routes = Map<string, Map<string, RouteSeries>>;
-
 function routeSeries(
-  routes: Routes,
+  { routes }: PerRequest,
   {
     families,
     route,

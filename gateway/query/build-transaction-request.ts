@@ -1,4 +1,5 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
+import { NO_COOKIES } from '../api-request/parse-cookies.ts';
 import type { AuthResult } from '../auth/auth-result.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
@@ -26,6 +27,8 @@ export function buildTransactionRequest(input: {
   readonly cache: SchemaCache;
   /** The process's or the request's bound; the tenant's own may only be smaller. */
   readonly statementTimeoutMs: number | undefined;
+  /** Of the request's headers, where it is known. */
+  readonly headersJson?: string | undefined;
 }): TransactionRequest {
   const { tenant, auth, request, plan, query, cache } = input;
   if (request.isQueryInBody) limitParameters(query);
@@ -39,8 +42,8 @@ export function buildTransactionRequest(input: {
     ['request.jwt.claims', auth.claimsJson],
     ['request.method', request.method],
     ['request.path', request.path],
-    ['request.headers', JSON.stringify(request.headers)],
-    ['request.cookies', JSON.stringify(request.cookies)],
+    ['request.headers', input.headersJson ?? JSON.stringify(request.headers)],
+    ['request.cookies', request.cookies === NO_COOKIES ? '{}' : JSON.stringify(request.cookies)],
   );
   const { timezone } = request.preferences;
   if (timezone !== undefined) variables.push(['timezone', timezone]);

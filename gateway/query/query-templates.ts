@@ -1,10 +1,12 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
+import type { QueryParams } from '../api-request/query-params.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import { RecentEntries } from '../platform/recent-entries.ts';
 import type { SqlStatement, SqlValue } from '../platform/sql.ts';
 import type { Tenant } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
+import { hasFacts, type TemplateFacts, templateFacts } from './recalled-query.ts';
 import { MARK, operandsOf, patternOperands, templateKey, withMarks } from './template-key.ts';
 
 /** A plan and its statements, as `planAction` and `buildMainQuery` make them. */
@@ -29,13 +31,29 @@ interface Template {
 /** `seen`: only what comes again is worth a template; `never`: it cannot be one. */
 type Entry = Template | 'seen' | 'never';
 
+/** The template that a query string led to the last time. */
+interface Recalled {
+  readonly facts: TemplateFacts;
+  readonly template: Template;
+  /** With the values of that request. Those of a body come with each request anew. */
+  readonly planned: PlannedQuery | undefined;
+}
+
+/** What is known of one picture's requests. */
+interface Known {
+  readonly entries: RecentEntries<string, Entry>;
+  /** By query strings that come again, which are the same object each time. */
+  readonly recalled: RecentEntries<QueryParams, Recalled>;
+}
+
 /** Of one picture. All of them count for its size, so that `caches.schemaCacheMaxBytes` bounds them as well. */
 const MAX_ENTRIES = 2_000;
 const TEMPLATE_BYTES = 5_000;
 const NO_TEMPLATE_BYTES = 100;
+const RECALLED_BYTES = 600;
 
-function weigh(entry: Entry): number {
-  return typeof entry === 'object' ? TEMPLATE_BYTES : NO_TEMPLATE_BYTES;
+function weigh(key: string, entry: Entry): number {
+  return key.length + (typeof entry === 'object' ? TEMPLATE_BYTES : NO_TEMPLATE_BYTES);
 }
 
 /**
@@ -50,7 +68,7 @@ function weigh(entry: Entry): number {
  * what was once planned on it.
  */
 export class QueryTemplates {
-  readonly #byPicture = new WeakMap<SchemaCache, RecentEntries<Entry>>();
+  readonly #byPicture = new WeakMap<SchemaCache, Known>();
 
   /** The statements of a request: from a template, or by `build`. */
   prepare(
@@ -58,45 +76,59 @@ export class QueryTemplates {
     context: { readonly tenant: Tenant; readonly cache: SchemaCache },
     build: BuildQuery,
   ): PlannedQuery {
+    const { tenant, cache } = context;
+    const { entries, recalled } = this.#knownOf(cache);
+    const last = recalled.get(request.query);
+    if (last !== undefined && last.template.tenant === tenant && hasFacts(request, last.facts)) {
+      return last.planned ?? planned(last.template, request);
+    }
     const key = templateKey(request);
     if (key === undefined) return build(request);
-    const entries = this.#entriesOf(context.cache);
     const entry = entries.get(key);
-    if (typeof entry === 'object' && entry.tenant === context.tenant) {
-      return { plan: entry.plan, query: fill(entry, operandsOf(request)) };
+    if (typeof entry === 'object' && entry.tenant === tenant) {
+      const found = planned(entry, request);
+      if (request.query.isKept) recalled.set(request.query, recall(request, entry, found));
+      return found;
     }
-    const planned = build(request);
+    const built = build(request);
     if (entry === undefined) entries.set(key, 'seen');
-    else if (entry !== 'never') {
-      entries.set(key, learn(request, planned, context.tenant, build) ?? 'never');
-    }
-    return planned;
+    else if (entry !== 'never') entries.set(key, learn(request, built, tenant, build) ?? 'never');
+    return built;
   }
 
-  #entriesOf(cache: SchemaCache): RecentEntries<Entry> {
-    let entries = this.#byPicture.get(cache);
-    if (entries === undefined) {
-      entries = new RecentEntries({
-        maxEntries: MAX_ENTRIES,
-        weigh,
-        onWeight: (bytes) => cache.addWeight?.(bytes),
-      });
-      this.#byPicture.set(cache, entries);
+  #knownOf(cache: SchemaCache): Known {
+    let known = this.#byPicture.get(cache);
+    if (known === undefined) {
+      const onWeight = (bytes: number) => cache.addWeight?.(bytes);
+      known = {
+        entries: new RecentEntries({ maxEntries: MAX_ENTRIES, weigh, onWeight }),
+        recalled: new RecentEntries({ maxEntries: MAX_ENTRIES, weigh: () => RECALLED_BYTES, onWeight }),
+      };
+      this.#byPicture.set(cache, known);
     }
-    return entries;
+    return known;
   }
+}
+
+function planned(template: Template, request: ApiRequest): PlannedQuery {
+  return { plan: template.plan, query: fill(template, operandsOf(request)) };
+}
+
+function recall(request: ApiRequest, template: Template, found: PlannedQuery): Recalled {
+  const facts = templateFacts(request);
+  return { facts, template, planned: request.payload === undefined ? found : undefined };
 }
 
 function learn(
   request: ApiRequest,
-  planned: PlannedQuery,
+  built: PlannedQuery,
   tenant: Tenant,
   build: BuildQuery,
 ): Template | undefined {
   if (request.query.shape?.includes(MARK)) return undefined;
   const template = build(withMarks(request));
   const marked = template.query.statements;
-  const { statements } = planned.query;
+  const { statements } = built.query;
   if (marked.length !== statements.length) return undefined;
   const slots: Slot[][] = [];
   const patterns = patternOperands(request);

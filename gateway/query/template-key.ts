@@ -24,14 +24,13 @@ function targetOf({ action, payload, conditional }: ApiRequest): string | undefi
     case 'read':
       return `read\0${action.relation}`;
     case 'call': {
-      const shape = shapeOfPayload(payload);
+      const shape = payloadShape(payload);
       return shape === undefined ? undefined : `call\0${action.routine}\0${shape}`;
     }
     case 'mutate': {
       // A PUT compares its filters with its body, and what a body without keys means depends on its text.
       if (action.mutation === 'single-upsert' || conditional !== undefined) return undefined;
-      const shape =
-        payload?.kind === 'json' && payload.keys.length === 0 ? undefined : shapeOfPayload(payload);
+      const shape = payload?.kind === 'json' && payload.keys.length === 0 ? undefined : payloadShape(payload);
       return shape === undefined ? undefined : `${action.mutation}\0${action.relation}\0${shape}`;
     }
     default:
@@ -42,8 +41,8 @@ function targetOf({ action, payload, conditional }: ApiRequest): string | undefi
 /** Keys of a body are kept in keys of templates, and a body may have any number. */
 const MAX_KEYS_LENGTH = 4_000;
 
-/** The body's form and keys; its text is an operand. Other bodies than JSON are rare and are planned each time. */
-function shapeOfPayload(payload: Payload | undefined): string | undefined {
+/** The body's form and keys; its text is an operand. `undefined`: other bodies than JSON are rare and are planned each time. */
+export function payloadShape(payload: Payload | undefined): string | undefined {
   if (payload === undefined) return '';
   if (payload.kind !== 'json' || payload.isCsv) return undefined;
   let keys = '';

@@ -381,7 +381,6 @@ describe('the log', () => {
         stages: {
           tenant: expect.any(Number),
           jwt: expect.any(Number),
-          body: expect.any(Number),
           parse: expect.any(Number),
           plan: expect.any(Number),
           transaction: expect.any(Number),

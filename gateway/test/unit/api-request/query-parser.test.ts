@@ -11,10 +11,12 @@ const QUERIES = [
   'or=(a.eq.1,b.eq.2)',
 ];
 
-/** What it gives, or what it throws. */
+/** What it gives, whether it is kept or not, or what it throws. */
 function outcome(parse: typeof parseQuery, ...args: Parameters<typeof parseQuery>): unknown {
   try {
-    return parse(...args);
+    const { params, ...others } = parse(...args);
+    const { isKept: _, ...rest } = params;
+    return { ...others, params: rest };
   } catch (error) {
     return error;
   }
@@ -38,6 +40,7 @@ test('a query that comes again is parsed twice and no more', () => {
   expect([third, fourth]).toEqual([second, second]);
   expect(third).toBe(second);
   expect(fourth).toBe(second);
+  expect([first!.params.isKept, second!.params.isKept]).toEqual([undefined, true]);
 });
 
 test('a faulty query is refused each time', () => {
@@ -52,6 +55,14 @@ test('what is long, or was not asked for in a while, is not kept', () => {
   const long = `id=in.(${'1,'.repeat(300)}1)`;
   expect(parse(long, false)).not.toBe(parse(long, false));
   const [, kept] = [parse('id=eq.0', false), parse('id=eq.0', false)];
-  for (let i = 1; i <= 3_000; i++) parse(`id=eq.${i}`, false);
+  for (let i = 1; i <= 5_000; i++) parse(`id=eq.${i}`, false);
+  expect(parse('id=eq.0', false)).not.toBe(kept);
+});
+
+test('long queries push each other out before short ones would', () => {
+  const { parse } = new QueryParser();
+  const kept = [parse('id=eq.0', false), parse('id=eq.0', false)][1];
+  const long = 'x'.repeat(400);
+  for (let i = 0; i < 600; i++) for (let time = 0; time < 2; time++) parse(`id=eq.${i}${long}`, false);
   expect(parse('id=eq.0', false)).not.toBe(kept);
 });

@@ -4,9 +4,9 @@ import { RecentEntries } from '../../../platform/recent-entries.ts';
 
 function entriesOf(maxEntries: number) {
   let bytes = 0;
-  const entries = new RecentEntries<string>({
+  const entries = new RecentEntries<string, string>({
     maxEntries,
-    weigh: (value) => value.length,
+    weigh: (key, value) => key.length + value.length,
     onWeight: (added) => {
       bytes += added;
     },

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseApiRequest } from '../../../api-request/parse-api-request.ts';
+import { QueryParser } from '../../../api-request/query-parser.ts';
 import type { DatabasePlan } from '../../../plan/action-plan.ts';
 import { planAction } from '../../../plan/plan-action.ts';
 import { buildMainQuery } from '../../../query/build-main-query.ts';
@@ -262,4 +263,91 @@ test('a picture that nobody else holds is not kept by the templates made on it',
       return seen.deref() === undefined;
     })
     .toBe(true);
+});
+
+/** The statements and what they are for, or why there are none. */
+function outcome(prepare: () => ReturnType<BuildQuery>): unknown {
+  try {
+    const { plan, query } = prepare();
+    return { kind: plan.kind, query };
+  } catch (error) {
+    return error;
+  }
+}
+
+describe('query strings that come again', () => {
+  const films = CINEMA.relations.get('public\0films')!;
+  /** A table with the name and the columns of a function. */
+  const add = {
+    ...films,
+    name: 'add',
+    columns: new Map(['a', 'b'].map((name) => [name, { ...films.columns.get('year')!, name }])),
+  };
+  const cache = { ...CINEMA, relations: new Map([...CINEMA.relations, ['public\0add', add]]) };
+  const buildHere: BuildQuery = (request) => {
+    const plan = planAction(request, cache, tenant.settings) as DatabasePlan;
+    return { plan, query: buildMainQuery(plan, request, tenant) };
+  };
+  const LINES: readonly (readonly [line: string, body?: string])[] = [
+    ...(['GET /films', 'HEAD /films', 'GET /actors', 'DELETE /films', 'DELETE /actors'] as const).map(
+      (line) => [line] as const,
+    ),
+    ['GET /rpc/old_films'],
+    ...['{"title":"a"}', '{"title":"b"}', '[{"title":"a"}]', '{"id":1}', '{}'].flatMap((body) => [
+      ['POST /films', body] as const,
+      ['PATCH /films', body] as const,
+    ]),
+    ...['{"id":1}', '{"name":"a"}'].map((body) => ['POST /actors', body] as const),
+    ...['{"a":1,"b":2}', '{"a":3,"b":4}'].flatMap((body) => [
+      ['POST /rpc/add', body] as const,
+      ['POST /add', body] as const,
+    ]),
+  ];
+  const asked = fc.record({
+    line: fc.constantFrom(...LINES),
+    headers: fc.constantFrom<Readonly<Record<string, string>>>(
+      ...[{}, { prefer: 'count=exact' }, { prefer: 'return=representation' }, { accept: 'text/csv' }],
+      ...[{ accept: 'application/vnd.pgrst.object+json' }, { range: '0-1' }],
+    ),
+  });
+
+  test('give the statements of planning them, whatever else is asked with them', () => {
+    const tenants = [tenant, { ...tenant }];
+    fc.assert(
+      fc.property(
+        // One query string, and few requests that come often: all that is kept of one must be right for the other.
+        fc.constantFrom('', 'id=eq.1', 'select=id&id=eq.1', 'title=like.*a*'),
+        fc.array(asked, { minLength: 2, maxLength: 3 }),
+        fc.array(fc.tuple(fc.nat(2), fc.nat(9)), { minLength: 12, maxLength: 30 }),
+        (rawQuery, requests, turns) => {
+          const templates = new QueryTemplates();
+          const { parse } = new QueryParser();
+          for (const [turn, place] of turns) {
+            const { line, headers } = requests[turn % requests.length]!;
+            const [target, body] = line;
+            const [method = '', path = ''] = target.split(' ');
+            const bytes = body === undefined ? undefined : new TextEncoder().encode(body);
+            const input = { method, path, rawQuery, headers, body: bytes };
+            const request = parseApiRequest(input, tenant.settings, parse);
+            // Seldom another form of the tenant.
+            const context = { tenant: tenants[place === 9 ? 1 : 0]!, cache };
+            const served = outcome(() => templates.prepare(request, context, buildHere));
+            expect(served).toEqual(outcome(() => buildHere(request)));
+          }
+        },
+      ),
+      { numRuns: 800 },
+    );
+  });
+
+  test('are not even filled in again when there is no body', () => {
+    const templates = new QueryTemplates();
+    const { parse } = new QueryParser();
+    const ask = () => {
+      const input = { method: 'GET', path: '/films', rawQuery: 'id=eq.1', headers: {}, body: undefined };
+      return templates.prepare(parseApiRequest(input, tenant.settings, parse), context, build);
+    };
+    const answers = Array.from({ length: 5 }, ask);
+    expect(answers[4]).toBe(answers[3]);
+  });
 });
