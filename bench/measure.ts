@@ -7,8 +7,11 @@ import type { Measurement } from './report.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Target } from './targets.ts';
 
-/** Until the JIT has seen enough; servers that need none lose nothing by it. */
-const WARM_UP_SECONDS = 5;
+/**
+ * Until the JIT has seen enough: after 5 s it still took 10 µs of other threads for each of the gateway's requests, after 10 s one
+ * (docs/performance.md). Servers that need none lose nothing by it.
+ */
+const WARM_UP_SECONDS = 12;
 
 interface Sample extends LoadResult {
   readonly serverCpuUs: number;
