@@ -1,5 +1,6 @@
 import { sqlStateOf } from '../connections.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
+import { databaseOf } from '../jobs/tenant-connection.ts';
 import {
   type CronJob,
   type CronPlace,
@@ -10,20 +11,32 @@ import {
   silentCronRoles,
 } from '../provision/cron-jobs.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import type { DumpSource } from './dump-source.ts';
+import { readForeignJobs } from './foreign-jobs.ts';
 
 export interface ScheduledJobs {
   /** Version of pg_cron; `null`: the cluster has none. */
   readonly pg_cron: string | null;
   readonly jobs: readonly CronJob[];
+  /** What there may be beside them, in words. */
+  readonly absent: readonly string[];
 }
 
-/** Reads what pg_cron does for the tenant. */
-export async function readScheduledJobs(context: JobContext, tenant: TenantRecord): Promise<ScheduledJobs> {
+/** Reads what pg_cron does for the tenant: in our cluster, or where its database is if that was not made here. */
+export async function readScheduledJobs(
+  context: JobContext,
+  tenant: TenantRecord,
+  source: DumpSource,
+): Promise<ScheduledJobs> {
+  if (source.foreign !== undefined) {
+    const { url } = databaseOf(context.services, tenant);
+    return readForeignJobs(context, source, decodeURIComponent(new URL(url.reveal()).username));
+  }
   const place = await cronOf(context);
-  if (place === undefined) return { pg_cron: null, jobs: [] };
+  if (place === undefined) return { pg_cron: null, jobs: [], absent: [] };
   const jobs = await context.connect(place.url, (cron) => listCronJobs(cron, cronTenant(context, tenant)));
   context.log(`pg_cron ${place.version}: ${jobs.length} jobs`);
-  return { pg_cron: place.version, jobs };
+  return { pg_cron: place.version, jobs, absent: [] };
 }
 
 /** @throws {JobError} `no-pg-cron` when there are jobs and nothing to run them */
