@@ -7,6 +7,7 @@ import { FOREIGN_GRANTS } from '../ejection/preflight-return.sql.ts';
 import { problemOfLogicalSchema, type TenantRoles, tenantRoles } from '../provision/tenant-names.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 import * as sql from './foreign-database.sql.ts';
+import { foreignSchemas } from './foreign-schemas.ts';
 import type { DumpMapping } from './map-dump.ts';
 
 /** What is a tenant's in a database that was not made here, and what it will be called as one that was. */
@@ -14,30 +15,6 @@ export interface ForeignDatabase extends DumpMapping {
   /** Errors stand in the way of an archive; warnings are what will not be in it, or will be different. */
   readonly findings: readonly Finding[];
 }
-
-/** Made in each database of a tenant's own; whatever else is in `auth` is not. */
-const AUTH_HELPERS: ReadonlySet<string> = new Set([
-  'auth.uid()',
-  'auth.role()',
-  'auth.jwt()',
-  'auth.email()',
-]);
-
-/** Of services that run beside such a database, and go on doing so. */
-const SERVICES: ReadonlySet<string> = new Set([
-  ...[
-    'auth',
-    'cron',
-    'extensions',
-    'graphql',
-    'graphql_public',
-    'net',
-    'pgbouncer',
-    'pgsodium',
-    'pgsodium_masks',
-  ],
-  ...['realtime', '_realtime', 'storage', 'supabase_functions', 'supabase_migrations', 'vault', '_analytics'],
-]);
 
 type Rows = <Row>(text: string, values: readonly unknown[]) => Promise<readonly Row[]>;
 
@@ -53,9 +30,8 @@ export async function readForeignDatabase(
   { tenant, login }: { readonly tenant: TenantRecord; readonly login: string },
 ): Promise<ForeignDatabase> {
   const rows: Rows = async (text, values) => (await client.query(text, [...values])).rows;
-  const { dbSchemas, dbExtraSearchPath, dbAnonRole } = parsePostgrestSettings(tenant.postgrest);
-  const asked = [...dbSchemas, ...dbExtraSearchPath.filter((name) => !SERVICES.has(name))];
-  const { schemas, outside } = await closureOf(rows, await existing(rows, asked));
+  const { dbSchemas, dbAnonRole } = parsePostgrestSettings(tenant.postgrest);
+  const { schemas, outside } = await foreignSchemas(client, tenant);
   const roles = tenantRoles({ rolePrefix: tenant.id, schemaPrefix: undefined });
   const owners = (await rows<{ name: string }>(sql.OWNERS, [schemas])).map(({ name }) => name);
   const names = new Map([...owners.map((owner) => [owner, roles.owner] as const), ...requestNames(roles)]);
@@ -70,7 +46,14 @@ export async function readForeignDatabase(
     })),
     findings: [
       ...(await schemaFindings(rows, { asked: dbSchemas, schemas, roles, tenant })),
-      ...outside,
+      ...outside.map(({ object, by }) =>
+        error(
+          'outside_reference',
+          object,
+          `${by} depends on it, and it belongs to a service that stays where it is`,
+          `Drop ${by} first, or make it without that`,
+        ),
+      ),
       ...(dbAnonRole === undefined || isRequestRole(dbAnonRole)
         ? []
         : [
@@ -98,44 +81,6 @@ function requestNames(roles: TenantRoles): readonly (readonly [string, string])[
 
 function isRequestRole(name: string): boolean {
   return (REQUEST_ROLES as readonly string[]).includes(name);
-}
-
-async function existing(rows: Rows, names: readonly string[]): Promise<readonly string[]> {
-  return (await rows<{ name: string }>(sql.EXISTING_SCHEMAS, [names])).map(({ name }) => name);
-}
-
-/** Adds schemas until nothing in them depends on another one, but for those of services, which stay where they are. */
-async function closureOf(
-  rows: Rows,
-  from: readonly string[],
-): Promise<{ schemas: readonly string[]; outside: readonly Finding[] }> {
-  let schemas = from;
-  for (;;) {
-    const used = await rows<{ schema: string; object: string; by: string }>(sql.OUTSIDE, [schemas]);
-    const more = [...new Set(used.map(({ schema }) => schema))].filter((schema) => !SERVICES.has(schema));
-    if (more.length === 0) {
-      return {
-        schemas,
-        // A foreign key depends on a table and on its index: once is enough.
-        outside: [
-          ...Map.groupBy(
-            used.filter(({ object }) => !AUTH_HELPERS.has(object)),
-            ({ by }) => by,
-          ).values(),
-        ]
-          .map(([first]) => first!)
-          .map(({ object, by }) =>
-            error(
-              'outside_reference',
-              object,
-              `${by} depends on it, and it belongs to a service that stays where it is`,
-              `Drop ${by} first, or make it without that`,
-            ),
-          ),
-      };
-    }
-    schemas = await existing(rows, [...schemas, ...more]);
-  }
 }
 
 async function schemaFindings(

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import { loginUrl } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import type { TenantServer } from '../connections.ts';
@@ -72,7 +73,7 @@ export async function dropReadingLogins(context: JobContext, tenant: TenantRecor
     }).catch((error: unknown) => {
       context.signal.throwIfAborted();
       // It expires by itself.
-      log(`a login may be left in the tenant's database for a day: ${String(error)}`, 'warn');
+      log(`a login may be left in the tenant's database for a day: ${connectReason(error)}`, 'warn');
     });
   }
 }
@@ -153,7 +154,7 @@ async function withReadingLogin<T>(
     const isLetIn = await connect(server, async () => true).catch((error: unknown) => {
       signal.throwIfAborted();
       log(
-        `the server does not let a login of our own in (${String(error)}): reading with the tenant's`,
+        `the server does not let a login of our own in (${connectReason(error)}): reading with the tenant's`,
         'warn',
       );
       return false;
@@ -161,7 +162,7 @@ async function withReadingLogin<T>(
     return await work(isLetIn ? server : admin);
   } finally {
     await connect(admin, (client) => dropMigrationLogin(client, name)).catch((error: unknown) => {
-      log(`a login may be left in the tenant's database for a day: ${String(error)}`, 'warn');
+      log(`a login may be left in the tenant's database for a day: ${connectReason(error)}`, 'warn');
     });
   }
 }

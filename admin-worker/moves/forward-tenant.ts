@@ -7,9 +7,10 @@ import { type Actor, recordAudit } from '../tenants/audit.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { hostToAsk } from './begin-move.ts';
-import { freezeIsOver, hasMoved, onTables, refuseJobs, withMoveLock } from './freeze-tenant.ts';
+import { freezeIsOver, hasMoved, refuseJobs, withMoveLock } from './freeze-tenant.ts';
 import { probeGateway } from './probe-gateway.ts';
 import { requireTenantMove, type TenantMove } from './tenant-move.ts';
+import { onTables } from './tenant-tables.ts';
 
 /** The other gateways hear of the tenant by a notification. */
 const PROBES = 12;
