@@ -4,6 +4,7 @@ import { inTransaction } from '../connections.ts';
 import { lowerFence } from '../ejection/fence.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { type Actor, recordAudit } from '../tenants/audit.ts';
+import { trySettleScheduledJobs } from '../tenants/resting-jobs.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { hostToAsk } from './begin-move.ts';
@@ -101,6 +102,7 @@ export async function endForward(
       });
     });
   });
+  await trySettleScheduledJobs(services, id);
   await services.pgbouncer?.sync();
 }
 

@@ -5,6 +5,7 @@ import { lowerFence, raiseFence } from '../ejection/fence.ts';
 import { ReportedError } from '../reported-error.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { type Actor, recordAudit } from '../tenants/audit.ts';
+import { settleScheduledJobs, trySettleScheduledJobs } from '../tenants/resting-jobs.ts';
 import { tenantLockKey } from '../tenants/tenant-lock.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
@@ -28,6 +29,8 @@ export async function freezeTenant(
       holdFor(client, { id, leaseSeconds, actor }),
     );
     try {
+      // What it does would be done twice once the tenant is elsewhere, and be refused by the fence until then.
+      await settleScheduledJobs(services, id);
       await onTables(services, tenant, (client, schemas) =>
         raiseFence(client, { schemas, waitMs: FENCE_WAIT_MS }),
       );
@@ -97,6 +100,7 @@ export async function reopen(services: AdminServices, tenant: TenantRecord): Pro
      FROM open o WHERE t.id = o.tenant_id AND t.status = 'moving'`,
     [tenant.id],
   );
+  await trySettleScheduledJobs(services, tenant.id);
 }
 
 /**
