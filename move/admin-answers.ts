@@ -76,6 +76,9 @@ export const parseJob = (json: unknown): Job => z.object({ job: Job }).parse(jso
 export const parseDigest = (result: unknown): Digest => Digest.parse(result);
 export const parseDefinitions = (result: unknown): string =>
   z.object({ definitions: z.string() }).parse(result).definitions;
+/** Of a dry run: what would be done, one sentence each. */
+export const parsePlan = (result: unknown): string[] =>
+  z.object({ plan: z.array(z.string()) }).parse(result).plan;
 export const parseUpload = (json: unknown): { id: string; offset: number } =>
   z.object({ upload: z.object({ id: z.string(), offset: z.number() }) }).parse(json).upload;
 export const parseArchiveSize = (result: unknown): number =>

@@ -1,5 +1,5 @@
 import type { Digest, Tenant } from './admin-answers.ts';
-import { parseJob } from './admin-answers.ts';
+import { parseJob, parsePlan } from './admin-answers.ts';
 import { beginJourney } from './begin-journey.ts';
 import { type Journey, type MoveState, passphraseOf } from './journey.ts';
 import { MoveError } from './move-error.ts';
@@ -27,21 +27,26 @@ export async function checkMove(journey: Journey): Promise<void> {
     if (state.move.state === 'forwarding' || state.move.state === 'ended') {
       throw new MoveError('conflict', `The tenant '${tenant.id}' has moved to ${state.move.to} already`);
     }
-    await tryExport(journey, state);
+    const absent = await tryExport(journey, state);
     const since = performance.now();
     const held = await digestOf(journey, state, from);
     const readSeconds = (performance.now() - since) / 1_000;
-    for (const line of findings(tenant, { held, readSeconds, options })) report.say(line);
+    for (const line of findings(tenant, { held, readSeconds, options, absent })) report.say(line);
   } finally {
     if (isNew) await from.call('DELETE', `/v1/tenants/${tenant.id}/move`);
   }
 }
 
-/** Dump tools, versions, and whatever else an export needs. */
-async function tryExport({ options, from, report, signal }: Journey, state: MoveState): Promise<void> {
+/** Dump tools, versions, and whatever else an export needs. @returns what it would be without, in words */
+async function tryExport(
+  { options, from, report, signal }: Journey,
+  state: MoveState,
+): Promise<readonly string[]> {
   const body = { passphrase: passphraseOf({ options }, state), dry_run: true };
   const asked = parseJob(await from.call('POST', `/v1/tenants/${options.tenant}/export`, { body }));
-  await awaitJob(from, asked.id, { what: `looking at ${options.tenant}`, report, signal });
+  const { result } = await awaitJob(from, asked.id, { what: `looking at ${options.tenant}`, report, signal });
+  const [, ...absent] = parsePlan(result);
+  return absent;
 }
 
 /** What an operator should know before. @param about.readSeconds how long reading everything took */
@@ -51,9 +56,10 @@ export function findings(
     readonly held: Pick<Digest, 'tables' | 'files' | 'collections'>;
     readonly readSeconds: number;
     readonly options: Pick<Journey['options'], 'backends' | 'maxPauseSeconds'>;
+    readonly absent?: readonly string[];
   },
 ): readonly string[] {
-  const { held, readSeconds, options } = about;
+  const { held, readSeconds, options, absent = [] } = about;
   const rows = held.tables.reduce((sum, table) => sum + BigInt(table.rows), 0n);
   const points = held.collections.reduce((sum, collection) => sum + collection.points, 0);
   const quiet = Math.ceil(readSeconds + SWITCH_SECONDS);
@@ -62,6 +68,7 @@ export function findings(
   const goesLocal = places.storage?.kind === 's3' && !(given !== null && 'storage' in given);
   return [
     `${id} (${hosts.join(', ')}) can move: ${held.tables.length} tables with ${rows} rows, ${held.files.count} files of ${megabytes(held.files.bytes)}, ${held.collections.length} collections with ${points} points`,
+    ...absent,
     ...(goesLocal
       ? ['its files are in a bucket, and would go into DATA_DIR: --backends names another one']
       : []),

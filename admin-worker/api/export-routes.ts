@@ -8,8 +8,7 @@ import { archivePath } from '../caf/places.ts';
 import { exportCafKind } from '../jobs/export-caf-kind.ts';
 import { findJob } from '../jobs/job-store.ts';
 import { recordAudit } from '../tenants/audit.ts';
-import { homeOf } from '../tenants/tenant-home.ts';
-import { findTenant, namingOf } from '../tenants/tenant-record.ts';
+import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { acceptJob, JobOptions } from './accept-job.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
@@ -35,13 +34,7 @@ export function exportRoutes(services: ApiServices): Hono<AdminEnv> {
       options,
       audit: { action: 'tenant.export', after: {} },
       async prepare(client) {
-        const tenant = await findTenant(client, id);
-        if (tenant === undefined) throw tenantNotFound(id);
-        if (homeOf(namingOf(tenant)) === 'none') {
-          throw new AdminError('conflict', `The tenant '${id}' is remote and cannot be exported`, {
-            hint: 'Archives are made of tenants on this cluster, and of those that were moved from it',
-          });
-        }
+        if ((await findTenant(client, id)) === undefined) throw tenantNotFound(id);
       },
     });
   });

@@ -43,5 +43,7 @@ export const TenantContent = z.strictObject({
   collections: z.array(CollectionContent).readonly().default([]),
   /** Jobs of pg_cron; what they are is sealed. */
   scheduled_jobs: Count.default(0),
+  /** Of a tenant whose database was not made by an installation: what there is beside it that an archive does not hold, in words. */
+  absent: z.array(z.string()).readonly().optional(),
 });
 export type TenantContent = z.output<typeof TenantContent>;

@@ -48,8 +48,8 @@ const ALL_EXTENSIONS = `
   SELECT ${EXTENSION} FROM pg_extension e JOIN pg_namespace s ON s.oid = e.extnamespace
   WHERE e.extname <> 'plpgsql' ORDER BY e.extname COLLATE "C"`;
 
-/* What is in a schema depends on the schema; defaults, constraints, rules and indexes depend on that; and what they use on the extension. */
-const NEEDED_EXTENSIONS = `
+/** What is in a schema ($1) depends on the schema; defaults, constraints, rules and indexes depend on that; and what they use on the extension. */
+export const NEEDED_EXTENSIONS: string = `
   WITH RECURSIVE own (classid, objid) AS (
     SELECT d.classid, d.objid FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid
     WHERE d.refclassid = 'pg_namespace'::regclass AND n.nspname = ANY ($1::text[]) AND d.deptype <> 'e'

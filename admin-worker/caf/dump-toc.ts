@@ -16,12 +16,37 @@ export interface DumpEntry {
   readonly copy: string;
 }
 
+/** Where a text stands in the bytes of its entry, with its length before it. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** An entry with its bytes, of which two texts can be exchanged. */
+export interface TocEntry {
+  readonly entry: DumpEntry;
+  readonly bytes: Buffer;
+  readonly definition: Span;
+  readonly owner: Span;
+}
+
+/** What the next bytes of a dump hold of its table of contents. */
+export interface TocPiece {
+  /** All that stands before the number of entries, when it is complete. */
+  readonly head?: { readonly bytes: Buffer; readonly minor: number; readonly entries: number };
+  readonly entries: readonly TocEntry[];
+  /** What follows the table of contents. */
+  readonly tail: Buffer;
+}
+
 const MAGIC = 'PGDMP';
 const CUSTOM_FORMAT = 1;
 /** What pg_dump 12 to 18 write: 1.14, 1.15 (16), 1.16 (17). */
 const MIN_VERSION = 14;
 const MAX_VERSION = 16;
 const INT_BYTES = 4;
+/** A number as it is written: its sign, then itself. */
+const INT_LENGTH = 1 + INT_BYTES;
 const OFFSET_BYTES = 8;
 /** Of one text; PostgreSQL itself takes no statement beyond 1 GB, and no tenant's function comes near this. */
 const MAX_TEXT_BYTES = 16 * 1024 * 1024;
@@ -47,16 +72,29 @@ export class DumpTocReader {
    * @throws {JobError} `not-a-dump`
    */
   push(bytes: Uint8Array): readonly DumpEntry[] {
-    if (this.isComplete) return [];
+    return this.read(bytes).entries.map(({ entry }) => entry);
+  }
+
+  /**
+   * The same, with the bytes: joined they are what was read.
+   *
+   * @throws {JobError} `not-a-dump`
+   */
+  read(bytes: Uint8Array): TocPiece {
+    if (this.isComplete) {
+      return { entries: [], tail: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) };
+    }
     const cursor = new Cursor(
       this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]),
     );
-    const entries: DumpEntry[] = [];
+    const entries: TocEntry[] = [];
+    let head: TocPiece['head'];
     let taken = 0;
     try {
       if (this.#head === undefined) {
         this.#head = readHead(cursor);
         taken = cursor.at;
+        head = { bytes: cursor.bytes.subarray(0, taken - INT_LENGTH), ...this.#head };
       }
       while (!this.isComplete) {
         entries.push(readEntry(cursor, this.#head.minor));
@@ -66,9 +104,14 @@ export class DumpTocReader {
     } catch (error) {
       if (!(error instanceof MoreBytesNeeded)) throw error;
     }
+    const tail = cursor.bytes.subarray(taken);
     // A copy: the piece that it is a part of may be large, or used again.
-    this.#rest = this.isComplete ? Buffer.alloc(0) : Buffer.from(cursor.bytes.subarray(taken));
-    return entries;
+    this.#rest = this.isComplete ? Buffer.alloc(0) : Buffer.from(tail);
+    return {
+      entries,
+      tail: this.isComplete ? tail : Buffer.alloc(0),
+      ...(head === undefined ? {} : { head }),
+    };
   }
 }
 
@@ -100,7 +143,13 @@ function readHead(cursor: Cursor): { minor: number; entries: number } {
   return { minor, entries };
 }
 
-function readEntry(cursor: Cursor, minor: number): DumpEntry {
+function readEntry(cursor: Cursor, minor: number): TocEntry {
+  const start = cursor.at;
+  const spanned = (): [string, Span] => {
+    const from = cursor.at - start;
+    const text = cursor.text();
+    return [text, { from, to: cursor.at - start }];
+  };
   const id = cursor.int();
   cursor.int(); // Whether there are rows.
   cursor.text(); // Number of its catalog, and its own there.
@@ -108,18 +157,23 @@ function readEntry(cursor: Cursor, minor: number): DumpEntry {
   const tag = cursor.text();
   const kind = cursor.text();
   cursor.int(); // Section.
-  const definition = cursor.text();
+  const [definition, definitionSpan] = spanned();
   cursor.text(); // How it would be dropped; never run here.
   const copy = cursor.text();
   const schema = cursor.text();
   cursor.text(); // Tablespace and access method.
   cursor.text();
   if (minor >= 16) cursor.int(); // Kind of relation.
-  const owner = cursor.text();
+  const [owner, ownerSpan] = spanned();
   cursor.text(); // WITH OIDS, once.
   while (cursor.textOrEnd() !== undefined); // Entries that it depends on.
   cursor.skip(1 + OFFSET_BYTES);
-  return { id, kind, tag, schema, owner, definition, copy };
+  return {
+    entry: { id, kind, tag, schema, owner, definition, copy },
+    bytes: cursor.bytes.subarray(start, cursor.at),
+    definition: definitionSpan,
+    owner: ownerSpan,
+  };
 }
 
 /** Reads what pg_dump's own functions write: numbers with a byte for the sign, texts with their length. */

@@ -13,7 +13,7 @@ export type LargeObject = z.output<typeof LargeObject>;
 const PIECE_BYTES = 1024 * 1024;
 
 /** Large objects of these roles. They belong to the database and to no schema: their owner is all that says whose they are. */
-export async function listLargeObjects(
+async function listLargeObjects(
   client: ClientBase,
   roles: readonly string[],
 ): Promise<readonly LargeObject[]> {
@@ -30,6 +30,22 @@ export async function listLargeObjects(
     [roles],
   );
   return z.array(LargeObject).parse(rows);
+}
+
+/** Large objects of a tenant's roles, as those of an archive's. Rights of others are left out. @param names of its roles → those of the archive */
+export async function tenantLargeObjects(
+  client: ClientBase,
+  names: ReadonlyMap<string, string>,
+): Promise<readonly LargeObject[]> {
+  const objects = await listLargeObjects(client, [...names.keys()]);
+  return objects.map((object) => ({
+    ...object,
+    owner: names.get(object.owner)!,
+    grants: object.grants.flatMap(({ grantee, privilege }) => {
+      const name = grantee === 'PUBLIC' ? grantee : names.get(grantee);
+      return name === undefined ? [] : [{ grantee: name, privilege }];
+    }),
+  }));
 }
 
 /** The bytes of a large object, piece by piece. */

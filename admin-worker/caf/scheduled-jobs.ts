@@ -1,29 +1,46 @@
 import { sqlStateOf } from '../connections.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
+import { databaseOf } from '../jobs/tenant-connection.ts';
 import {
   type CronJob,
   type CronPlace,
-  type CronTenant,
   findCron,
   listCronJobs,
   replaceCronJobs,
   silentCronRoles,
 } from '../provision/cron-jobs.ts';
+import { notePausedJobs, pausedJobs } from '../tenants/resting-jobs.ts';
+import { cronTenantOf } from '../tenants/tenant-home.ts';
 import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import type { DumpSource } from './dump-source.ts';
+import { readForeignJobs } from './foreign-jobs.ts';
 
 export interface ScheduledJobs {
   /** Version of pg_cron; `null`: the cluster has none. */
   readonly pg_cron: string | null;
   readonly jobs: readonly CronJob[];
+  /** What there may be beside them, in words. */
+  readonly absent: readonly string[];
 }
 
-/** Reads what pg_cron does for the tenant. */
-export async function readScheduledJobs(context: JobContext, tenant: TenantRecord): Promise<ScheduledJobs> {
+/** Reads what pg_cron does for the tenant: in our cluster, or where its database is if that was not made here. */
+export async function readScheduledJobs(
+  context: JobContext,
+  tenant: TenantRecord,
+  source: DumpSource,
+): Promise<ScheduledJobs> {
+  if (source.foreign !== undefined) {
+    const { url } = databaseOf(context.services, tenant);
+    return readForeignJobs(context, source, decodeURIComponent(new URL(url.reveal()).username));
+  }
   const place = await cronOf(context);
-  if (place === undefined) return { pg_cron: null, jobs: [] };
-  const jobs = await context.connect(place.url, (cron) => listCronJobs(cron, cronTenant(context, tenant)));
+  const owner = cronTenantOf(context.services, { id: tenant.id, naming: namingOf(tenant) });
+  if (place === undefined || owner === undefined) return { pg_cron: null, jobs: [], absent: [] };
+  // Those that rest while the tenant is moved, or suspended, are not to rest for ever.
+  const paused = await pausedJobs(context.services.control, tenant.id);
+  const jobs = await context.connect(place.url, (cron) => listCronJobs(cron, owner, paused));
   context.log(`pg_cron ${place.version}: ${jobs.length} jobs`);
-  return { pg_cron: place.version, jobs };
+  return { pg_cron: place.version, jobs, absent: [] };
 }
 
 /** @throws {JobError} `no-pg-cron` when there are jobs and nothing to run them */
@@ -35,18 +52,21 @@ export async function checkScheduledJobs(context: JobContext, jobs: readonly Cro
   });
 }
 
-/** Makes the jobs anew, each as the role of the tenant's that it ran as. @throws {JobError} `scheduled-jobs` with what pg_cron said */
+/** Makes the jobs anew, each as the role of the tenant's that it ran as; they rest until the tenant is active. @throws {JobError} `scheduled-jobs` with what pg_cron said */
 export async function restoreScheduledJobs(
   context: JobContext,
   { tenant, jobs }: { readonly tenant: TenantRecord; readonly jobs: readonly CronJob[] },
 ): Promise<void> {
   const place = jobs.length === 0 ? undefined : await cronOf(context);
-  if (place === undefined) return;
-  const owner = cronTenant(context, tenant);
+  const owner = cronTenantOf(context.services, { id: tenant.id, naming: namingOf(tenant) });
+  if (place === undefined || owner === undefined) return;
   await context.connect(place.url, async (cron) => {
     await cron.query('BEGIN');
     try {
-      await replaceCronJobs(cron, owner, jobs);
+      const active = await replaceCronJobs(cron, owner, jobs);
+      await context.connect(context.services.controlDatabaseUrl, (control) =>
+        notePausedJobs(control, tenant.id, active),
+      );
     } catch (error) {
       if (sqlStateOf(error) === undefined || !(error instanceof Error)) throw error;
       throw new JobError(`A scheduled job cannot be made: ${error.message}`, {
@@ -64,9 +84,4 @@ export async function restoreScheduledJobs(
 
 function cronOf({ services }: JobContext): Promise<CronPlace | undefined> {
   return findCron(services.shared, services.sharedDatabaseUrl);
-}
-
-function cronTenant({ services }: JobContext, tenant: TenantRecord): CronTenant {
-  const shared = decodeURIComponent(new URL(services.sharedDatabaseUrl.reveal()).pathname.slice(1));
-  return { id: tenant.id, naming: namingOf(tenant), database: tenant.database_name ?? shared };
 }

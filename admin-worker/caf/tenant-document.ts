@@ -75,7 +75,7 @@ export const SecretsDocument = z.strictObject({
 });
 export type SecretsDocument = z.output<typeof SecretsDocument>;
 
-/** @param tenant with names that we gave it */
+/** What a tenant is where it is hydrated: one whose database was not made here gets the names of one that was. */
 export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promise<TenantDocument> {
   const { rows } = await db.query<{ name: string; checksum: string; sql: string; applied_at: Date | null }>(
     `SELECT name, checksum, sql, applied_at FROM control.tenant_migrations
@@ -86,12 +86,9 @@ export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promi
     id: tenant.id,
     hosts: tenant.hosts,
     status: tenant.status,
-    // One that was moved away has the names of where it was made, and can be hydrated there.
-    placement: tenant.placement_kind === 'remote' ? homeOf(namingOf(tenant)) : tenant.placement_kind,
-    isolation:
-      tenant.placement_kind === 'remote' && tenant.schema_prefix !== null ? 'sealed' : tenant.isolation,
+    ...placeOf(tenant),
     schema_prefix: tenant.schema_prefix,
-    role_prefix: tenant.role_prefix,
+    role_prefix: tenant.role_prefix ?? tenant.id,
     jwt_kind: tenant.jwt_kind,
     jwks_url: tenant.jwks_url,
     keys_issued_at: tenant.keys_issued_at.toISOString(),
@@ -99,6 +96,16 @@ export async function tenantDocument(db: Queryable, tenant: TenantRecord): Promi
     ...limitsOf(tenant),
     migrations: rows.map((row) => ({ ...row, applied_at: row.applied_at?.toISOString() ?? null })),
   });
+}
+
+function placeOf(tenant: TenantRecord): Pick<TenantDocument, 'placement' | 'isolation'> {
+  if (tenant.placement_kind !== 'remote') {
+    return { placement: tenant.placement_kind, isolation: tenant.isolation };
+  }
+  // One that was moved away has the names of where it was made, and can be hydrated there.
+  return homeOf(namingOf(tenant)) === 'shared'
+    ? { placement: 'shared', isolation: 'sealed' }
+    : { placement: 'database', isolation: 'trusted' };
 }
 
 /** The columns of `control.tenants` that hold limits. */

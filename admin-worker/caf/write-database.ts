@@ -1,20 +1,18 @@
 import type pg from 'pg';
-import { quoteLiteral } from '../../gateway/platform/sql.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
 import { releasing } from '../archive/release.ts';
-import type { TenantServer } from '../connections.ts';
 import { publishedImages } from '../containers/published-images.ts';
-import { type JobContext, JobError } from '../jobs/job.ts';
+import type { JobContext } from '../jobs/job.ts';
 import { metered, piecesOf } from '../jobs/job-streams.ts';
-import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
-import { tenantRoles } from '../provision/tenant-names.ts';
-import { namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import { type PostgresTools, requirePostgresTools } from '../postgres-tools/find-tools.ts';
+import type { TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
-import { type Extension, ownedSchemas, serverMajor, usedExtensions } from './database-facts.ts';
-import { withDumpSource } from './dump-source.ts';
-import { listLargeObjects, readLargeObject } from './large-objects.ts';
+import { type Extension, serverMajor, usedExtensions } from './database-facts.ts';
+import { type DumpSource, reading, schemasOf } from './dump-source.ts';
+import { readLargeObject, tenantLargeObjects } from './large-objects.ts';
+import { mapDump } from './map-dump.ts';
 import { runPgTool } from './run-pg-tool.ts';
-import { DIGEST_SETTINGS, digestTables, type TableDigest } from './table-digests.ts';
+import { digestTables, type TableDigest } from './table-digests.ts';
 
 export interface DatabaseContent extends Pick<TenantContent, 'schemas' | 'extensions' | 'tables'> {
   readonly postgres: Pick<TenantContent['postgres'], 'major' | 'dump_major'>;
@@ -30,72 +28,90 @@ const DUMPED = 0.9;
  */
 export async function writeDatabase(
   context: JobContext,
-  { tenant, writer: beginning }: { tenant: TenantRecord; writer: Promise<ArchiveWriter> },
+  {
+    tenant,
+    source,
+    writer: beginning,
+  }: { tenant: TenantRecord; source: DumpSource; writer: Promise<ArchiveWriter> },
 ): Promise<DatabaseContent> {
-  const roles = tenantRoles(namingOf(tenant));
-  const all = Object.values(roles);
-  return withDumpSource(context, tenant, (server) =>
-    context.connect(server, async (client) => {
-      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      await client.query(DIGEST_SETTINGS);
-      const snapshot = await exportSnapshot(client);
-      const schemas = await ownedSchemas(client, roles.owner);
-      if (schemas.length === 0) throw new JobError(`The tenant '${tenant.id}' has no schemas`);
-      const major = await serverMajor(client);
-      const tools = await requirePostgresTools(major);
-      context.log(`pg_dump ${tools.major}, schemas ${schemas.join(', ')}`);
-      const args = [
-        '--format=custom',
-        // The archive compresses.
-        '--compress=0',
-        '--encoding=UTF8',
-        '--no-blobs',
-        '--no-publications',
-        '--no-subscriptions',
-        '--no-security-labels',
-        `--snapshot=${snapshot}`,
-        ...schemas.map((schema) => `--schema=${patternFor(schema)}`),
-      ];
-      const dumpAndObjects = async () => {
-        const writer = await runPgTool(
-          context,
-          { tools, program: 'pg_dump', args, server },
-          async (output) => {
-            const dumped = metered(context, piecesOf(output), { label: 'dumped', to: DUMPED });
-            const writing = await beginning;
-            await writing.add(DUMP_ENTRY, releasing(dumped));
-            return writing;
-          },
-        );
-        await writeLargeObjects(context, { client, writer, roles: all });
-      };
-      // Beside the dump, on the same snapshot: a server has more than one core.
-      const [tables] = await allOrFirstFailure([
-        digestsOf(context, { server, snapshot, schemas }),
-        dumpAndObjects(),
-      ]);
-      const used = await usedExtensions(client, tenant.placement_kind === 'database' ? 'all' : schemas);
-      const extensions = await withImages(context, used);
-      await client.query('COMMIT');
-      return { postgres: { major, dump_major: tools.major }, schemas, extensions, tables };
-    }),
+  return reading(context, source, async (client) => {
+    const snapshot = await exportSnapshot(client);
+    const schemas = await schemasOf(client, tenant, source);
+    const major = await serverMajor(client);
+    const tools = await requirePostgresTools(major);
+    context.log(`pg_dump ${tools.major}, schemas ${schemas.join(', ')}`);
+    const args = [...dumpArguments(source, schemas), `--snapshot=${snapshot}`];
+    const dumpAndObjects = async () => {
+      const run = { tools, program: 'pg_dump', args, server: source.server } as const;
+      const writer = await runPgTool(context, run, async (output) => {
+        const dumped = metered(context, piecesOf(output), { label: 'dumped', to: DUMPED });
+        const writing = await beginning;
+        await writing.add(DUMP_ENTRY, releasing(mapped(dumped, source)));
+        return writing;
+      });
+      await writeLargeObjects(context, { source, client, snapshot, writer });
+    };
+    // Beside the dump, on the same snapshot: a server has more than one core.
+    const [tables] = await allOrFirstFailure([
+      digestsOf(context, { source, snapshot, schemas }),
+      dumpAndObjects(),
+    ]);
+    const used = await usedExtensions(client, tenant.placement_kind === 'database' ? 'all' : schemas);
+    const extensions = source.foreign === undefined ? await withImages(context, used) : used;
+    await client.query('COMMIT');
+    return { postgres: { major, dump_major: tools.major }, schemas, extensions, tables };
+  });
+}
+
+/** Reads what is defined, and says what a hydration would say of it; nothing is kept. @throws {JobError} */
+export async function tryDump(
+  context: JobContext,
+  { tenant, source }: { tenant: TenantRecord; source: DumpSource },
+): Promise<{ major: number; tools: PostgresTools; schemas: readonly string[] }> {
+  const [major, schemas] = await reading(
+    context,
+    source,
+    async (client) => [await serverMajor(client), await schemasOf(client, tenant, source)] as const,
   );
+  const tools = await requirePostgresTools(major);
+  if (source.foreign !== undefined) {
+    const args = [...dumpArguments(source, schemas), '--schema-only'];
+    const run = { tools, program: 'pg_dump', args, server: source.server } as const;
+    await runPgTool(context, run, async (output) => {
+      for await (const _ of mapped(piecesOf(output), source));
+    });
+  }
+  return { major, tools, schemas };
+}
+
+function dumpArguments({ role }: DumpSource, schemas: readonly string[]): readonly string[] {
+  return [
+    '--format=custom',
+    // The archive compresses.
+    '--compress=0',
+    '--encoding=UTF8',
+    '--no-blobs',
+    '--no-publications',
+    '--no-subscriptions',
+    '--no-security-labels',
+    ...(role === undefined ? [] : [`--role=${role}`]),
+    ...schemas.map((schema) => `--schema=${patternFor(schema)}`),
+  ];
+}
+
+function mapped(pieces: AsyncIterable<Uint8Array>, { foreign }: DumpSource): AsyncIterable<Uint8Array> {
+  return foreign === undefined ? pieces : mapDump(pieces, foreign);
 }
 
 async function digestsOf(
   context: JobContext,
   {
-    server,
+    source,
     snapshot,
     schemas,
-  }: { readonly server: TenantServer; readonly snapshot: string; readonly schemas: readonly string[] },
+  }: { readonly source: DumpSource; readonly snapshot: string; readonly schemas: readonly string[] },
 ): Promise<readonly TableDigest[]> {
-  return context.connect(server, async (client) => {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    await client.query(`SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`);
-    await client.query(DIGEST_SETTINGS);
-    return digestTables(client, { schemas });
-  });
+  return reading(context, { ...source, snapshot }, (client) => digestTables(client, { schemas }));
 }
 
 /** Waits for all of them, so that none goes on when this has failed. */
@@ -130,11 +146,21 @@ function patternFor(name: string): string {
 
 async function writeLargeObjects(
   context: JobContext,
-  { client, writer, roles }: { client: pg.Client; writer: ArchiveWriter; roles: readonly string[] },
+  {
+    source,
+    client,
+    snapshot,
+    writer,
+  }: { source: DumpSource; client: pg.Client; snapshot: string; writer: ArchiveWriter },
 ): Promise<void> {
-  const objects = await listLargeObjects(client, roles);
-  for (const [index, object] of objects.entries()) {
-    await context.progress(DUMPED + (1 - DUMPED) * (index / objects.length), `large object ${object.oid}`);
-    await writer.add(`${LARGE_OBJECT_PREFIX}${object.oid}`, readLargeObject(client, object.oid), object);
-  }
+  const objects = await tenantLargeObjects(client, source.names);
+  const write = async (reader: pg.Client) => {
+    for (const [index, object] of objects.entries()) {
+      await context.progress(DUMPED + (1 - DUMPED) * (index / objects.length), `large object ${object.oid}`);
+      await writer.add(`${LARGE_OBJECT_PREFIX}${object.oid}`, readLargeObject(reader, object.oid), object);
+    }
+  };
+  if (objects.length === 0) return;
+  if (source.objects === undefined) await write(client);
+  else await reading(context, { server: source.objects, role: undefined, snapshot }, write);
 }

@@ -2,21 +2,19 @@ import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import { openBackends } from '../backends/backends.ts';
 import { CollectionContent, FilesContent } from '../caf/content.ts';
-import { ownedSchemas } from '../caf/database-facts.ts';
 import { digestContents } from '../caf/digest-contents.ts';
 import { digestDefinitions, digestLargeObjects, digestSequences } from '../caf/digest-database.ts';
+import { reading, schemasOf, withDumpSource } from '../caf/dump-source.ts';
+import { dropReadingLogins } from '../caf/foreign-source.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
-import { DIGEST_SETTINGS, digestTables, TableDigest } from '../caf/table-digests.ts';
+import { digestTables, TableDigest } from '../caf/table-digests.ts';
 import { secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
-import { withTenantLogin } from '../caf/tenant-login.ts';
 import { withPooled } from '../connections.ts';
 import { asItWas } from '../moves/as-it-was.ts';
 import { dropLoginsOf } from '../provision/migration-login.ts';
-import { tenantRoles } from '../provision/tenant-names.ts';
-import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type DigestTenantPayload, digestTenantKind } from './digest-tenant-kind.ts';
 import { type JobContext, type JobDefinition, JobError } from './job.ts';
-import { databaseOf } from './tenant-connection.ts';
 
 const DigestTenantState = z.object({
   /** Of what is defined in the database: comparable on one server. */
@@ -40,7 +38,12 @@ export const digestTenant: JobDefinition<DigestTenantPayload, DigestTenantState>
     {
       name: 'read',
       run: read,
-      undo: ({ services, jobId }) => withPooled(services.shared, (client) => dropLoginsOf(client, jobId)),
+      async undo(context) {
+        const { services, payload, jobId } = context;
+        await withPooled(services.shared, (client) => dropLoginsOf(client, jobId));
+        const tenant = await findTenant(services.control, payload.tenantId);
+        if (tenant !== undefined) await dropReadingLogins(context, tenant);
+      },
     },
   ],
   async dryRun(context) {
@@ -53,7 +56,6 @@ export const digestTenant: JobDefinition<DigestTenantPayload, DigestTenantState>
 async function readable({ services, payload }: Context): Promise<TenantRecord> {
   const tenant = await findTenant(services.control, payload.tenantId);
   if (tenant === undefined) throw new JobError(`There is no tenant '${payload.tenantId}'`);
-  if (tenant.placement_kind === 'remote') throw new JobError(`The tenant '${tenant.id}' is remote`);
   return asItWas(services.control, tenant);
 }
 
@@ -77,24 +79,23 @@ async function read(context: Context): Promise<void> {
 }
 
 async function readDatabase(context: Context, tenant: TenantRecord): Promise<void> {
-  const { services, payload, state } = context;
-  const naming = namingOf(tenant);
-  const roles = tenantRoles(naming);
-  const all = Object.values(roles);
-  const adminUrl = databaseOf(services, tenant).url;
-  const isShared = tenant.placement_kind === 'shared';
-  await withTenantLogin({ jobId: context.jobId, adminUrl, isShared, roles: all, seesAllRows: true }, (url) =>
-    context.connect(url, async (client) => {
-      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      await client.query(DIGEST_SETTINGS);
-      const schemas = await ownedSchemas(client, roles.owner);
+  const { payload, state } = context;
+  await withDumpSource(context, tenant, async (source) => {
+    await reading(context, source, async (client) => {
+      const schemas = await schemasOf(client, tenant, source);
       state.definitions = await digestDefinitions(client, schemas);
       if (payload.what === 'definitions') return;
       state.sequences = await digestSequences(client, schemas);
-      state.large_objects = await digestLargeObjects(client, all);
       state.tables = [
         ...(await digestTables(client, { schemas }, (share, name) => context.progress(share, name))),
       ];
-    }),
-  );
+      if (source.objects !== undefined) return;
+      state.large_objects = await digestLargeObjects(client, source.names);
+    });
+    if (payload.what === 'definitions' || source.objects === undefined) return;
+    const { objects: server, names } = source;
+    await reading(context, { server, role: undefined }, async (client) => {
+      state.large_objects = await digestLargeObjects(client, names);
+    });
+  });
 }

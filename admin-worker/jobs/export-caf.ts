@@ -3,18 +3,17 @@ import { z } from 'zod';
 import { ArchiveWriter } from '../archive/archive-writer.ts';
 import { openBackends } from '../backends/backends.ts';
 import { SECRETS_ENTRY, TENANT_ENTRY, type TenantContent } from '../caf/content.ts';
-import { serverMajor } from '../caf/database-facts.ts';
-import { withDumpSource } from '../caf/dump-source.ts';
+import { type DumpSource, withDumpSource } from '../caf/dump-source.ts';
 import { writeFiles } from '../caf/files.ts';
+import { dropReadingLogins } from '../caf/foreign-source.ts';
 import { openPassphrase } from '../caf/passphrase.ts';
 import { archivePath, makeRoomFor, workDir } from '../caf/places.ts';
 import { readScheduledJobs } from '../caf/scheduled-jobs.ts';
 import { type SecretsDocument, secretsDocument, tenantDocument } from '../caf/tenant-document.ts';
-import { writeDatabase } from '../caf/write-database.ts';
+import { tryDump, writeDatabase } from '../caf/write-database.ts';
 import { type MadeSnapshots, undoSnapshots, writeVectors } from '../caf/write-vectors.ts';
 import { withPooled } from '../connections.ts';
 import { asItWas } from '../moves/as-it-was.ts';
-import { requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import { dropLoginsOf } from '../provision/migration-login.ts';
 import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { type ExportCafPayload, exportCafKind } from './export-caf-kind.ts';
@@ -28,6 +27,8 @@ const ExportCafState = z.object({
       sha256: z.string(),
       tables: z.number(),
       signed_by: z.string().nullable().default(null),
+      /** What a tenant that was not made here has beside it, in its database or by it, one sentence each. */
+      absent: z.array(z.string()).default([]),
     })
     .optional(),
   /** On the vector server, to be deleted there. */
@@ -63,11 +64,13 @@ export const exportCaf: JobDefinition<ExportCafPayload, ExportCafState> = {
   ],
   async dryRun(context) {
     const tenant = await exportable(context);
-    const major = await withDumpSource(context, tenant, (server) => context.connect(server, serverMajor));
-    const tools = await requirePostgresTools(major);
-    return [
-      `The tenant '${tenant.id}' would be written into an archive with pg_dump ${tools.major} from PostgreSQL ${major}`,
-    ];
+    return withDumpSource(context, tenant, async (source) => {
+      const { major, tools, schemas } = await tryDump(context, { tenant, source });
+      return [
+        `The tenant '${tenant.id}' would be written into an archive with pg_dump ${tools.major} from PostgreSQL ${major}, schemas ${schemas.join(', ')}`,
+        ...absentFrom(source).map((what) => `It would be without: ${what}`),
+      ];
+    });
   },
   result: ({ archive }) => ({ archive }),
 };
@@ -102,6 +105,7 @@ async function takeBack(context: Context): Promise<void> {
   await withPooled(services.shared, (client) => dropLoginsOf(client, jobId));
   const tenant = await findTenant(services.control, payload.tenantId);
   if (tenant === undefined) return;
+  await dropReadingLogins(context, tenant);
   const { vectors } = openBackends(tenant, { tenantId: tenant.id, masterKey: services.masterKey });
   await undoSnapshots(context, { place: vectors, snapshots: snapshotsOf(context) });
 }
@@ -117,9 +121,7 @@ async function write(context: Context): Promise<void> {
   try {
     const document = await tenantDocument(control, tenant);
     const secrets = await secretsDocument(control, tenant, masterKey);
-    const { pg_cron, jobs } = await readScheduledJobs(context, tenant);
-    const sealed: SecretsDocument = { ...secrets, scheduled_jobs: [...jobs] };
-    const begin = async () => {
+    const begin = async (sealed: SecretsDocument) => {
       const begun = await ArchiveWriter.begin((bytes) => file.writeFile(bytes), {
         tenant: tenant.id,
         passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
@@ -131,12 +133,20 @@ async function write(context: Context): Promise<void> {
       await begun.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
       return begun;
     };
-    // Keys take a while on purpose, which the database needs not wait for.
-    beginning = begin();
-    // Heard where it is awaited; a failure before that must not count as unheard.
-    beginning.catch(() => undefined);
-    const database = await writeDatabase(context, { tenant, writer: beginning });
-    const writer = await beginning;
+    const { database, scheduled, absent } = await withDumpSource(context, tenant, async (source) => {
+      const found = await readScheduledJobs(context, tenant, source);
+      // Keys take a while on purpose, which the database needs not wait for.
+      const writing = begin({ ...secrets, scheduled_jobs: [...found.jobs] });
+      // Heard where it is awaited; a failure before that must not count as unheard.
+      writing.catch(() => undefined);
+      beginning = writing;
+      return {
+        database: await writeDatabase(context, { tenant, source, writer: writing }),
+        scheduled: found,
+        absent: [...absentFrom(source), ...found.absent],
+      };
+    });
+    const writer = await beginning!;
     const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
     const files = await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
     const vectors = await writeVectors(context, {
@@ -147,19 +157,24 @@ async function write(context: Context): Promise<void> {
     const content: TenantContent = {
       kind: 'tenant',
       ...database,
-      postgres: { ...database.postgres, pg_cron },
+      postgres: { ...database.postgres, pg_cron: scheduled.pg_cron },
       ...files,
       ...vectors,
-      scheduled_jobs: jobs.length,
+      scheduled_jobs: scheduled.jobs.length,
+      ...(absent.length === 0 ? {} : { absent }),
     };
     const digest = await writer.finish(content);
     await file.sync();
     const signed_by = services.archives.signer?.publicKey ?? null;
-    state.archive = { ...digest, tables: database.tables.length, signed_by };
+    state.archive = { ...digest, tables: database.tables.length, signed_by, absent };
     context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
   } finally {
     const begun = await beginning?.catch(() => undefined);
     await begun?.close();
     await file.close();
   }
+}
+
+function absentFrom({ foreign }: DumpSource): readonly string[] {
+  return (foreign?.findings ?? []).map(({ object, text }) => `${object}: ${text}`);
 }

@@ -30,6 +30,7 @@ import { unpackDump } from '../caf/unpack-dump.ts';
 import { withPooled } from '../connections.ts';
 import { dropLoginsOf } from '../provision/migration-login.ts';
 import { tenantRoles } from '../provision/tenant-names.ts';
+import { trySettleScheduledJobs } from '../tenants/resting-jobs.ts';
 import { dropHome } from '../tenants/tenant-home.ts';
 import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
 import { bringMissing, stopBringing } from './bring-missing.ts';
@@ -240,6 +241,7 @@ async function openTenant({ connect, services, payload, jobId, state }: Context)
       [payload.tenantId, jobId, state.status],
     ),
   );
+  await trySettleScheduledJobs(services, payload.tenantId);
   await services.pgbouncer?.sync();
 }
 

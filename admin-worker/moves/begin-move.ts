@@ -1,12 +1,14 @@
+import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import { AdminError } from '../api/admin-error.ts';
 import { inTransaction } from '../connections.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { type Actor, recordAudit } from '../tenants/audit.ts';
-import { findTenant } from '../tenants/tenant-record.ts';
+import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { unfreezeTenant, withMoveLock } from './freeze-tenant.ts';
 import { probeGateway } from './probe-gateway.ts';
 import { findTenantMove, requireTenantMove, type TenantMove } from './tenant-move.ts';
+import { onTables } from './tenant-tables.ts';
 
 export interface MoveInput {
   /** Admin API of the other installation. */
@@ -30,11 +32,7 @@ export async function beginMove(
   if (tenant === undefined) throw tenantNotFound(id);
   const there = await findTenantMove(control, id);
   if (there !== undefined) return { move: sameMove(there, input), isNew: false };
-  if (tenant.placement_kind === 'remote') {
-    throw new AdminError('conflict', `The tenant '${id}' is remote: its database does not move`, {
-      hint: 'Register its connection string at the other installation, with the same hosts and keys',
-    });
-  }
+  if (tenant.placement_kind === 'remote') await requireClosable(services, tenant);
   const host = hostToAsk(tenant.hosts);
   const address = { url: input.gatewayUrl, caCertificate: input.caCertificate };
   const answer = await probeGateway(address, { host, networkPolicy });
@@ -69,6 +67,20 @@ export async function beginMove(
     }
     return { move, isNew: rowCount === 1 };
   });
+}
+
+/** What could not be frozen would be known only after all of it was copied. @throws {AdminError} `conflict`, `unreachable` */
+async function requireClosable(services: AdminServices, tenant: TenantRecord): Promise<void> {
+  try {
+    await onTables(services, tenant, async () => undefined);
+  } catch (error) {
+    if (error instanceof AdminError) throw error;
+    throw new AdminError(
+      'unreachable',
+      `The database of '${tenant.id}' cannot be used: ${connectReason(error)}`,
+      { cause: error },
+    );
+  }
 }
 
 /** Gives a move up before the tenant has gone: it is here as it was. @throws {AdminError} `not_found`, `conflict` */

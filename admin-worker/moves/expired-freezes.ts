@@ -1,6 +1,7 @@
 import { AdminError } from '../api/admin-error.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { recordAudit } from '../tenants/audit.ts';
+import { settleAllScheduledJobs } from '../tenants/resting-jobs.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { reopen, withMoveLock } from './freeze-tenant.ts';
 import { findTenantMove } from './tenant-move.ts';
@@ -8,7 +9,7 @@ import { findTenantMove } from './tenant-move.ts';
 const SWEEP_MS = 1_000;
 const NOBODY = { fingerprint: 'lease', address: undefined };
 
-/** Lets tenants go on whose freeze nobody has asked to last: whoever moved them is gone. */
+/** Lets tenants go on whose freeze nobody has asked to last (whoever moved them is gone), and has their scheduled jobs rest or go on as they do. */
 export interface FreezeSweeper {
   close(): Promise<void>;
 }
@@ -32,6 +33,11 @@ export function startFreezeSweeper(services: AdminServices): FreezeSweeper {
 }
 
 async function sweep(services: AdminServices): Promise<void> {
+  await endFreezes(services);
+  await settleAllScheduledJobs(services);
+}
+
+async function endFreezes(services: AdminServices): Promise<void> {
   const { rows } = await services.control.query<{ id: string }>(
     `SELECT tenant_id AS id FROM control.moves WHERE state = 'frozen' AND frozen_until < clock_timestamp()`,
   );

@@ -4,12 +4,14 @@ import { inTransaction } from '../connections.ts';
 import { lowerFence } from '../ejection/fence.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { type Actor, recordAudit } from '../tenants/audit.ts';
+import { trySettleScheduledJobs } from '../tenants/resting-jobs.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { hostToAsk } from './begin-move.ts';
-import { freezeIsOver, hasMoved, onTables, refuseJobs, withMoveLock } from './freeze-tenant.ts';
+import { freezeIsOver, hasMoved, refuseJobs, withMoveLock } from './freeze-tenant.ts';
 import { probeGateway } from './probe-gateway.ts';
 import { requireTenantMove, type TenantMove } from './tenant-move.ts';
+import { onTables } from './tenant-tables.ts';
 
 /** The other gateways hear of the tenant by a notification. */
 const PROBES = 12;
@@ -100,6 +102,7 @@ export async function endForward(
       });
     });
   });
+  await trySettleScheduledJobs(services, id);
   await services.pgbouncer?.sync();
 }
 

@@ -1,17 +1,16 @@
 import type { ClientBase } from 'pg';
 import { AdminError } from '../api/admin-error.ts';
-import { inTransaction, withClient, withPooled } from '../connections.ts';
+import { inTransaction, withPooled } from '../connections.ts';
 import { lowerFence, raiseFence } from '../ejection/fence.ts';
-import { readContents } from '../ejection/moving-tenant.ts';
-import { databaseOf } from '../jobs/tenant-connection.ts';
-import { tenantRoles } from '../provision/tenant-names.ts';
 import { ReportedError } from '../reported-error.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import { type Actor, recordAudit } from '../tenants/audit.ts';
+import { settleScheduledJobs, trySettleScheduledJobs } from '../tenants/resting-jobs.ts';
 import { tenantLockKey } from '../tenants/tenant-lock.ts';
-import { findTenant, namingOf, type TenantRecord } from '../tenants/tenant-record.ts';
+import { findTenant, type TenantRecord } from '../tenants/tenant-record.ts';
 import { tenantNotFound } from '../tenants/update-tenant.ts';
 import { requireTenantMove, type TenantMove } from './tenant-move.ts';
+import { onTables } from './tenant-tables.ts';
 
 /** For transactions that have written already. */
 const FENCE_WAIT_MS = 3_000;
@@ -30,6 +29,8 @@ export async function freezeTenant(
       holdFor(client, { id, leaseSeconds, actor }),
     );
     try {
+      // What it does would be done twice once the tenant is elsewhere, and be refused by the fence until then.
+      await settleScheduledJobs(services, id);
       await onTables(services, tenant, (client, schemas) =>
         raiseFence(client, { schemas, waitMs: FENCE_WAIT_MS }),
       );
@@ -99,21 +100,7 @@ export async function reopen(services: AdminServices, tenant: TenantRecord): Pro
      FROM open o WHERE t.id = o.tenant_id AND t.status = 'moving'`,
     [tenant.id],
   );
-}
-
-/** Runs `work` on the tenant's database, as a superuser, with the schemas that are its own. */
-export function onTables<T>(
-  services: AdminServices,
-  tenant: TenantRecord,
-  work: (client: ClientBase, schemas: readonly string[]) => Promise<T>,
-): Promise<T> {
-  const server = databaseOf(services, tenant);
-  return withClient({ ...server, applicationName: 'cascata-move' }, async (client) => {
-    const naming = namingOf(tenant);
-    if (naming.rolePrefix === undefined) throw new AdminError('conflict', 'The tenant has no tables here');
-    const { schemas } = await readContents(client, tenantRoles({ ...naming, rolePrefix: naming.rolePrefix }));
-    return work(client, schemas);
-  });
+  await trySettleScheduledJobs(services, tenant.id);
 }
 
 /**

@@ -54,14 +54,23 @@ export async function findCron(db: Queryable, clusterUrl: Secret): Promise<CronP
   });
 }
 
-/** In an order that does not depend on when they were made. @param cron connection to the database of `CronPlace` */
-export async function listCronJobs(cron: Queryable, tenant: CronTenant): Promise<readonly CronJob[]> {
+/**
+ * In an order that does not depend on when they were made.
+ *
+ * @param cron connection to the database of `CronPlace`
+ * @param paused ids of jobs that rest for a while: they are active
+ */
+export async function listCronJobs(
+  cron: Queryable,
+  tenant: CronTenant,
+  paused: readonly string[] = [],
+): Promise<readonly CronJob[]> {
   const roles = rolesOf(tenant);
   const { rows } = await cron.query<Omit<CronJob, 'role'> & { username: string }>(
-    `SELECT jobname::text AS name, schedule, command, active, username FROM cron.job
+    `SELECT jobname::text AS name, schedule, command, active OR jobid = ANY ($3::bigint[]) AS active, username FROM cron.job
      WHERE database = $1 AND username = ANY ($2::text[])
      ORDER BY jobname::text COLLATE "C" NULLS LAST, schedule COLLATE "C", command COLLATE "C", username COLLATE "C"`,
-    [tenant.database, CRON_ROLES.map((role) => roles[role])],
+    [tenant.database, CRON_ROLES.map((role) => roles[role]), paused],
   );
   return rows.map(({ username, ...job }) => ({
     ...job,
@@ -70,29 +79,56 @@ export async function listCronJobs(cron: Queryable, tenant: CronTenant): Promise
 }
 
 /**
- * Makes jobs, in place of those that the tenant has. They get numbers of this cluster's.
+ * Makes jobs, in place of those that the tenant has. They get numbers of this cluster's, and rest.
  *
  * @param cron superuser connection to the database of `CronPlace`, in a transaction
+ * @returns ids of those that are to be active
  * @throws {pg.DatabaseError} for a schedule that is none
  */
 export async function replaceCronJobs(
   cron: Queryable,
   tenant: CronTenant,
   jobs: readonly CronJob[],
-): Promise<void> {
+): Promise<readonly string[]> {
   await dropCronJobs(cron, tenant);
   const roles = rolesOf(tenant);
-  for (const { name, schedule, command, active, role } of jobs) {
+  const active: string[] = [];
+  for (const { name, schedule, command, active: isActive, role } of jobs) {
     // It checks the schedule. Under its own name and role straight away, pg_cron would refuse roles that an operator lets log in only later.
     const { rows } = await cron.query<{ id: string }>('SELECT cron.schedule($1, $2) AS id', [
       schedule,
       command,
     ]);
+    const { id } = rows[0]!;
     await cron.query(
-      'UPDATE cron.job SET jobname = $2, database = $3, username = $4, active = $5 WHERE jobid = $1',
-      [rows[0]?.id, name, tenant.database, roles[role], active],
+      'UPDATE cron.job SET jobname = $2, database = $3, username = $4, active = false WHERE jobid = $1',
+      [id, name, tenant.database, roles[role]],
     );
+    if (isActive) active.push(id);
   }
+  return active;
+}
+
+/** Ids of those that pg_cron runs. */
+export async function activeCronJobs(cron: Queryable, tenant: CronTenant): Promise<readonly string[]> {
+  const { rows } = await cron.query<{ id: string }>(
+    'SELECT jobid AS id FROM cron.job WHERE active AND database = $1 AND username = ANY ($2::text[]) ORDER BY jobid',
+    [tenant.database, Object.values(rolesOf(tenant))],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Has jobs of the tenant's rest, or run again. Those that are gone are gone. @param cron superuser connection to the database of `CronPlace` */
+export async function setCronJobsActive(
+  cron: Queryable,
+  tenant: CronTenant,
+  { ids, active }: { readonly ids: readonly string[]; readonly active: boolean },
+): Promise<void> {
+  await cron.query(
+    `UPDATE cron.job SET active = ${active}
+     WHERE jobid = ANY ($3::bigint[]) AND database = $1 AND username = ANY ($2::text[])`,
+    [tenant.database, Object.values(rolesOf(tenant)), ids],
+  );
 }
 
 export async function dropCronJobs(cron: Queryable, tenant: CronTenant): Promise<void> {

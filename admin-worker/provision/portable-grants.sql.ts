@@ -6,7 +6,7 @@
  * quoted and qualified for a GRANT (the search path must be pg_catalog, else regprocedure leaves schemas out).
  *
  * What is in a schema is found by its dependency on the schema, for which there is an index: catalogs have none by schema, and the
- * objects of a thousand other tenants would be read. Row types depend on their relation only, array types on their element's.
+ * objects of a thousand other tenants would be read. What belongs to an extension is not the tenant's: an operator has made it there, and nobody else can add to it. Row types depend on their relation only, array types on their element's.
  */
 const ACL_ENTRIES = `
   schemas AS (
@@ -16,6 +16,10 @@ const ACL_ENTRIES = `
     SELECT n.nspname, d.classid, d.objid
     FROM schemas n
     JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
+    WHERE NOT EXISTS (
+      SELECT FROM pg_catalog.pg_depend e
+      WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e'
+        AND e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)
   ),
   relations AS MATERIALIZED (
     SELECT m.nspname, c.oid, c.relname, c.relkind, c.relacl, c.relowner, c.reltype

@@ -1,6 +1,6 @@
 import type { Isolation, TenantNaming } from '../../gateway/registry/tenant.ts';
 import { inTransaction, withClient, withPooled } from '../connections.ts';
-import { dropCronJobs, findCron } from '../provision/cron-jobs.ts';
+import { type CronTenant, dropCronJobs, findCron } from '../provision/cron-jobs.ts';
 import {
   addDatabaseSchemas,
   type Cluster,
@@ -91,17 +91,24 @@ export async function dropHome(services: AdminServices, { id, naming }: HomeSpec
 }
 
 /** Jobs that pg_cron has for the tenant would fail for ever. */
-async function unschedule(services: AdminServices, { id, naming }: HomeSpec): Promise<void> {
-  const { shared, sharedDatabaseUrl } = services;
-  const cron = await findCron(shared, sharedDatabaseUrl);
-  if (cron === undefined) return;
-  const database =
-    homeOf(naming) === 'database'
-      ? tenantDatabaseName(id)
-      : decodeURIComponent(new URL(sharedDatabaseUrl.reveal()).pathname.slice(1));
+async function unschedule(services: AdminServices, spec: HomeSpec): Promise<void> {
+  const owner = cronTenantOf(services, spec);
+  const cron = await findCron(services.shared, services.sharedDatabaseUrl);
+  if (cron === undefined || owner === undefined) return;
   await withClient({ url: cron.url, applicationName: 'cascata-cron' }, (client) =>
-    dropCronJobs(client, { id, naming, database }),
+    dropCronJobs(client, owner),
   );
+}
+
+/** Whose jobs are a tenant's in our cluster; `undefined` for one that never was in it. */
+export function cronTenantOf(
+  { sharedDatabaseUrl }: Pick<AdminServices, 'sharedDatabaseUrl'>,
+  { id, naming }: HomeSpec,
+): CronTenant | undefined {
+  const home = homeOf(naming);
+  if (home === 'none') return undefined;
+  const shared = decodeURIComponent(new URL(sharedDatabaseUrl.reveal()).pathname.slice(1));
+  return { id, naming, database: home === 'database' ? tenantDatabaseName(id) : shared };
 }
 
 function clusterOf({ shared, sharedDatabaseUrl }: AdminServices): Cluster {

@@ -14,6 +14,7 @@ import { exposedSchemas, refuseMove, tryConnections } from './check-placement.ts
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { placementColumns } from './placement-columns.ts';
+import { trySettleScheduledJobs } from './resting-jobs.ts';
 import { addSchemas, namingFor } from './tenant-home.ts';
 import type { UpdateTenantInput } from './tenant-input.ts';
 import { findTenant, namingOf, type TenantRecord } from './tenant-record.ts';
@@ -52,6 +53,7 @@ export async function updateTenant(
     throw conflictOf(error, { id, hosts: input.hosts }) ?? error;
   }
   if (opened !== undefined) await closeWay(services, opened, opened.isolation);
+  if (input.status !== undefined) await trySettleScheduledJobs(services, id);
   await services.pgbouncer?.sync();
   return after;
 }

@@ -5,9 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { createClient } from '@supabase/supabase-js';
+import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ObjectStore, startObjectStore } from '../../admin-worker/test/support/object-store.ts';
 import { startVectorServer, type VectorServer } from '../../admin-worker/test/support/vector-server.ts';
+import { parseJob } from '../../move/admin-answers.ts';
+import { runSql } from '../support/database.ts';
 import { localhostFetch } from '../support/localhost-fetch.ts';
 import { startTestPostgres, systemPostgresBinaries, type TestPostgres } from '../support/postgres.ts';
 import { startProcess, type TestProcess } from '../support/processes.ts';
@@ -24,6 +27,9 @@ const SQL = `${EVENTS}
   CREATE TABLE public.books (id int PRIMARY KEY, title text);
   INSERT INTO public.books SELECT n, 'book ' || n FROM generate_series(1, 5000) n;`;
 
+const ADOPTED_SECRET = 'the-secret-of-a-project-that-was-adopted';
+
+/** A's, B's, and one of somebody else's. */
 const servers: TestPostgres[] = [];
 let a: Stack;
 let b: Stack;
@@ -35,14 +41,18 @@ let vectors: readonly [VectorServer, VectorServer];
 
 beforeAll(async () => {
   const binaries = await systemPostgresBinaries();
-  const start = async () => {
+  const start = async (index: number) => {
     const server = await startTestPostgres({ binaries });
-    servers.push(server);
+    servers[index] = server;
     return startStack({ CONTROL_DATABASE_URL: server.url, REMOTE_ALLOWED_NETWORKS: '127.0.0.1/32' });
   };
-  [a, b, store, ...vectors] = await Promise.all([
-    start(),
-    start(),
+  const startProject = async () => {
+    servers[2] = await startTestPostgres({ binaries });
+  };
+  [a, b, , store, ...vectors] = await Promise.all([
+    start(0),
+    start(1),
+    startProject(),
     startObjectStore(),
     startVectorServer(),
     startVectorServer(),
@@ -255,6 +265,64 @@ test('a tenant with a database, a bucket and collections of vectors moves to oth
   const left = await store.client.send(new ListObjectsV2Command({ Bucket: store.bucket }));
   expect(left.Contents?.map(({ Key }) => Key)).toEqual([moved.Key]);
   expect([here.collections.size, there.collections.get('vega_docs')?.points]).toEqual([0, points]);
+});
+
+test('a tenant whose database was adopted moves too, with its policies and its old token; one whose tables nobody can close is told so', async () => {
+  const project = servers[2]!.url;
+  await runSql(
+    project,
+    `CREATE ROLE anon NOLOGIN; CREATE ROLE authenticated NOLOGIN; CREATE ROLE service_role NOLOGIN BYPASSRLS;
+     CREATE ROLE boss LOGIN PASSWORD 'b'; GRANT CREATE ON DATABASE postgres TO boss; GRANT CREATE ON SCHEMA public TO boss;
+     CREATE SCHEMA auth; GRANT USAGE ON SCHEMA auth TO PUBLIC; CREATE SCHEMA beside; CREATE TABLE beside.theirs (n int);
+     CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS
+       $$ SELECT (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
+     SET ROLE boss; ${EVENTS} GRANT ALL ON events TO authenticated, service_role;`,
+  );
+  const boss = new URL(project);
+  [boss.username, boss.password] = ['boss', 'b'];
+  const adopt = async (id: string, more: object) => {
+    const asked = await a.admin('POST', `/v1/tenants/${id}/adopt`, {
+      hosts: [`${id}.localhost`],
+      remote_connection_string: project,
+      jwt: { secret: ADOPTED_SECRET },
+      ...more,
+    });
+    const job = async () => parseJob(await a.admin('GET', `/v1/jobs/${parseJob(asked).id}`));
+    await expect.poll(async () => (await job()).finished_at, { timeout: 20_000 }).not.toBeNull();
+    expect((await job()).error).toBeNull();
+  };
+  await adopt('open', {});
+  const refused = move({ tenant: 'open', more: ['--check'] });
+  expect([await refused.ended, refused.output.stderr]).toEqual([
+    5,
+    expect.stringMatching(/tables of 'open' cannot be closed to writers: .* owns .*public\.events/),
+  ]);
+
+  await adopt('byod', { migrations_connection_string: boss.href });
+  const { keys } = (await a.admin('GET', '/v1/tenants/byod/keys')) as Pick<StackTenant, 'keys'>;
+  const byod = { ...nova, id: 'byod', keys };
+  const itsToken = await new SignJWT({ role: 'authenticated', sub: USER })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(ADOPTED_SECRET));
+  const check = move({ tenant: 'byod', more: ['--check'] });
+  expect([await check.ended, check.output.stderr]).toEqual([0, '']);
+  expect(check.output.stdout).toContain('It would be without: beside: ');
+  const load = startSupabaseLoad(clientAt(a, byod, itsToken));
+  await load.more(5);
+  const run = move({ tenant: 'byod' });
+  expect([await run.ended, run.output.stderr]).toEqual([0, '']);
+  await load.more(5);
+  const report = await load.stop();
+  expect(report.failures).toEqual([]);
+  const all = await eventsBy(b, byod);
+  expect([all.length, new Set(all)]).toEqual([report.written.length, new Set(report.written)]);
+  const viaB = await clientAt(b, byod, itsToken).from('events').insert({ writer: 9, seq: 1 }).select('who');
+  expect([viaB.error, viaB.data]).toEqual([null, [{ who: USER }]]);
+  // Whoever else knows the database cannot write what nobody would see any more.
+  await expect(runSql(project, 'INSERT INTO events (writer, seq) VALUES (8, 1)')).rejects.toMatchObject({
+    code: 'CE103',
+  });
 });
 
 /** An admin API behind one that, once a tenant was frozen, is asked to read it and never answers. */

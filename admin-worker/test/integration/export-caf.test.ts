@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Secret } from '../../../gateway/registry/secrets.ts';
+import { runSql } from '../../../test/support/database.ts';
 import {
   startTestPostgres,
   systemPostgresBinaries,
@@ -95,7 +96,7 @@ test.each(['shared', 'database'] as const)(
   },
 );
 
-test('a tenant that was moved away is exported from where it is now, with the same content', async () => {
+test('a tenant that was moved away is exported from where it is now, with the same content, and frozen there', async () => {
   const elsewhere = await startTestPostgres({ binaries: await systemPostgresBinaries() });
   try {
     const id = await aTenant('shared', 'the-secret-of-one-that-moves-0123456789');
@@ -120,6 +121,23 @@ test('a tenant that was moved away is exported from where it is now, with the sa
       `DROP TRIGGER cascata_fence ON ${id}.books; UPDATE ${id}.books SET title = 'old copy'`,
     );
     expect(await contentOf()).toEqual(before);
+
+    // And it is frozen where it is now.
+    await admin.control(
+      `INSERT INTO control.moves (tenant_id, destination, gateway_url, status_before) VALUES ($1, 'https://b.test', 'https://g.test', 'active')`,
+      [id],
+    );
+    const write = () => runSql(elsewhere.url, `INSERT INTO ${id}.books VALUES (51)`);
+    const frozen = await admin.request('POST', `/v1/tenants/${id}/move/freeze`, { body: {} });
+    expect(frozen.status, frozen.text).toBe(200);
+    await expect(write()).rejects.toMatchObject({ code: 'CE103' });
+    const asked = await admin.request('POST', `/v1/tenants/${id}/digest`, {
+      body: { passphrase: PASSPHRASE, what: 'all' },
+    });
+    const digest = await admin.waitForJob(String(asked.body.job?.id));
+    expect(digest).toMatchObject({ state: 'completed', result: { tables: before.content.tables } });
+    expect((await admin.request('POST', `/v1/tenants/${id}/move/unfreeze`)).status).toBe(200);
+    await write();
   } finally {
     await elsewhere.stop();
   }

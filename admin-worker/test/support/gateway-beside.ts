@@ -7,11 +7,12 @@ import type { AdminHarness } from './admin-harness.ts';
 
 /** A gateway for the tenants of an admin harness. */
 export interface GatewayBeside {
-  /** Asks as a tenant's `anon`. */
+  /** Asks as a tenant's `anon`, or with another token. */
   get(
     tenant: string,
     path: string,
     accept?: string,
+    token?: string,
   ): Promise<{ readonly status: number; readonly type: string | null; readonly body: unknown }>;
   close(): Promise<void>;
 }
@@ -35,10 +36,14 @@ export async function startGatewayBeside(admin: AdminHarness): Promise<GatewayBe
   const server = createGatewayServer(services, observe);
   const port = await server.listen();
   return {
-    async get(tenant, path, accept = 'application/json') {
+    async get(tenant, path, accept = 'application/json', token) {
       keys[tenant] ??= String((await admin.request('GET', `/v1/tenants/${tenant}/keys`)).body.keys?.anon);
       const response = await localhostFetch(`http://${tenant}.localhost:${port}/rest/v1/${path}`, {
-        headers: { apikey: keys[tenant], accept },
+        headers: {
+          apikey: keys[tenant],
+          accept,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
       });
       return {
         status: response.status,

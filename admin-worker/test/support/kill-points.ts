@@ -153,3 +153,14 @@ export const KILL_POINTS = {
     ],
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+/**
+ * Where tests kill a process of the admin API that has scheduled jobs rest or go on: before and after each thing that it does. `test/unit/tenants/resting-jobs.test.ts` holds them against
+ * its statements.
+ */
+export const RESTING_KILL_POINTS = {
+  suspend: ['before INSERT INTO control.paused_jobs', 'after UPDATE cron.job'],
+  freeze: ['after INSERT INTO control.paused_jobs', 'after UPDATE control.paused_jobs'],
+  activate: ['before UPDATE cron.job', 'after DELETE FROM control.paused_jobs'],
+  unfreeze: ['after UPDATE cron.job'],
+} as const;

@@ -27,6 +27,8 @@ test('a pause that is longer than it may be, and files that change their kind of
       expect.stringMatching(/^that is longer than its writes may wait \(60 s, --max-pause\)/),
     ]),
   );
+  const absent = ['It would be without: the schema x'];
+  expect(findings(tenant, { held, readSeconds: 2, options, absent })).toContain(absent[0]);
   const named = { ...options, backends: { storage: { kind: 's3' } }, maxPauseSeconds: 300 };
   expect(findings(inBucket, { held, readSeconds: 20, options: named })).toHaveLength(3);
 });
