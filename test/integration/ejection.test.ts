@@ -293,6 +293,23 @@ describe('a new place with a replica', () => {
     await expect
       .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text, { timeout: 15_000 })
       .toBe(`{"login" : "${tenant.id}_login", "at_replica" : true}`);
+
+    // Nobody knows the password of that login: a change of the replicas needs none.
+    const patch = async (placement: object) =>
+      (await world.admin.request('PATCH', `/v1/tenants/${tenant.id}`, { body: { placement } })).status;
+    expect(await patch({ kind: 'remote', read_replica_url: null })).toBe(200);
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text)
+      .toBe(`{"login" : "${tenant.id}_login", "at_replica" : false}`);
+    expect(await patch({ kind: 'remote', read_replica_urls: [read_replica_url()] })).toBe(200);
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text, { timeout: 15_000 })
+      .toBe(`{"login" : "${tenant.id}_login", "at_replica" : true}`);
+    const other = await world.newTenant('shared', SEEN);
+    const { status, text } = await world.admin.request('PATCH', `/v1/tenants/${other.id}`, {
+      body: { placement: { kind: 'remote', read_replica_url: read_replica_url() } },
+    });
+    expect([status, text]).toEqual([400, expect.stringContaining('remote_connection_string is needed')]);
   }, 60_000);
 
   test('so is one of a database that is adopted', async () => {
