@@ -4,6 +4,7 @@ import type { GatewayConfig } from './platform/config.ts';
 import { createLogger } from './platform/logger.ts';
 import { announceListening, PARENT_WATCH_VARIABLE, watchParent } from './platform/parent-watch.ts';
 import { installShutdown } from './platform/shutdown.ts';
+import { collectWorkerMetrics } from './worker-metrics.ts';
 
 // A worker that dies at once would otherwise be started again as fast as the machine can.
 const RESTART_DELAY_MS = 500;
@@ -19,11 +20,15 @@ export function startWorkers(config: GatewayConfig): void {
   let isEnding = false;
   let hasAnnounced = false;
   // Workers watch this process by the cluster's own channel, not whoever started this one.
-  const fork = (): Worker => cluster.fork({ [PARENT_WATCH_VARIABLE]: '' });
+  const slots = new Map<number, string>();
+  const fork = (slot: string): void => {
+    slots.set(cluster.fork({ [PARENT_WATCH_VARIABLE]: '' }).id, slot);
+  };
+  collectWorkerMetrics(({ id }) => slots.get(id) ?? '');
   // Handing connections over one by one, the default, leaves a client without an answer for ever whose connection was on its way to a
   // worker that died. Workers that accept for themselves leave it in the queue for the others.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
-  for (let i = 0; i < gateway.workers; i++) fork();
+  for (let slot = 1; slot <= gateway.workers; slot++) fork(String(slot));
 
   cluster.on('listening', (_worker, { port }) => {
     if (hasAnnounced) return;
@@ -32,6 +37,8 @@ export function startWorkers(config: GatewayConfig): void {
   });
   cluster.on('exit', ({ id }, code, signal) => {
     if (isEnding) return;
+    const slot = slots.get(id) ?? '';
+    slots.delete(id);
     observe({
       kind: 'process-failed',
       process: `gateway-${id}`,
@@ -39,7 +46,7 @@ export function startWorkers(config: GatewayConfig): void {
     });
     // Before any worker could listen there is no point in trying again: the port is taken, or the configuration is wrong.
     if (!hasAnnounced && code !== 0) void shutdown('a worker could not start');
-    else void sleep(RESTART_DELAY_MS).then(() => (isEnding ? undefined : fork()));
+    else void sleep(RESTART_DELAY_MS).then(() => (isEnding ? undefined : fork(slot)));
   });
 
   const end = installShutdown({

@@ -9,6 +9,7 @@ import { combineObservers } from './platform/observer.ts';
 import { announceListening, watchParent } from './platform/parent-watch.ts';
 import { installShutdown } from './platform/shutdown.ts';
 import { createServices } from './services.ts';
+import { withOtherWorkers } from './worker-metrics.ts';
 
 /** Entry of the gateway process: config → services → serve → drain on SIGTERM. */
 async function main(): Promise<void> {
@@ -22,7 +23,7 @@ async function serve(config: GatewayConfig): Promise<void> {
   const { logLevel: level, isProduction } = config;
   const name = cluster.isWorker ? `gateway-${cluster.worker?.id}` : 'gateway';
   const logger = createLogger({ process: name, level, isProduction });
-  const metrics = createMetrics();
+  const metrics = cluster.isWorker ? withOtherWorkers(createMetrics()) : createMetrics();
   const observe = combineObservers(logger.observe, metrics.observe);
   const services = createServices(config, { observe, metrics });
   const server = createGatewayServer(services, observe);

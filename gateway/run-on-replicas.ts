@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AuthResult } from './auth/auth-result.ts';
 import { isDatabaseError } from './errors/database-error.ts';
 import { GatewayError } from './errors/gateway-error.ts';
+import type { Abortable } from './execute/abortable.ts';
 import type { PoolCache } from './execute/pool-cache.ts';
 import type { ReplicaMonitor } from './execute/replica-monitor.ts';
 import type { Tenant } from './registry/tenant.ts';
@@ -68,6 +69,16 @@ async function readOnReplica<T extends Ending>(
 ): Promise<T> {
   const { tenant, trace, options, replicas, work } = run;
   const server = replicas.group.servers[replicas.upstreams.indexOf(upstream)]!;
+  const { presence } = server;
+  let isUnderWay = true;
+  const signal: Abortable = {
+    get aborted() {
+      return options.signal?.aborted === true || (isUnderWay && presence.isGone);
+    },
+    get isServerGone() {
+      return presence.isGone;
+    },
+  };
   const leave = (): void => {
     server.inFlight--;
   };
@@ -75,15 +86,17 @@ async function readOnReplica<T extends Ending>(
   server.inFlight++;
   try {
     const result = await guarded(services.breaker, upstream, () =>
-      work(upstream, { ...options, isOnce: true }),
+      work(upstream, { ...options, signal, isOnce: true }),
     );
+    // What is sent already cannot be asked of another server: its own deadlines hold.
+    isUnderWay = false;
     if (result.ended === undefined) leave();
     else void result.ended.then(leave);
     return result;
   } catch (cause) {
     leave();
-    if (options.signal?.aborted || !mayDiffer(cause)) throw cause;
-    if (isUnwell(cause)) server.recordFailure(performance.now());
+    if (options.signal?.aborted || !(presence.isGone || mayDiffer(cause))) throw cause;
+    if (!presence.isGone && isUnwell(cause)) server.recordFailure(performance.now());
     services.observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: upstream.name, cause });
   }
   return await runOnPrimary(services, services.topology.upstreamsOf(tenant).primary, run);

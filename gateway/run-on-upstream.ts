@@ -67,10 +67,13 @@ export function createRunOnUpstream(
     },
     async streamTransaction(tenant, request, { trace, consistency, signal, statement }) {
       const options = { signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
-      const work: Run<LineStream>['work'] = (upstream, { owner, maxQueue }) =>
-        streams.run(upstream.key, pools.maxStreams(upstream), () =>
-          streamTransaction(pools, upstream, request, { statement, stallTimeoutMs, signal, owner, maxQueue }),
+      const work: Run<LineStream>['work'] = (upstream, wishes) => {
+        const { owner, maxQueue, signal: reader = signal } = wishes;
+        const how = { statement, stallTimeoutMs, signal: reader, owner, maxQueue };
+        return streams.run(upstream.key, pools.maxStreams(upstream), () =>
+          streamTransaction(pools, upstream, request, how),
         );
+      };
       const leave = await inFlight.enter(tenant, signal);
       try {
         const stream = await run({ tenant, request, trace, consistency, options, work });

@@ -14,6 +14,9 @@ const Place = {
     'The database as it is, with a login that may make roles there, or (login: "given") the one that requests shall use',
   ),
   ca_certificate: CaCertificate.nullish(),
+  read_replica_url: Dsn.nullish().describe(
+    'A streaming replica of it. With login "make" its login is used for looking whether it is one; requests get theirs',
+  ),
   schemas: z
     .array(z.string().min(1).max(63))
     .min(1)
@@ -44,7 +47,6 @@ export type AdoptPlace = z.output<typeof AdoptPreflightInput>;
 export const Adoption = z.strictObject({
   ...Place,
   hosts,
-  read_replica_url: Dsn.nullish(),
   migrations_connection_string: Dsn.nullish().describe(
     'A login that owns the schemas: migrations run with it. Absent: there are none by this installation',
   ),

@@ -4,9 +4,10 @@ import { tenantLogin } from '../../gateway/platform/derived-logins.ts';
 import { parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantServer } from '../connections.ts';
+import { asking, isUnreachable } from '../ejection/asking.ts';
 import { type Finding, type FindingCode, finding } from '../ejection/finding.ts';
 import { namesOfCatalog } from '../ejection/move.ts';
-import { asking, isUnreachable } from '../ejection/preflight.ts';
+import { inspectReplica } from '../ejection/preflight-replica.ts';
 import type { AdminServices } from '../tenants/admin-services.ts';
 import type { Adoption, AdoptPlace } from './adopt-input.ts';
 import { ADOPTED_LOGIN, ADOPTED_OBJECTS, ADOPTED_ROLES, ADOPTED_SCHEMAS } from './preflight-adopt.sql.ts';
@@ -71,8 +72,12 @@ const OLDEST_MAJOR = 13;
 
 /** Tells all that stands in the way of making a tenant of a database that is there already. Changes nothing; what cannot be reached is a finding. */
 export async function preflightAdopt(plan: AdoptionPlan): Promise<readonly Finding[]> {
+  const replica = plan.place.read_replica_url ?? undefined;
   try {
-    return await asking(plan.server, (client) => inspect(client, plan));
+    return await asking(plan.server, async (client) => [
+      ...(await inspect(client, plan)),
+      ...(replica === undefined ? [] : await inspectReplica(new Secret(replica), plan.server)),
+    ]);
   } catch (error) {
     if (!isUnreachable(error)) throw error;
     return [

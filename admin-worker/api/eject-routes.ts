@@ -30,6 +30,9 @@ const Where = {
     .default('offline')
     .describe('offline: writes are held while everything is copied; online: for the last moment only'),
   ca_certificate: CaCertificate.nullish(),
+  read_replica_url: Dsn.nullish().describe(
+    'A streaming replica of the new database. Its login is used for looking whether it is one; requests get theirs',
+  ),
 };
 
 /** Body of `POST /v1/tenants/:id/eject/preflight`. */
@@ -38,7 +41,6 @@ export const PreflightInput = z.strictObject(Where);
 /** Body of `POST /v1/tenants/:id/eject`. */
 export const EjectInput = z.strictObject({
   ...Where,
-  read_replica_url: Dsn.nullish(),
   source_connection_string: Dsn.nullish().describe(
     'online: how the new server reaches the cluster of this installation; login and database are put in. Default: as the admin worker does',
   ),
@@ -87,7 +89,8 @@ export function ejectRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
 
   app.post('/:id/eject/preflight', async (c) => {
-    const { remote_connection_string: dsn, mode, ca_certificate } = await readBody(c, PreflightInput);
+    const input = await readBody(c, PreflightInput);
+    const { remote_connection_string: dsn, mode, ca_certificate, read_replica_url: replica } = input;
     const tenant = await movableTenant(services, c.req.param('id'));
     const findings = await preflight(
       ejectionOf(services, {
@@ -97,6 +100,7 @@ export function ejectRoutes(services: ApiServices): Hono<AdminEnv> {
         target: new Secret(dsn),
         caCertificate: ca_certificate ?? undefined,
       }),
+      replica === null || replica === undefined ? undefined : new Secret(replica),
     );
     return c.json({ can_eject: canEject(findings), findings });
   });

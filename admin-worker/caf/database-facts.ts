@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { z } from 'zod';
+import { NEEDED_EXTENSIONS } from '../extensions/needed-extensions.sql.ts';
 
 export const Extension = z.strictObject({
   name: z.string(),
@@ -36,7 +37,7 @@ export async function usedExtensions(
   client: ClientBase,
   schemas: readonly string[] | 'all',
 ): Promise<readonly Extension[]> {
-  const { rows } = await client.query<Extension>(schemas === 'all' ? ALL_EXTENSIONS : NEEDED_EXTENSIONS, [
+  const { rows } = await client.query<Extension>(schemas === 'all' ? ALL_EXTENSIONS : USED_EXTENSIONS, [
     ...(schemas === 'all' ? [] : [schemas]),
   ]);
   return rows;
@@ -48,19 +49,6 @@ const ALL_EXTENSIONS = `
   SELECT ${EXTENSION} FROM pg_extension e JOIN pg_namespace s ON s.oid = e.extnamespace
   WHERE e.extname <> 'plpgsql' ORDER BY e.extname COLLATE "C"`;
 
-/** What is in a schema ($1) depends on the schema; defaults, constraints, rules and indexes depend on that; and what they use on the extension. */
-export const NEEDED_EXTENSIONS: string = `
-  WITH RECURSIVE own (classid, objid) AS (
-    SELECT d.classid, d.objid FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid
-    WHERE d.refclassid = 'pg_namespace'::regclass AND n.nspname = ANY ($1::text[]) AND d.deptype <> 'e'
-    UNION
-    SELECT d.classid, d.objid FROM own o JOIN pg_depend d ON d.refclassid = o.classid AND d.refobjid = o.objid
-    WHERE d.deptype IN ('a', 'i')
-  )
-  SELECT DISTINCT ${EXTENSION}
-  FROM own o
-  JOIN pg_depend u ON u.classid = o.classid AND u.objid = o.objid
-  JOIN pg_depend m ON m.classid = u.refclassid AND m.objid = u.refobjid AND m.deptype = 'e'
-  JOIN pg_extension e ON m.refclassid = 'pg_extension'::regclass AND e.oid = m.refobjid
-  JOIN pg_namespace s ON s.oid = e.extnamespace
-  WHERE e.extname <> 'plpgsql'`;
+const USED_EXTENSIONS = `${NEEDED_EXTENSIONS}
+  SELECT ${EXTENSION} FROM pg_extension e JOIN pg_namespace s ON s.oid = e.extnamespace
+  WHERE e.extname <> 'plpgsql' AND e.oid IN (SELECT extension FROM needed)`;

@@ -1,5 +1,5 @@
 import { FENCE_NAME } from '../ejection/fence.ts';
-import { NEEDED_EXTENSIONS } from './database-facts.ts';
+import { NEEDED_EXTENSIONS } from '../extensions/needed-extensions.sql.ts';
 
 /*
  * What is asked of a database that was not made here. Any login may ask; sessions have `search_path = pg_catalog, pg_temp`. $1 is always the schemas that are the tenant's.
@@ -46,10 +46,9 @@ export const OUTSIDE = `
   ORDER BY 1, 2 LIMIT 200`;
 
 /** Extensions that nothing in these schemas needs, as far as the catalog knows. */
-export const OTHER_EXTENSIONS = `
-  WITH used AS (${NEEDED_EXTENSIONS})
+export const OTHER_EXTENSIONS = `${NEEDED_EXTENSIONS}
   SELECT e.extname::text AS name FROM pg_extension e
-  WHERE e.extname <> 'plpgsql' AND e.extname NOT IN (SELECT name FROM used) ORDER BY 1`;
+  WHERE e.extname <> 'plpgsql' AND e.oid NOT IN (SELECT extension FROM needed) ORDER BY 1`;
 
 /** Schemas that hold something and are not the tenant's. */
 export const OTHER_SCHEMAS = `

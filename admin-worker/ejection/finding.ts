@@ -37,6 +37,8 @@ export type FindingCode =
   | 'replication_slots'
   | 'replica_identity'
   | 'subscription_rights'
+  | 'replica_unreachable'
+  | 'not_a_replica'
   | 'always_trigger'
   | 'scheduled_jobs'
   | 'no_owner'

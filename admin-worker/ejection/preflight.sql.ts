@@ -1,16 +1,8 @@
-/** $1 schemas. Extensions of the database; `is_needed` when a relation, column default, type or function of the tenant's depends on a part of one. */
-export const EXTENSIONS_IN_USE = `
-  SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema,
-    EXISTS (
-      SELECT FROM pg_depend part
-      JOIN pg_depend d ON d.refclassid = part.classid AND d.refobjid = part.objid AND d.deptype <> 'e'
-      LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
-      LEFT JOIN pg_class c ON c.oid = COALESCE(a.adrelid, CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid END)
-      LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
-      LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
-      JOIN pg_namespace dn ON dn.oid = COALESCE(c.relnamespace, p.pronamespace, t.typnamespace)
-      WHERE part.refclassid = 'pg_extension'::regclass AND part.refobjid = e.oid AND part.deptype = 'e'
-        AND dn.nspname = ANY ($1::text[])) AS is_needed
+import { NEEDED_EXTENSIONS } from '../extensions/needed-extensions.sql.ts';
+
+/** $1 schemas. Extensions of the database; `is_needed` when something of the tenant's depends on a part of one. */
+export const EXTENSIONS_IN_USE = `${NEEDED_EXTENSIONS}
+  SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema, e.oid IN (SELECT extension FROM needed) AS is_needed
   FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
   WHERE e.extname <> 'plpgsql' ORDER BY 1`;
 

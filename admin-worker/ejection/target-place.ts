@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import { loginPassword, tenantLogin } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent, quoteLiteral } from '../../gateway/platform/sql.ts';
-import type { Secret } from '../../gateway/registry/secrets.ts';
+import { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantServer } from '../connections.ts';
 import { AUTH_HELPERS, createRole } from '../provision/shared-database.sql.ts';
 import { requestRolesText, tenantRolesSql } from '../provision/tenant-objects.sql.ts';
@@ -27,6 +27,13 @@ export function targetLogins(
 ): TargetLogins {
   const as = (login: string) => asLogin(target, login, loginPassword(masterKey, `${login}/${jobId}`));
   return { requests: as(tenantLogin(tenant.id)), migrator: as(migratorLogin(tenant.id)) };
+}
+
+/** The same server's replica for the login of requests: whoever was given for the move has more rights than requests may have. */
+export function atReplica(replica: Secret, requests: TenantServer): Secret {
+  const { username, password } = new URL(requests.url.reveal());
+  const login = decodeURIComponent(username);
+  return asLogin({ url: replica }, login, new Secret(decodeURIComponent(password))).url;
 }
 
 /** What the tenant finds at the new place before its own objects come. */

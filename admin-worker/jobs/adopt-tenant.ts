@@ -8,6 +8,7 @@ import { AdminError } from '../api/admin-error.ts';
 import type { TenantServer } from '../connections.ts';
 import type { Finding } from '../ejection/finding.ts';
 import { asLogin, namesOfCatalog, sealFor, unsealFor } from '../ejection/move.ts';
+import { atReplica } from '../ejection/target-place.ts';
 import { conflictOf } from '../tenants/conflicts.ts';
 import { registerTenant } from '../tenants/create-tenant.ts';
 import { type AdoptTenantPayload, adoptTenantKind } from './adopt-tenant-kind.ts';
@@ -128,7 +129,7 @@ async function register(context: Context): Promise<void> {
     placement: {
       kind: 'remote' as const,
       remote_connection_string: login.url.reveal(),
-      read_replica_url: adoption.read_replica_url,
+      read_replica_url: replicaOf(adoption, login),
       ca_certificate: adoption.ca_certificate,
     },
     jwt,
@@ -161,6 +162,11 @@ async function register(context: Context): Promise<void> {
       throw new JobError(conflict.message, { code: 'conflict', hint: conflict.hint, cause: error });
     }
   });
+}
+
+function replicaOf({ login, read_replica_url: given }: Adoption, requests: TenantServer): string | null {
+  if (given === null || given === undefined) return null;
+  return login === 'make' ? atReplica(new Secret(given), requests).reveal() : given;
 }
 
 async function isRegistered({ services, payload, jobId }: Context): Promise<boolean> {

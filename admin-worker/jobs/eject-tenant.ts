@@ -1,9 +1,10 @@
 import type { ClientBase } from 'pg';
+import type { Secret } from '../../gateway/registry/secrets.ts';
 import { type Move, sealFor, unsealFor } from '../ejection/move.ts';
 import { flipToRemote } from '../ejection/moving-status.ts';
 import { preflight } from '../ejection/preflight.ts';
 import { findTakenNames } from '../ejection/taken-names.ts';
-import { dropTargetPlace, makeTargetPlace, targetLogins } from '../ejection/target-place.ts';
+import { atReplica, dropTargetPlace, makeTargetPlace, targetLogins } from '../ejection/target-place.ts';
 import { findTenant } from '../tenants/tenant-record.ts';
 import { type EjectTenantPayload, ejectTenantKind } from './eject-tenant-kind.ts';
 import { type EjectContext, EjectState, findEjection } from './eject-tenant-state.ts';
@@ -36,7 +37,7 @@ export const ejectTenant: JobDefinition<EjectTenantPayload, EjectState> = {
   state: EjectState,
   steps: moveSteps(route, { check, cleanUp: async () => undefined }),
   async dryRun(context) {
-    const findings = await preflight(await findEjection(context));
+    const findings = await preflight(await findEjection(context), replicaOf(context));
     throwIfRefused(findings);
     return findings.map(({ severity, object, text }) => `${severity}: ${object}: ${text}`);
   },
@@ -57,7 +58,13 @@ async function check(context: EjectContext): Promise<void> {
   state.status = tenant.status;
   state.fromKind = tenant.placement_kind;
   state.fromDatabase = tenant.database_name;
-  reportFindings(context, await preflight(await findEjection(context)));
+  reportFindings(context, await preflight(await findEjection(context), replicaOf(context)));
+}
+
+/** As it was given. */
+function replicaOf({ services, payload: { tenantId, sealedReplica } }: EjectContext): Secret | undefined {
+  if (sealedReplica === null) return undefined;
+  return unsealFor(services, tenantId, { field: 'replica', sealed: sealedReplica });
 }
 
 async function makePlace(context: EjectContext, move: Move): Promise<void> {
@@ -108,12 +115,10 @@ function loginsOf({ services, jobId }: EjectContext, move: Move) {
 
 async function prepareSwitch(context: EjectContext, move: Move): Promise<Switch> {
   const { payload, state, services, jobId } = context;
-  const { tenantId, sealedReplica } = payload;
+  const { tenantId } = payload;
   const logins = loginsOf(context, move);
-  const replica =
-    sealedReplica === null
-      ? undefined
-      : unsealFor(services, tenantId, { field: 'replica', sealed: sealedReplica });
+  const given = replicaOf(context);
+  const replica = given === undefined ? undefined : atReplica(given, logins.requests);
   return (control) =>
     flipToRemote(control, services, {
       tenantId,

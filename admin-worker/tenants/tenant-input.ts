@@ -49,34 +49,51 @@ const OwnPlace = {
   ca_certificate: CaCertificate.nullish(),
 };
 
+/** What two parts of a placement say of each other. */
+function checkPlacement({ value, issues }: z.core.ParsePayload<ChangedPlacement>): void {
+  if (value.kind === 'shared') return;
+  const { read_replica_url: one, read_replica_urls: several } = value;
+  if (typeof one === 'string' && Array.isArray(several)) {
+    const message = 'give either read_replica_url or read_replica_urls';
+    issues.push({ code: 'custom', message, path: ['read_replica_urls'], input: undefined });
+  }
+  if (typeof value.ca_certificate !== 'string') return;
+  const primary = value.kind === 'remote' ? value.remote_connection_string : undefined;
+  // What is kept is not known here.
+  if (value.kind === 'remote' && primary === undefined) return;
+  const dsns = [one, ...(several ?? []), primary];
+  if (dsns.some((dsn) => typeof dsn === 'string' && usesTls(dsn))) return;
+  issues.push({
+    code: 'custom',
+    message: 'is of no use without sslmode=verify-ca or sslmode=verify-full in the connection string',
+    path: ['ca_certificate'],
+    input: undefined,
+  });
+}
+
+const Local = [
+  z.strictObject({ kind: z.literal('shared') }),
+  z.strictObject({ kind: z.literal('database'), ...OwnPlace }),
+] as const;
 const Placement = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('shared') }),
-    z.strictObject({ kind: z.literal('database'), ...OwnPlace }),
+    ...Local,
     z.strictObject({ kind: z.literal('remote'), remote_connection_string: Dsn, ...OwnPlace }),
   ])
-  .check((context) => {
-    const { value } = context;
-    if (value.kind === 'shared') return;
-    const { read_replica_url: one, read_replica_urls: several } = value;
-    if (typeof one === 'string' && Array.isArray(several)) {
-      const message = 'give either read_replica_url or read_replica_urls';
-      context.issues.push({ code: 'custom', message, path: ['read_replica_urls'], input: undefined });
-    }
-    if (typeof value.ca_certificate !== 'string') return;
-    const dsns = [
-      one,
-      ...(several ?? []),
-      value.kind === 'remote' ? value.remote_connection_string : undefined,
-    ];
-    if (dsns.some((dsn) => typeof dsn === 'string' && usesTls(dsn))) return;
-    context.issues.push({
-      code: 'custom',
-      message: 'is of no use without sslmode=verify-ca or sslmode=verify-full in the connection string',
-      path: ['ca_certificate'],
-      input: undefined,
-    });
-  });
+  .check(checkPlacement);
+
+const AnyPlacement = z.discriminatedUnion('kind', [
+  ...Local,
+  z.strictObject({
+    kind: z.literal('remote'),
+    remote_connection_string: Dsn.optional().describe(
+      'Absent: a remote tenant stays where it is, and its replicas are reached by the login that it has there',
+    ),
+    ...OwnPlace,
+  }),
+]);
+type ChangedPlacement = z.output<typeof AnyPlacement>;
+const ChangedPlacement = AnyPlacement.check(checkPlacement);
 
 export const Isolation = z
   .enum(['sealed', 'trusted'])
@@ -137,7 +154,7 @@ export const UpdateTenantInput = z
   .strictObject({
     hosts: Hosts,
     status: z.enum(['active', 'suspended']),
-    placement: Placement,
+    placement: ChangedPlacement,
     isolation: Isolation,
     jwt: JwtInput.nullable(),
     require_api_key: z.boolean(),
@@ -149,3 +166,5 @@ export const UpdateTenantInput = z
 export type UpdateTenantInput = z.output<typeof UpdateTenantInput>;
 
 export type PlacementInput = z.output<typeof Placement>;
+/** As it is given in a change: of a remote place the connection string may be left out. */
+export type ChangedPlacementInput = ChangedPlacement;

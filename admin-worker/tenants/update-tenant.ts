@@ -13,10 +13,11 @@ import { closeWay, openNewWay } from './change-isolation.ts';
 import { exposedSchemas, refuseMove, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
+import { wholePlacement } from './kept-place.ts';
 import { placementColumns } from './placement-columns.ts';
 import { trySettleScheduledJobs } from './resting-jobs.ts';
 import { addSchemas, namingFor } from './tenant-home.ts';
-import type { UpdateTenantInput } from './tenant-input.ts';
+import type { PlacementInput, UpdateTenantInput } from './tenant-input.ts';
 import { findTenant, namingOf, type TenantRecord } from './tenant-record.ts';
 import { tenantView } from './tenant-view.ts';
 
@@ -28,8 +29,9 @@ import { tenantView } from './tenant-view.ts';
  */
 export async function updateTenant(
   services: AdminServices,
-  { id, input, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
+  { id, input: given, actor }: { id: string; input: UpdateTenantInput; actor: Actor },
 ): Promise<TenantRecord> {
+  const { input, epoch } = await wholeInput(services, id, given);
   if (input.placement !== undefined) await tryConnections(services, input.placement);
   if (input.backends !== undefined) await tryBackends(services, givenBackends(input.backends));
   let opened: TenantRecord | undefined;
@@ -39,6 +41,9 @@ export async function updateTenant(
       const before = await findTenant(client, id, 'lock');
       if (before === undefined) throw tenantNotFound(id);
       await refuseWhileAway(client, id);
+      if (epoch !== undefined && epoch !== before.epoch) {
+        throw new AdminError('conflict', `The placement of the tenant '${id}' was changed at the same time`);
+      }
       if (input.placement !== undefined) await refuseMoving(client, before, input.placement.kind);
       if (input.isolation !== undefined && input.isolation !== before.isolation) {
         await openNewWay(services, { control: client, before, isolation: input.isolation });
@@ -58,10 +63,28 @@ export async function updateTenant(
   return after;
 }
 
+/** What is to be changed, with nothing left out of a placement. */
+interface Changes extends Omit<UpdateTenantInput, 'placement'> {
+  readonly placement?: PlacementInput | undefined;
+}
+
+/** The epoch is that of the placement which was looked at, where it was. */
+async function wholeInput(
+  services: AdminServices,
+  id: string,
+  { placement, ...others }: UpdateTenantInput,
+): Promise<{ readonly input: Changes; readonly epoch?: number }> {
+  if (placement === undefined) return { input: others };
+  const before = await findTenant(services.control, id);
+  if (before === undefined) throw tenantNotFound(id);
+  const input = { ...others, placement: wholePlacement(services, before, placement) };
+  return { input, epoch: before.epoch };
+}
+
 async function changeTenant(
   services: AdminServices,
   client: ClientBase,
-  { before, input, actor }: { before: TenantRecord; input: UpdateTenantInput; actor: Actor },
+  { before, input, actor }: { before: TenantRecord; input: Changes; actor: Actor },
 ): Promise<TenantRecord> {
   const { id } = before;
   if (input.placement !== undefined) refuseMove(before, input.placement.kind);
@@ -94,7 +117,7 @@ export function tenantNotFound(id: string): AdminError {
 async function refuseMoving(
   client: ClientBase,
   { id, status, placement_kind }: TenantRecord,
-  kind: NonNullable<UpdateTenantInput['placement']>['kind'],
+  kind: PlacementInput['kind'],
 ): Promise<void> {
   if (status === 'moving') throw new AdminError('conflict', `The tenant '${id}' is being moved`);
   if (placement_kind !== 'remote' || kind === 'remote') return;
@@ -111,7 +134,7 @@ async function refuseMoving(
 
 type Columns = Readonly<Record<string, unknown>>;
 
-function changedColumns(before: TenantRecord, input: UpdateTenantInput, masterKey: Secret): Columns {
+function changedColumns(before: TenantRecord, input: Changes, masterKey: Secret): Columns {
   const sealing = { tenantId: before.id, masterKey };
   const { status, require_api_key, placement, isolation, jwt, limits, postgrest, backends } = input;
   return {

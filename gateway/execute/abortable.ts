@@ -4,4 +4,6 @@
  */
 export interface Abortable {
   readonly aborted: boolean;
+  /** It is the server that has gone, not whoever asked: it would hear of no cancel, so its connection is cut at once. */
+  readonly isServerGone?: boolean;
 }

@@ -1,5 +1,6 @@
+import { Client, DatabaseError } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { connectOptions } from '../platform/connect-options.ts';
+import { type ConnectOptions, connectOptions } from '../platform/connect-options.ts';
 import { LeasedLru } from '../platform/leased-lru.ts';
 import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
@@ -121,6 +122,24 @@ export class PoolCache {
     return pool.acquire({ ...options, timeoutMs });
   }
 
+  /**
+   * Whether a server lets anybody in, over a connection besides the pool's, which may all be waiting for it. A refusal by the server is an answer as well.
+   *
+   * @param timeoutMs after which it counts as silent
+   */
+  async isAnswering(upstream: Upstream, timeoutMs: number): Promise<boolean> {
+    const client = new Client(this.#connectTo(upstream, timeoutMs));
+    client.on('error', () => {}); // Told by `connect`.
+    try {
+      await client.connect();
+      return true;
+    } catch (error) {
+      return error instanceof DatabaseError;
+    } finally {
+      void client.end().catch(() => {}); // Nobody waits for it.
+    }
+  }
+
   /** Drops the leased pools of a tenant that moved or is gone, whatever their epoch. @returns how many */
   dropTenant(tenantId: string): number {
     const keys = new Set(
@@ -162,20 +181,18 @@ export class PoolCache {
     return { upstream, pool: this.#open(upstream, this.#options.leasedPoolSize) };
   }
 
-  #open(upstream: Upstream, maxConnections: number): Pool {
-    const {
+  #connectTo({ connectionString, foreign }: Upstream, connectTimeoutMs: number): ConnectOptions {
+    return connectOptions(connectionString, {
+      applicationName: this.#options.applicationName ?? 'cascata',
       connectTimeoutMs,
-      idleTimeoutMs,
-      applicationName,
-      maxLifetimeMs,
-      maxTenantShare = 1,
-    } = this.#options;
-    const config = connectOptions(upstream.connectionString, {
-      applicationName: applicationName ?? 'cascata',
-      connectTimeoutMs,
-      caCertificate: upstream.foreign?.caCertificate,
-      policy: upstream.foreign === undefined ? undefined : this.#policy,
+      caCertificate: foreign?.caCertificate,
+      policy: foreign === undefined ? undefined : this.#policy,
     });
+  }
+
+  #open(upstream: Upstream, maxConnections: number): Pool {
+    const { connectTimeoutMs, idleTimeoutMs, maxLifetimeMs, maxTenantShare = 1 } = this.#options;
+    const config = this.#connectTo(upstream, connectTimeoutMs);
     this.#options.observe({ kind: 'pool-opened', upstream: upstream.name });
     return new Pool(config, {
       maxConnections,

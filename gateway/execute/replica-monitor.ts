@@ -6,6 +6,7 @@ import type { SqlStatement } from '../platform/sql.ts';
 import { parseLsn } from '../routing/lsn.ts';
 import type { ReplicaGroup, ReplicaServer } from '../routing/replica-group.ts';
 import type { Upstream } from '../routing/upstream.ts';
+import type { Abortable } from './abortable.ts';
 import { LOG_POSITION } from './log-position.sql.ts';
 import type { PoolCache } from './pool-cache.ts';
 import { runReadOnly } from './run-read-only.ts';
@@ -16,6 +17,10 @@ const MIN_INTERVAL_MS = 100;
 /** After a write, so that its writer is soon back on the replicas. */
 const SOON_MS = 50;
 const POLL_TIMEOUT_MS = 2_000;
+/** A server that has not answered by then is tried over another connection: its own may all be in use. */
+const SLOW_MS = 500;
+/** So long a server that is there may take to let that connection in. */
+const SILENT_MS = 1_500;
 /** A group that no request asks for is left alone after this. */
 const UNUSED_MS = 60_000;
 
@@ -45,6 +50,7 @@ export class ReplicaMonitor {
   readonly #pools: PoolCache;
   readonly #observe: Observe;
   readonly #watched = new Map<ReplicaGroup, Watch>();
+  readonly #asked = new WeakSet<ReplicaServer>();
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
@@ -110,7 +116,9 @@ export class ReplicaMonitor {
     const primary = await this.#ask(group.primary, PRIMARY_LSN);
     const lsn = lsnOf(primary);
     if (lsn !== undefined) group.recordPrimary(lsn, askedAtMs);
-    await Promise.all(group.servers.map((server) => this.#pollReplica(group, server, primary)));
+    const polls = group.servers.map((server) => this.#pollReplica(group, server, primary));
+    // What is known of the others must not get old because one is silent.
+    await Promise.race([Promise.all(polls), pause(SLOW_MS, this.#closing.signal)]);
   }
 
   async #pollReplica(
@@ -118,7 +126,9 @@ export class ReplicaMonitor {
     server: ReplicaServer,
     primary: StatementResult | undefined,
   ): Promise<void> {
-    const answer = await this.#ask(server.upstream, REPLICA_LSN);
+    if (this.#asked.has(server)) return;
+    this.#asked.add(server);
+    const answer = await this.#askReplica(server).finally(() => this.#asked.delete(server));
     if (answer === undefined) return server.forget();
     const [, system, isInRecovery] = answer.rows[0]!;
     // Another cluster's log, or that of a replica that was promoted, has nothing to do with the primary's.
@@ -135,13 +145,36 @@ export class ReplicaMonitor {
     else group.recordReplica(server, lsn);
   }
 
-  async #ask(upstream: Upstream, statement: SqlStatement): Promise<StatementResult | undefined> {
+  /** One that is silent, as opposed to busy, is given up at once, and so is what waits for it. */
+  async #askReplica(server: ReplicaServer): Promise<StatementResult | undefined> {
+    const { upstream, presence } = server;
+    const { signal } = this.#closing;
+    const asking = this.#ask(upstream, REPLICA_LSN, {
+      get aborted() {
+        return signal.aborted || presence.isGone;
+      },
+      get isServerGone() {
+        return presence.isGone;
+      },
+    });
+    const isSlow = await Promise.race([asking.then(() => false), pause(SLOW_MS, signal).then(() => true)]);
+    if (isSlow && !signal.aborted && !(await this.#pools.isAnswering(upstream, SILENT_MS))) {
+      server.recordSilence(performance.now());
+    }
+    return asking;
+  }
+
+  async #ask(
+    upstream: Upstream,
+    statement: SqlStatement,
+    signal: Abortable = this.#closing.signal,
+  ): Promise<StatementResult | undefined> {
     try {
       const [result] = await runReadOnly(this.#pools, upstream, [statement], {
         role: 'none',
         statementTimeoutMs: POLL_TIMEOUT_MS,
         deadlineMs: Date.now() + POLL_TIMEOUT_MS,
-        signal: this.#closing.signal,
+        signal,
         isUrgent: true,
       });
       return result;

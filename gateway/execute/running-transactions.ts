@@ -97,6 +97,12 @@ export class RunningTransactions {
 
 function stop(running: RunningTransaction, reason: GatewayError, now: number): void {
   running.stopReason = reason;
+  if (running.signal?.isServerGone === true) {
+    running.onStop?.(reason);
+    running.cancelled = Promise.resolve(false);
+    running.connection.destroy();
+    return;
+  }
   running.cutAtMs = now + CANCEL_GRACE_MS;
   // A server that waits for its rows to be read hears of no cancel.
   running.onStop?.(reason);

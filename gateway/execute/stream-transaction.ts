@@ -52,6 +52,9 @@ export async function streamTransaction(
     get aborted() {
       return isCancelled || signal.aborted;
     },
+    get isServerGone() {
+      return signal.isServerGone === true;
+    },
   };
   const deadlineMs = Date.now() + MAX_DEADLINE_MS;
   try {

@@ -18,9 +18,15 @@ export class ReplicaServer {
   /** Everything that was committed until then can be read there. */
   asOfMs = Number.NEGATIVE_INFINITY;
   #downUntilMs = Number.NEGATIVE_INFINITY;
+  #presence = { isGone: false };
 
   constructor(upstream: Upstream) {
     this.upstream = upstream;
+  }
+
+  /** For who begins something here: `isGone` once the server has gone silent, from which on nothing of what has begun will be answered. */
+  get presence(): { readonly isGone: boolean } {
+    return this.#presence;
   }
 
   isDown(nowMs: number): boolean {
@@ -31,6 +37,13 @@ export class ReplicaServer {
   recordFailure(nowMs: number): void {
     this.#downUntilMs = nowMs + DOWN_MS;
     this.forget();
+  }
+
+  /** It says nothing any more: whoever waits for it hears of it, too. */
+  recordSilence(nowMs: number): void {
+    this.#presence.isGone = true;
+    this.#presence = { isGone: false };
+    this.recordFailure(nowMs);
   }
 
   forget(): void {

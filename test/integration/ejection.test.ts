@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runSql } from '../support/database.ts';
 import { type EjectionWorld, rowsOf, SECRET, signToken, startEjectionWorld } from '../support/ejection.ts';
+import { type Replication, startReplication } from '../support/replication.ts';
 
 let world: EjectionWorld;
 beforeAll(async () => {
@@ -267,6 +268,110 @@ const SUPABASE_PROJECT = `
   GRANT ALL ON todos TO anon, authenticated, service_role;
   CREATE TABLE open_table (n int); GRANT SELECT ON open_table TO anon;
   INSERT INTO todos (owner, title) VALUES ('00000000-0000-0000-0000-000000000001', 'theirs'), ('00000000-0000-0000-0000-000000000002', 'mine');`;
+
+describe('a new place with a replica', () => {
+  const SEEN = `
+    CREATE TABLE notes (id int PRIMARY KEY);
+    CREATE FUNCTION seen_by() RETURNS json LANGUAGE sql STABLE AS
+      $$ SELECT json_build_object('login', session_user, 'at_replica', pg_is_in_recovery()) $$;`;
+  let cluster: Replication;
+  beforeAll(async () => {
+    cluster = await startReplication({ replicas: 1 });
+  });
+  afterAll(() => cluster?.close());
+
+  const read_replica_url = (database = 'postgres') => cluster.replicas[0]!.url(database);
+
+  test('is read from by the login of requests, not by the one that was given for the move', async () => {
+    const gateway = await world.startGateway();
+    const tenant = await world.newTenant('shared', SEEN);
+    const job = await world.eject(tenant.id, {
+      remote_connection_string: cluster.primary.url(),
+      read_replica_url: read_replica_url(),
+    });
+    expect(job.error).toBeNull();
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text, { timeout: 15_000 })
+      .toBe(`{"login" : "${tenant.id}_login", "at_replica" : true}`);
+
+    // Nobody knows the password of that login: a change of the replicas needs none.
+    const patch = async (placement: object) =>
+      (await world.admin.request('PATCH', `/v1/tenants/${tenant.id}`, { body: { placement } })).status;
+    expect(await patch({ kind: 'remote', read_replica_url: null })).toBe(200);
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text)
+      .toBe(`{"login" : "${tenant.id}_login", "at_replica" : false}`);
+    expect(await patch({ kind: 'remote', read_replica_urls: [read_replica_url()] })).toBe(200);
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text, { timeout: 15_000 })
+      .toBe(`{"login" : "${tenant.id}_login", "at_replica" : true}`);
+    const other = await world.newTenant('shared', SEEN);
+    const { status, text } = await world.admin.request('PATCH', `/v1/tenants/${other.id}`, {
+      body: { placement: { kind: 'remote', read_replica_url: read_replica_url() } },
+    });
+    expect([status, text]).toEqual([400, expect.stringContaining('remote_connection_string is needed')]);
+  }, 60_000);
+
+  test('so is one of a database that is adopted', async () => {
+    const gateway = await world.startGateway();
+    await runSql(cluster.primary.url(), SUPABASE_ROLES);
+    await runSql(cluster.primary.url(), 'CREATE DATABASE adopted');
+    const url = cluster.primary.url('adopted');
+    await runSql(url, SEEN);
+    await expect.poll(() => rowsOf(read_replica_url('adopted'), 'SELECT').catch(() => [])).toHaveLength(1);
+    const id = world.admin.tenantId();
+    const job = await world.adopt(id, {
+      hosts: [`${id}.localhost`],
+      remote_connection_string: url,
+      read_replica_url: read_replica_url('adopted'),
+      jwt: { secret: SECRET },
+    });
+    expect(job.error).toBeNull();
+    const tenant = { id, host: `${id}.localhost`, homeUrl: url, token: await signToken({ role: 'anon' }) };
+    await expect
+      .poll(async () => (await gateway.ask(tenant, 'GET', '/rpc/seen_by')).text, { timeout: 15_000 })
+      .toBe(`{"login" : "${id}_login", "at_replica" : true}`);
+  }, 60_000);
+
+  test('is looked at before anything is done', async () => {
+    const { id } = await world.newTenant('shared', SEEN);
+    const [remote_connection_string, url] = [await world.newTarget(), read_replica_url()];
+    for (const [replica, found] of [
+      [url, 'error not_a_replica: read_replica_url leads to a replica of another server'],
+      [
+        remote_connection_string,
+        'error not_a_replica: read_replica_url leads to a server that follows no other',
+      ],
+      [
+        'postgres://a:hidden-word@127.0.0.1:1/x',
+        'error replica_unreachable: The replica cannot be used: the connection was refused',
+      ],
+    ] as const) {
+      const body = { remote_connection_string, read_replica_url: replica };
+      const { text } = await world.admin.request('POST', `/v1/tenants/${id}/eject/preflight`, { body });
+      expect(text).not.toContain('hidden-word');
+      const findings = JSON.parse(text).findings as {
+        object: string;
+        severity: string;
+        code: string;
+        text: string;
+      }[];
+      expect(
+        findings
+          .filter(({ object }) => object === 'replica')
+          .map((one) => `${one.severity} ${one.code}: ${one.text}`),
+      ).toEqual([found]);
+    }
+    const other = {
+      remote_connection_string: cluster.primary.url(),
+      read_replica_url: read_replica_url('template1'),
+    };
+    expect(await world.eject(id, other)).toMatchObject({
+      state: 'failed',
+      error: { code: 'preflight', details: expect.stringContaining('leads to the database template1') },
+    });
+  });
+});
 
 describe('a database that is outside already', () => {
   let url: string;

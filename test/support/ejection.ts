@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname } from 'node:path';
 import { SignJWT } from 'jose';
@@ -87,9 +88,25 @@ export async function startDumpablePostgres(): Promise<TestPostgres> {
   });
 }
 
-export async function startEjectionWorld(options: { withRunner?: boolean } = {}): Promise<EjectionWorld> {
-  const [source, target] = await Promise.all([startDumpablePostgres(), startDumpablePostgres()]);
-  const admin = await startAdminHarness({ serverUrl: source.url, ...options });
+/** Has a server ask for passwords, as those of production do. */
+async function withPasswords(postgres: TestPostgres): Promise<TestPostgres> {
+  const [{ file }] = (await rowsOf<{ file: string }>(
+    postgres.url,
+    `SELECT current_setting('hba_file') AS file`,
+  )) as [{ file: string }];
+  await runSql(
+    postgres.url,
+    `SET password_encryption = 'scram-sha-256'; ALTER ROLE postgres PASSWORD 'of-postgres'`,
+  );
+  await writeFile(file, 'host all,replication all 127.0.0.1/32 scram-sha-256\n');
+  await runSql(postgres.url, 'SELECT pg_reload_conf()');
+  return { ...postgres, url: postgres.url.replace('postgres@', 'postgres:of-postgres@') };
+}
+
+export async function startEjectionWorld(options: { withPasswords?: boolean } = {}): Promise<EjectionWorld> {
+  const [started, target] = await Promise.all([startDumpablePostgres(), startDumpablePostgres()]);
+  const source = options.withPasswords === true ? await withPasswords(started) : started;
+  const admin = await startAdminHarness({ serverUrl: source.url });
   const gateways: TestGateway[] = [];
   let targets = 0;
   return {

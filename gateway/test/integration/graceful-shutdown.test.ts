@@ -169,6 +169,35 @@ test('several workers share one port, one that dies is replaced, and all end tog
   for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
 });
 
+test('whichever worker is asked, /metrics tells of all of them, also of one that has taken the place of another', async () => {
+  const { child, port, output } = await startGatewayProcess({ GATEWAY_WORKERS: '2' });
+  const started = () => [...output().matchAll(/"kind":"process-started"/g)].length;
+  await untilTrue(() => started() === 2);
+  const get = async (path: string) => {
+    const connection = await RawConnection.open(port);
+    await connection.send(request(path));
+    const answer = await connection.receive();
+    connection.destroy();
+    return answer;
+  };
+  const SENT = 12;
+  for (let i = 0; i < SENT; i++) expect((await get('/rest/v1/notes?select=id')).status).toBe(200);
+  const counted = (text: string) =>
+    [...text.matchAll(/^cascata_requests_total\{worker="\d",.*route="\/rest\/v1\/:relation".*\} (\d+)$/gm)]
+      .map(([, value]) => Number(value))
+      .reduce((sum, value) => sum + value, 0);
+  const workersIn = (text: string) =>
+    [...text.matchAll(/^process_start_time_seconds\{worker="(\d)"\} \d/gm)].map(([, worker]) => worker);
+  for (let i = 0; i < 6; i++) {
+    const { status: code, body } = await get('/metrics');
+    expect([code, counted(body), workersIn(body)]).toEqual([200, SENT, ['1', '2']]);
+    expect(body.match(/^# TYPE cascata_requests_total counter$/gm)).toHaveLength(1);
+  }
+  process.kill((await childrenOf(child.pid))[0]!, 'SIGKILL');
+  await untilTrue(() => started() === 3);
+  expect(workersIn((await get('/metrics')).body)).toEqual(['1', '2']);
+});
+
 test('a worker that is killed under load costs the requests it was serving, and nothing else', async () => {
   const { child, port, output } = await startGatewayProcess({ GATEWAY_WORKERS: '3' });
   const started = () =>

@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Replication, runOn, startReplication } from '../../../test/support/replication.ts';
 import { ask } from './support/ask.ts';
+import { startBadServer } from './support/bad-server.ts';
 import { type Edge, type EdgeTenant, signFor, startEdge, TENANT_SQL, untilTrue } from './support/edge.ts';
 import { placeEdgeTenant } from './support/edge-tenants.ts';
 
@@ -197,6 +198,54 @@ describe('faults', () => {
     isRunning = false;
     await reading;
     expect(outcomes.filter((outcome) => typeof outcome !== 'string')).toEqual([]);
+  });
+
+  test('a replica that goes silent makes no read fail and keeps none for long, whatever it was doing, and is used again once it is back', async () => {
+    const [silent, sound] = await Promise.all(
+      cluster.replicas.map(({ port }) => startBadServer({ port }, 'none')),
+    );
+    const through = [silent!, sound!].map(({ port }) => `postgres://postgres@127.0.0.1:${port}/postgres`);
+    try {
+      await place(edge.acme, through.slice(0, 1), { max_replica_lag_ms: 2_000 });
+      await untilTrue(() => onReplica());
+      const read = async () => {
+        const { status, json } = await ask(target(), '/rest/v1/rpc/slow_place?seconds=0.2');
+        return status === 200 ? json : { status, json };
+      };
+      // More than it has connections for.
+      const reading = Array.from({ length: 12 }, read);
+      await sleep(50);
+      silent!.freeze();
+      const late = Array.from({ length: 12 }, read);
+      const lines = ask(target(), '/rest/v1/notes?select=id&order=id&limit=2', {
+        headers: { accept: 'application/x-ndjson' },
+      });
+      // In the first moment an answer may still have been on its way.
+      for (const place of await Promise.all(reading)) expect(['primary', places()[0]]).toContain(place);
+      expect(new Set(await Promise.all(late))).toEqual(new Set(['primary']));
+      expect(await lines).toMatchObject({ status: 200, text: '{"id":1}\n{"id":2}\n' });
+      await silent!.become('none');
+      await untilTrue(() => onReplica());
+
+      // Another one goes on being used meanwhile.
+      await place(edge.acme, through, { max_replica_lag_ms: 1_000 });
+      await untilTrue(async () => new Set(await Promise.all([read(), read()])).size === 2 && onReplica());
+      silent!.freeze();
+      const found = await Promise.all(Array.from({ length: 6 }, read));
+      for (const place of found) expect(['primary', places()[1]]).toContain(place);
+      await untilTrue(async () => (await readFrom()) === places()[1]);
+      for (let i = 0; i < 25; i++) {
+        expect(await readFrom()).toBe(places()[1]);
+        await sleep(60);
+      }
+    } finally {
+      await place(
+        edge.acme,
+        cluster.replicas.map(({ url }) => url()),
+      );
+      await edge.control(`UPDATE control.tenants SET max_replica_lag_ms = NULL WHERE id = 'acme'`);
+      await Promise.all([silent!.close(), sound!.close()]);
+    }
   });
 
   test('a read that a replica cancels for a conflict with recovery is answered by the primary', async () => {
