@@ -1,17 +1,57 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { BatchWriter } from '../gateway/execute/batch-writer.ts';
 import { Connection } from '../gateway/execute/connection.ts';
+import type { BatchPlan } from '../gateway/execute/role-switch/role-switch.ts';
 import { TrustedRoleSwitch } from '../gateway/execute/role-switch/trusted.ts';
 import { connectOptions } from '../gateway/platform/connect-options.ts';
 import { TurnWrites } from '../gateway/platform/turn-writes.ts';
 import { Secret } from '../gateway/registry/secrets.ts';
 import { BENCH_HOST, BENCH_TENANT, type FloorStatement } from './scenarios.ts';
 
+/** Connections and who waits for one of them. */
+class Line {
+  readonly idle: Connection[];
+  readonly waiting: ((connection: Connection) => void)[] = [];
+
+  constructor(connections: readonly Connection[]) {
+    this.idle = [...connections];
+  }
+}
+
+/** What is known of a tenant from its first request on: the only thing that a host says here. */
+interface FloorTenant {
+  readonly plan: BatchPlan;
+  readonly text: string;
+  readonly line: Line;
+}
+
+function prepareTenant(host: string, { sql, accessMode }: FloorStatement, line: Line): FloorTenant {
+  const tenant = host.split('.', 1)[0] ?? '';
+  const plan = new TrustedRoleSwitch().planBatch({
+    accessMode,
+    role: `${tenant}_anon`,
+    isolationLevel: undefined,
+    end: 'commit',
+    variables: [
+      ['search_path', `"${tenant}"`],
+      ['request.jwt.claims', '{"role":"anon"}'],
+      ['request.method', 'GET'],
+      ['request.path', '/items'],
+      ['request.headers', `{"host":"${host}","accept":"application/json"}`],
+      ['request.cookies', '{}'],
+    ],
+    statements: [],
+    statementTimeoutMs: 15_000,
+  });
+  return { plan, text: sql.replaceAll(`"${BENCH_TENANT}"`, `"${tenant}"`), line };
+}
+
 /**
  * The least that any gateway of this design can do: node:http in front, one batch with fixed SQL behind, writes at the end of the turn, nothing between. It has no
  * tenants, authentication, parsing, plan, limits or errors. What the gateway costs above it is what those cost.
  *
- * A process of its own: FLOOR_URL (DSN), FLOOR_STATEMENT (JSON of a `FloorStatement`), FLOOR_PORT, FLOOR_CONNECTIONS.
+ * A process of its own: FLOOR_URL (DSN), FLOOR_STATEMENT (JSON of a `FloorStatement`), FLOOR_PORT, FLOOR_CONNECTIONS. With FLOOR_IS_SPREAD=1 each tenant has one of
+ * the connections for good, so that what a session of PostgreSQL has to know is the least it can be; whoever finds it busy waits.
  */
 async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const writer = new BatchWriter();
@@ -20,42 +60,42 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
     applicationName: 'floor',
     connectTimeoutMs: 5_000,
   });
-  const open = () => Connection.open(config, { writer, writes, maxPreparedStatements: 10 });
-  const idle = await Promise.all(Array.from({ length: Number(env.FLOOR_CONNECTIONS) }, open));
-  const waiting: ((connection: Connection) => void)[] = [];
-  const { sql: text, values: kinds, accessMode }: FloorStatement = JSON.parse(env.FLOOR_STATEMENT ?? '');
-  const plan = new TrustedRoleSwitch().planBatch({
-    accessMode,
-    role: `${BENCH_TENANT}_anon`,
-    isolationLevel: undefined,
-    end: 'commit',
-    variables: [
-      ['search_path', `"${BENCH_TENANT}"`],
-      ['request.jwt.claims', '{"role":"anon"}'],
-      ['request.method', 'GET'],
-      ['request.path', '/items'],
-      ['request.headers', `{"host":"${BENCH_HOST}","accept":"application/json"}`],
-      ['request.cookies', '{}'],
-    ],
-    statements: [],
-    statementTimeoutMs: 15_000,
-  });
+  const open = () => Connection.open(config, { writer, writes, maxPreparedStatements: 10_000 });
+  const connections = await Promise.all(Array.from({ length: Number(env.FLOOR_CONNECTIONS) }, open));
+  const statement: FloorStatement = JSON.parse(env.FLOOR_STATEMENT ?? '');
+  const { values: kinds } = statement;
+  // Many tenants: each on one session, which then has to know a part of them only.
+  const lines =
+    env.FLOOR_IS_SPREAD === '1' ? connections.map((one) => new Line([one])) : [new Line(connections)];
+  const tenants = new Map<string, FloorTenant>();
+  const tenantOf = (host = BENCH_HOST): FloorTenant => {
+    let tenant = tenants.get(host);
+    if (tenant === undefined) {
+      tenant = prepareTenant(host, statement, lines[tenants.size % lines.length]!);
+      tenants.set(host, tenant);
+    }
+    return tenant;
+  };
 
-  const run = async (values: readonly string[]): Promise<string> => {
-    const connection = idle.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
+  const run = async ({ plan, text, line }: FloorTenant, values: readonly string[]): Promise<string> => {
+    const connection =
+      line.idle.pop() ?? (await new Promise<Connection>((resolve) => line.waiting.push(resolve)));
     try {
       const statements = [...plan.statements, { text, values }];
       const results = await connection.submit({ ...plan, statements }, true).result;
       return results[0]?.rows[0]?.[2] ?? '';
     } finally {
-      const next = waiting.shift();
-      if (next === undefined) idle.push(connection);
+      const next = line.waiting.shift();
+      if (next === undefined) line.idle.push(connection);
       else next(connection);
     }
   };
   const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
     const number = /\d+/.exec(request.url ?? '')?.[0] ?? '1';
-    run(kinds.map((kind) => (kind === 'body' ? body : number))).then(
+    run(
+      tenantOf(request.headers.host),
+      kinds.map((kind) => (kind === 'body' ? body : number)),
+    ).then(
       (text) => {
         writes.toClient(() => {
           response.writeHead(text === '' ? 201 : 200, {

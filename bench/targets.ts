@@ -30,6 +30,7 @@ export interface Target {
 /** Made anew for each scenario: it knows one statement. */
 export async function startFloor(database: BenchDatabase, scenario: Scenario): Promise<Target> {
   const port = await freePort();
+  const tenants = new Set(scenario.requests.map(({ host }) => host)).size;
   const child = await startChild({
     name: 'floor',
     ...nodeEntry('./floor.ts'),
@@ -40,6 +41,7 @@ export async function startFloor(database: BenchDatabase, scenario: Scenario): P
       FLOOR_STATEMENT: JSON.stringify(scenario.floor),
       FLOOR_PORT: String(port),
       FLOOR_CONNECTIONS: String(POOL_SIZE),
+      FLOOR_IS_SPREAD: tenants > POOL_SIZE ? '1' : '0',
     },
     isReady: () => answers(`http://127.0.0.1:${port}/ready`),
   });

@@ -7,6 +7,7 @@ import { Batch } from './batch.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { sendCancelRequest } from './cancel-request.ts';
 import { type PreparedStatement, PreparedStatements, unguessableNames } from './prepared-statements.ts';
+import type { RoleSessions } from './role-sessions.ts';
 import type { RowSink } from './row-sink.ts';
 
 export interface ConnectionOptions {
@@ -16,6 +17,8 @@ export interface ConnectionOptions {
   readonly writer: BatchWriter;
   /** Sends what was encoded; by default it is sent at once. */
   readonly writes?: TurnWrites | undefined;
+  /** Told which roles it has statements for. */
+  readonly roleSessions?: RoleSessions<Connection> | undefined;
 }
 
 /** What `Connection.submit` sends. */
@@ -39,6 +42,10 @@ export class Connection {
   readonly seed = randomInt(2 ** 32);
   /** Set by the pool. */
   idleSinceMs = 0;
+  /** Set by the pool: when it was given out last. */
+  takenAtMs = 0;
+  /** Set by the pool. */
+  isAtRest = false;
   /** Set by the pool: who uses it, or did last. */
   owner = '';
   readonly #client: Client;
@@ -66,7 +73,13 @@ export class Connection {
     this.#client = client;
     this.#writer = options.writer;
     this.#writes = options.writes;
-    this.#prepared = new PreparedStatements(options.maxPreparedStatements);
+    const { roleSessions } = options;
+    this.#prepared = new PreparedStatements(options.maxPreparedStatements, undefined, {
+      learnt: (role) => {
+        if (this.#isOpen) roleSessions?.learnt(role, this);
+      },
+      forgotten: (role) => roleSessions?.forgotten(role, this),
+    });
     this.#sessionPrepared = new PreparedStatements(options.maxPreparedStatements, unguessableNames);
     client.on('error', () => {
       this.#isOpen = false;

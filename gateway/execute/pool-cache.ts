@@ -7,7 +7,8 @@ import type { Observe } from '../platform/observation.ts';
 import type { TurnWrites } from '../platform/turn-writes.ts';
 import type { ExecutorAccess, Upstream } from '../routing/upstream.ts';
 import type { Connection } from './connection.ts';
-import { type AcquireOptions, Pool, type PoolStats } from './pool.ts';
+import { Pool } from './pool.ts';
+import type { AcquireOptions, PoolStats } from './pool-options.ts';
 import type { RoleSwitch } from './role-switch/role-switch.ts';
 import { SealedRoleSwitch } from './role-switch/sealed.ts';
 import { TrustedRoleSwitch } from './role-switch/trusted.ts';
@@ -204,6 +205,7 @@ export class PoolCache {
       idleTimeoutMs,
       maxLifetimeMs: maxLifetimeMs ?? DEFAULT_MAX_LIFETIME_MS,
       maxPreparedStatements: this.#options.preparedStatementsPerConnection,
+      isPatient: upstream.pooling === 'shared' && upstream.keepsSession === true,
       writes: this.#options.writes,
     });
   }

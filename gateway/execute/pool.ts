@@ -1,50 +1,15 @@
 import type { ClientConfig } from 'pg';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { connectReason } from '../platform/connect-reason.ts';
-import { RefusedAddressError } from '../platform/network-policy.ts';
-import type { TurnWrites } from '../platform/turn-writes.ts';
-import type { Abortable } from './abortable.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { Connection } from './connection.ts';
 import { chooseConnection } from './connection-choice.ts';
 import { openWithRetry } from './open-with-retry.ts';
+import { Patience } from './patience.ts';
+import { connectFailure, queueFull } from './pool-errors.ts';
+import type { AcquireOptions, PoolOptions, PoolStats } from './pool-options.ts';
+import { RoleSessions } from './role-sessions.ts';
 import { StatementNaming } from './statement-naming.ts';
 import { type Waiter, WaitQueue } from './wait-queue.ts';
-
-export interface PoolOptions {
-  readonly maxConnections: number;
-  /** Of these, the most that one owner may use at once. */
-  readonly maxPerOwner: number;
-  /** A connection at rest for this long is closed. */
-  readonly idleTimeoutMs: number;
-  /** An older connection is closed when it is given back, so that memory of a session is not kept for ever. */
-  readonly maxLifetimeMs: number;
-  /** 0: unnamed statements only. */
-  readonly maxPreparedStatements: number;
-  /** Sends what connections have to say; by default it is sent at once. */
-  readonly writes?: TurnWrites | undefined;
-}
-
-export interface PoolStats {
-  /** Open or being opened. */
-  readonly size: number;
-  readonly idle: number;
-  readonly waiting: number;
-}
-
-export interface AcquireOptions {
-  /** Whose request it is. */
-  readonly owner: string;
-  /** What the transaction will run as: of several who wait, one that the connection has run statements of is preferred. */
-  readonly role?: string | undefined;
-  /** Longest queue the owner may have; beyond it GW301. */
-  readonly maxQueue?: number | undefined;
-  /** Before everybody else. */
-  readonly isUrgent?: boolean | undefined;
-  /** Longest wait for a connection. */
-  readonly timeoutMs: number;
-  readonly signal?: Abortable | undefined;
-}
 
 /** How often those who wait are looked at: under load most requests wait a little, and a timer each would cost more than the wait. */
 const WAIT_TICK_MS = 50;
@@ -63,17 +28,21 @@ export class Pool {
   readonly #idle: Connection[] = [];
   readonly #open = new Set<Connection>();
   readonly #waiters = new WaitQueue();
+  readonly #roleSessions = new RoleSessions<Connection>();
+  readonly #patience: Patience | undefined;
   /** With more connections free than this no owner can have reached its share. */
   readonly #reserve: number;
   #opening = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #waitTimer: NodeJS.Timeout | undefined;
+  #patienceTimer: NodeJS.Timeout | undefined;
   #closed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(config: ClientConfig, options: PoolOptions) {
     this.#config = config;
     this.#options = options;
     this.#reserve = options.maxConnections - options.maxPerOwner;
+    this.#patience = options.isPatient === true ? new Patience() : undefined;
     this.naming = new StatementNaming(options.maxPreparedStatements > 0);
   }
 
@@ -86,20 +55,26 @@ export class Pool {
   }
 
   /**
-   * A connection at rest, at once; `undefined` when there is none, or the owner has its share already.
+   * A connection at rest, at once; `undefined` when there is none, the owner has its share already, or it is better to wait for a session that knows
+   * the role.
    *
    * @param role that the transaction will run as: connections that ran its statements before are preferred
    */
   tryAcquire(owner: string, role: string): Connection | undefined {
-    // Whoever waits while connections are at rest has its share, and is no reason to refuse another.
+    if (this.#idle.length === 0) return undefined;
+    // Whoever waits while connections are at rest has its share or waits for another, and is no reason to refuse this one.
     if (this.#waiters.size > 0 && this.#waiters.lengthOf(owner) > 0) return undefined;
-    if (this.#isScarce() && this.#roomFor(owner) <= 0) return undefined;
-    const index = chooseConnection(this.#idle, role);
-    if (index < 0) return undefined;
-    const connection = this.#idle[index]!;
-    this.#idle.splice(index, 1);
-    connection.owner = owner;
-    return connection;
+    if (!this.#hasRoom(owner)) return undefined;
+    const sessions = this.#roleSessions.of(role);
+    const now = Date.now();
+    for (let i = 0; i < sessions.length; i++) {
+      const connection = sessions[i]!;
+      if (connection.isAtRest && connection.isOpen) {
+        return this.#handOut(this.#idle.indexOf(connection), owner, now);
+      }
+    }
+    if (this.#patience !== undefined && this.#patience.waitFor(sessions, now) > 0) return undefined;
+    return this.#tryAny(owner, role, now);
   }
 
   /**
@@ -119,12 +94,19 @@ export class Pool {
     if (this.#closed !== undefined) return Promise.reject(new GatewayError('GW201'));
     if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
     if (maxQueue !== undefined && !isUrgent && this.#waiters.lengthOf(owner) >= maxQueue) {
-      return Promise.reject(queueFull(maxQueue));
+      // One that waits for its session fills a short queue, and is no reason to refuse another while connections are at rest.
+      const connection = this.#tryAny(owner, role, Date.now());
+      return connection === undefined ? Promise.reject(queueFull(maxQueue)) : Promise.resolve(connection);
     }
     return new Promise((give, fail) => {
-      this.#waiters.add({ owner, role, give, fail, untilMs: Date.now() + timeoutMs, signal }, isUrgent);
+      const now = Date.now();
+      const sessions = role === undefined ? undefined : this.#roleSessions.of(role);
+      const waitMs = sessions === undefined ? 0 : (this.#patience?.waitFor(sessions, now) ?? 0);
+      const patientUntilMs = waitMs === 0 ? undefined : now + waitMs;
+      const untilMs = now + timeoutMs;
+      this.#waiters.add({ owner, role, sessions, patientUntilMs, give, fail, untilMs, signal }, isUrgent);
       this.#waitTimer ??= setInterval(() => this.#sendAwayWaiters(), WAIT_TICK_MS);
-      this.#serveWaiters();
+      this.#serveWaiters(now);
     });
   }
 
@@ -139,9 +121,11 @@ export class Pool {
       this.#discard(connection);
       return;
     }
+    if (connection.takenAtMs > 0) this.#patience?.record(now - connection.takenAtMs);
     connection.idleSinceMs = now;
+    connection.isAtRest = true;
     this.#idle.push(connection);
-    if (this.#waiters.size > 0) this.#serveWaiters();
+    if (this.#waiters.size > 0) this.#serveWaiters(now, connection);
     else if (this.#closed !== undefined) this.#closeIdle(Number.POSITIVE_INFINITY);
     else this.#idleTimer ??= this.#watchIdle(this.#options.idleTimeoutMs);
   }
@@ -174,26 +158,56 @@ export class Pool {
     if (this.#waiters.remove(waiter)) waiter.fail(error);
   }
 
-  #serveWaiters(): void {
-    while (this.#waiters.size > 0) {
-      const connection = this.#idle.pop();
-      if (connection === undefined) break;
-      if (!connection.isOpen) continue;
-      const waiter = this.#waiters.take(
-        (owner) => this.#roomFor(owner) > 0,
-        (role) => connection.isWarmFor(role),
-      );
-      if (waiter === undefined) {
-        this.#idle.push(connection);
-        break;
-      }
-      connection.owner = waiter.owner;
-      waiter.give(connection);
+  /** @param released has just become free: who waits for its session is served first */
+  #serveWaiters(now: number, released?: Connection): void {
+    const isServed = (owner: string): boolean => this.#roomFor(owner) > 0;
+    for (let own = released; this.#waiters.size > 0 && this.#idle.length > 0; own = undefined) {
+      const lastOpen = this.#idle.findLastIndex(({ isOpen }) => isOpen);
+      const waiter = lastOpen < 0 ? undefined : this.#waiters.take(isServed, now, own);
+      if (waiter === undefined) break;
+      const index = waiter.role === undefined ? lastOpen : chooseConnection(this.#idle, waiter.role);
+      waiter.give(this.#handOut(index, waiter.owner, now));
     }
+    if (this.#idle.length > 0) this.#watchPatience(now);
     const room = this.#options.maxConnections - this.#open.size - this.#opening;
     if (room <= 0) return;
-    const wanted = this.#waiters.countServable((owner) => this.#roomFor(owner)) - this.#opening;
+    // Whoever waits while connections are at rest waits for one that there is.
+    const atRest = this.#idle.reduce((count, { isOpen }) => (isOpen ? count + 1 : count), 0);
+    const wanted = this.#waiters.countServable((owner) => this.#roomFor(owner)) - this.#opening - atRest;
     for (let i = 0; i < Math.min(room, wanted); i++) void this.#openOne();
+  }
+
+  #tryAny(owner: string, role: string | undefined, now: number): Connection | undefined {
+    if (!this.#hasRoom(owner)) return undefined;
+    const index = chooseConnection(this.#idle, role ?? '');
+    return index < 0 ? undefined : this.#handOut(index, owner, now);
+  }
+
+  #handOut(index: number, owner: string, now: number): Connection {
+    const connection = this.#idle[index]!;
+    this.#idle.splice(index, 1);
+    connection.isAtRest = false;
+    connection.takenAtMs = now;
+    connection.owner = owner;
+    return connection;
+  }
+
+  /** Serves those whose patience ends although nothing becomes free. */
+  #watchPatience(now: number): void {
+    if (this.#patienceTimer !== undefined || this.#patience === undefined) return;
+    const untilMs = this.#waiters.patientUntilMs();
+    if (untilMs === undefined) return;
+    this.#patienceTimer = setTimeout(
+      () => {
+        this.#patienceTimer = undefined;
+        this.#serveWaiters(Date.now());
+      },
+      Math.max(1, untilMs - now),
+    );
+  }
+
+  #hasRoom(owner: string): boolean {
+    return !this.#isScarce() || this.#roomFor(owner) > 0;
   }
 
   /** Whether so few connections are free that an owner may have reached its share. */
@@ -221,6 +235,7 @@ export class Pool {
           maxPreparedStatements: this.#options.maxPreparedStatements,
           writer: this.#writer,
           writes: this.#options.writes,
+          roleSessions: this.#roleSessions,
         }),
       );
       this.#opening--;
@@ -246,9 +261,10 @@ export class Pool {
 
   #forget(connection: Connection): void {
     if (!this.#open.delete(connection)) return;
+    connection.forgetPrepared();
     const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
-    if (this.#waiters.size > 0) this.#serveWaiters();
+    if (this.#waiters.size > 0) this.#serveWaiters(Date.now());
     this.#finishIfDrained();
   }
 
@@ -273,22 +289,4 @@ export class Pool {
   #finishIfDrained(): void {
     if (this.#open.size === 0 && this.#opening === 0 && this.#waiters.size === 0) this.#closed?.resolve();
   }
-}
-
-function queueFull(maxQueue: number): GatewayError {
-  return new GatewayError('GW301', {
-    message: `Too many requests: ${maxQueue} of this project are waiting already`,
-    hint: 'Wait and try again, with fewer requests at once.',
-    headers: { 'Retry-After': '1' },
-  });
-}
-
-/** Says what happened, never where: the texts of the cause hold addresses and names. */
-function connectFailure(cause: unknown): GatewayError {
-  if (cause instanceof RefusedAddressError) return new GatewayError('GW204', { cause });
-  return new GatewayError('PGRST000', { cause, details: sentence(connectReason(cause)) });
-}
-
-function sentence(reason: string): string {
-  return reason.charAt(0).toUpperCase() + reason.slice(1);
 }

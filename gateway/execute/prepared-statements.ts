@@ -7,8 +7,18 @@ export interface PreparedStatement {
   readonly role: string;
   /** Parse was written; a failure before its ParseComplete takes the entry back. */
   isSent: boolean;
-  /** Turn of the last use, for eviction. */
-  lastUse: number;
+}
+
+/** In the order of use. */
+interface Entry extends PreparedStatement {
+  newer: Entry | undefined;
+  older: Entry | undefined;
+}
+
+/** Hears of roles whose first statement has come or whose last one has gone. */
+export interface RoleListener {
+  learnt(role: string): void;
+  forgotten(role: string): void;
 }
 
 /**
@@ -17,18 +27,21 @@ export interface PreparedStatement {
  * name that it can guess, so names carry a random part for each connection.
  */
 export class PreparedStatements {
-  readonly #byRole = new Map<string, Map<string, PreparedStatement>>();
+  readonly #byRole = new Map<string, Map<string, Entry>>();
   readonly #capacity: number;
   readonly #newNames: () => NextName;
+  readonly #listener: RoleListener | undefined;
   #nextName: NextName;
   #size = 0;
-  #turn = 0;
+  #newest: Entry | undefined;
+  #oldest: Entry | undefined;
   #evicted: string[] = [];
 
   /** @param capacity statements kept on the server; each costs it some 10–100 kB in this session */
-  constructor(capacity: number, newNames: () => NextName = numberedNames) {
+  constructor(capacity: number, newNames: () => NextName = numberedNames, listener?: RoleListener) {
     this.#capacity = capacity;
     this.#newNames = newNames;
+    this.#listener = listener;
     this.#nextName = newNames();
   }
 
@@ -47,21 +60,31 @@ export class PreparedStatements {
    * @param role that the statement runs as; empty for one whose plan does not depend on it
    */
   entryFor(text: string, role: string): PreparedStatement {
-    const turn = ++this.#turn;
-    let byText = this.#byRole.get(role);
-    const known = byText?.get(text);
+    const known = this.#byRole.get(role)?.get(text);
     if (known !== undefined) {
-      known.lastUse = turn;
+      if (known !== this.#newest) {
+        this.#unlink(known);
+        this.#link(known);
+      }
       return known;
     }
     if (this.#size >= this.#capacity) this.#evictOldest();
-    byText = this.#byRole.get(role);
+    let byText = this.#byRole.get(role);
     if (byText === undefined) {
       byText = new Map();
       this.#byRole.set(role, byText);
+      this.#listener?.learnt(role);
     }
-    const entry = { name: this.#nextName(), text, role, isSent: false, lastUse: turn };
+    const entry: Entry = {
+      name: this.#nextName(),
+      text,
+      role,
+      isSent: false,
+      newer: undefined,
+      older: undefined,
+    };
     byText.set(text, entry);
+    this.#link(entry);
     this.#size++;
     return entry;
   }
@@ -75,33 +98,55 @@ export class PreparedStatements {
   }
 
   /** For an entry whose Parse failed or was never read by the server. */
-  forget(entry: PreparedStatement): void {
-    const byText = this.#byRole.get(entry.role);
-    if (byText?.get(entry.text) !== entry) return;
-    byText.delete(entry.text);
-    this.#size--;
-    if (byText.size === 0) this.#byRole.delete(entry.role);
+  forget({ role, text, name }: PreparedStatement): void {
+    const entry = this.#byRole.get(role)?.get(text);
+    if (entry?.name === name) this.#drop(entry);
   }
 
   /** The server lost its statements (DEALLOCATE ALL, another server behind PgBouncer): names are never used twice. */
   forgetAll(): void {
+    for (const role of this.#byRole.keys()) this.#listener?.forgotten(role);
     this.#byRole.clear();
     this.#size = 0;
+    this.#newest = undefined;
+    this.#oldest = undefined;
     this.#evicted = [];
     this.#nextName = this.#newNames();
   }
 
-  // A scan at each eviction instead of list surgery at each use: uses outnumber evictions by far.
   #evictOldest(): void {
-    let oldest: PreparedStatement | undefined;
-    for (const byText of this.#byRole.values()) {
-      for (const entry of byText.values()) {
-        if (oldest === undefined || entry.lastUse < oldest.lastUse) oldest = entry;
-      }
-    }
+    const oldest = this.#oldest;
     if (oldest === undefined) return;
-    this.forget(oldest);
+    this.#drop(oldest);
     this.#evicted.push(oldest.name);
+  }
+
+  #drop(entry: Entry): void {
+    const byText = this.#byRole.get(entry.role);
+    byText?.delete(entry.text);
+    this.#unlink(entry);
+    this.#size--;
+    if (byText?.size !== 0) return;
+    this.#byRole.delete(entry.role);
+    this.#listener?.forgotten(entry.role);
+  }
+
+  #link(entry: Entry): void {
+    entry.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = entry;
+    else this.#newest.newer = entry;
+    this.#newest = entry;
+  }
+
+  /** What is out of the list points nowhere, or old entries would keep each other in memory. */
+  #unlink(entry: Entry): void {
+    const { newer, older } = entry;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    entry.newer = undefined;
+    entry.older = undefined;
   }
 }
 

@@ -7,6 +7,10 @@ export interface Waiter {
   readonly owner: string;
   /** What its transaction will run as. */
   readonly role?: string | undefined;
+  /** Sessions that have statements of the role prepared. */
+  readonly sessions?: readonly Connection[] | undefined;
+  /** Until here it waits for one of these, as `Date.now()` counts, though others are at rest. */
+  readonly patientUntilMs?: number | undefined;
   readonly give: (connection: Connection) => void;
   readonly fail: (error: Error) => void;
   /** As `Date.now()` counts. */
@@ -73,18 +77,19 @@ export class WaitQueue {
   }
 
   /**
-   * The next one in turn among the owners that `isServed` lets through; its owner goes to the end of the line.
+   * The next one in turn among the owners that `isServed` lets through; its owner goes to the end of the line. Who waits for a session that
+   * knows its role, and is its owner's only one, has no turn before it gets that or its patience is over.
    *
-   * @param suits whether the connection at hand has run statements of the waiter's role: with many tenants at once, planning them anew in session after session costs
-   * several times the statements themselves. Such a waiter goes first, though nobody is passed over for long
+   * @param released a connection that has just become free. Who waits for it goes first, since preparing statements anew in session after session costs
+   * several times the statements themselves; but nobody is passed over for long
    */
-  take(isServed: (owner: string) => boolean, suits?: (role: string) => boolean): Waiter | undefined {
+  take(isServed: (owner: string) => boolean, nowMs: number, released?: Connection): Waiter | undefined {
     const urgent = this.#urgent.shift();
     if (urgent !== undefined) {
       this.#size--;
       return urgent;
     }
-    const turn = this.#turnOf(isServed, suits);
+    const turn = this.#turnOf(isServed, nowMs, released);
     const queue = this.#turns[turn];
     if (queue === undefined) return undefined;
     this.#turns.splice(turn, 1);
@@ -95,23 +100,34 @@ export class WaitQueue {
     return waiter;
   }
 
-  #turnOf(isServed: (owner: string) => boolean, suits?: (role: string) => boolean): number {
+  #turnOf(isServed: (owner: string) => boolean, nowMs: number, released: Connection | undefined): number {
     let first = -1;
-    for (let turn = 0; turn < this.#turns.length; turn++) {
+    const end = Math.min(this.#turns.length, MAX_LOOKED_AT);
+    for (let turn = 0; turn < this.#turns.length && (turn < end || first < 0); turn++) {
       const queue = this.#turns[turn]!;
+      const { waiters } = queue;
+      const { sessions, patientUntilMs = 0 } = waiters[0]!;
+      const isSuited = released !== undefined && sessions?.includes(released) === true;
+      if (!isSuited && (first >= 0 || (waiters.length === 1 && patientUntilMs > nowMs))) continue;
       if (!isServed(queue.owner)) continue;
-      if (first < 0) {
-        if (suits === undefined || queue.passedOver >= MAX_PASSED_OVER) return turn;
-        first = turn;
-      }
-      const { role } = queue.waiters[0]!;
-      if (role !== undefined && suits?.(role)) {
-        if (turn !== first) this.#turns[first]!.passedOver++;
+      if (isSuited) {
+        if (first >= 0) this.#turns[first]!.passedOver++;
         return turn;
       }
-      if (turn >= MAX_LOOKED_AT) break;
+      if (released === undefined || queue.passedOver >= MAX_PASSED_OVER) return turn;
+      first = turn;
     }
     return first;
+  }
+
+  /** Until when the first of those is patient who wait for a session; `undefined` when nobody does. */
+  patientUntilMs(): number | undefined {
+    let untilMs: number | undefined;
+    for (const { waiters } of this.#turns) {
+      const own = waiters.length === 1 ? waiters[0]!.patientUntilMs : undefined;
+      if (own !== undefined && (untilMs === undefined || own < untilMs)) untilMs = own;
+    }
+    return untilMs;
   }
 
   /** How many could be served if there were connections without end, `roomFor` each owner. */

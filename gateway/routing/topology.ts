@@ -83,13 +83,14 @@ function sharedUpstreams(
 
 function sharedPrimary(isolation: Isolation, config: TopologyConfig): Upstream {
   const name = isolation === 'sealed' ? 'shared' : 'shared-trusted';
-  const place = { name, key: name, role: 'primary', pooling: 'shared' } as const;
+  // PgBouncer hands each transaction another session.
+  const keepsSession = config.pgbouncerUrl === undefined;
+  const place = { name, key: name, role: 'primary', pooling: 'shared', keepsSession } as const;
   const connectionString = sharedUrl(config, LOGINS[isolation]);
   if (isolation === 'trusted') return { ...place, connectionString };
   const executors = {
     tokenFor: (role: string) => executorToken(config.masterKey, role).reveal(),
-    // PgBouncer hands each transaction another session.
-    keepsSession: config.pgbouncerUrl === undefined,
+    keepsSession,
     keptAfterUses: config.keptAfterUses,
   };
   return { ...place, connectionString, executors };

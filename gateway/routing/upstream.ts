@@ -17,6 +17,8 @@ export interface Upstream {
   readonly foreign?: { readonly caCertificate: string | undefined };
   /** Shared pools live as long as the process; leased ones are opened on demand under the global cap. */
   readonly pooling: 'shared' | 'leased';
+  /** Each connection leads to one session of PostgreSQL's for as long as it lasts, so that what was prepared in it is there again. */
+  readonly keepsSession?: boolean;
   /** Where the login is a member of no role: what it takes to run a request through the executor of its role. */
   readonly executors?: ExecutorAccess;
 }

@@ -1,8 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runTransaction } from '../../../execute/run-transaction.ts';
+import { type RunOptions, runTransaction } from '../../../execute/run-transaction.ts';
+import type { Upstream } from '../../../routing/upstream.ts';
 import { startPostgresProxy } from './postgres-proxy.ts';
-import { aRequest, type Bench, firstFields, makeBench, openPools, upstreamAt } from './support.ts';
+import {
+  aRequest,
+  type Bench,
+  firstFields,
+  makeBench,
+  openPools,
+  type TestPools,
+  upstreamAt,
+} from './support.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -103,6 +112,68 @@ describe('the shared pool', () => {
     await Promise.all([ask('quick', 'SELECT 1'), ask('quick too', 'SELECT 1')]);
     await slow;
     expect(ended.at(-1)).toBe('slow');
+  });
+
+  describe('whose connections keep their sessions', () => {
+    const upstreamThatKeeps = () => upstreamAt(bench.url, { keepsSession: true });
+    const pidOf = async (opened: TestPools, upstream: Upstream, role: string, options: RunOptions = {}) => {
+      const { results } = await runTransaction(opened.pools, upstream, aRequest(role, [PID]), options);
+      return results[0]?.rows[0]?.[0];
+    };
+    /** As many connections as the pool has, all of which know the reader and one the writer. */
+    const warmUp = async (opened: TestPools, upstream: Upstream, size: number) => {
+      const pause = aRequest(bench.reader, ['SELECT pg_sleep(0.01)']);
+      await Promise.all(Array.from({ length: size }, () => runTransaction(opened.pools, upstream, pause)));
+      const home = await pidOf(opened, upstream, bench.writer);
+      // Transactions are short again.
+      for (let i = 0; i < 100; i++) await pidOf(opened, upstream, bench.reader);
+      return home;
+    };
+
+    it('has a request wait a moment for the session that knows its role, while others are at rest', async () => {
+      let hasWaited = false;
+      // On a busy machine the first one may take too long to be waited for.
+      for (let attempt = 0; attempt < 10 && !hasWaited; attempt++) {
+        await using opened = openPools({ poolSize: 4 });
+        const upstream = upstreamThatKeeps();
+        const home = await warmUp(opened, upstream, 4);
+        const pids = await Promise.all(
+          ['a', 'b'].map((owner) => pidOf(opened, upstream, bench.writer, { owner })),
+        );
+        hasWaited = pids[0] === home && pids[1] === home;
+        expect(opened.pools.stats()[0]).toMatchObject({ size: 4, idle: 4, waiting: 0 });
+      }
+      expect(hasWaited).toBe(true);
+    });
+
+    it('gives it another session when that one is not free in time', async () => {
+      await using opened = openPools({ poolSize: 4 });
+      const upstream = upstreamThatKeeps();
+      const home = await warmUp(opened, upstream, 4);
+      const ended: string[] = [];
+      const slow = runTransaction(
+        opened.pools,
+        upstream,
+        aRequest(bench.writer, ['SELECT pg_sleep(1)']),
+      ).then(() => ended.push('slow'));
+      const pid = await pidOf(opened, upstream, bench.writer, { owner: 'b' });
+      ended.push('quick');
+      expect(pid).not.toBe(home);
+      await slow;
+      expect(ended).toEqual(['quick', 'slow']);
+    });
+
+    it('spreads the requests of one owner that come at once, and refuses none for a queue of that kind', async () => {
+      await using opened = openPools({ poolSize: 4 });
+      const upstream = upstreamThatKeeps();
+      await warmUp(opened, upstream, 4);
+      const options = { owner: 'hog', maxQueue: 1 };
+      const request = aRequest(bench.writer, [PID, 'SELECT pg_sleep(0.2)']);
+      const results = await Promise.all(
+        Array.from({ length: 4 }, () => runTransaction(opened.pools, upstream, request, options)),
+      );
+      expect(new Set(results.map((result) => result.results[0]?.rows[0]?.[0])).size).toBe(4);
+    });
   });
 
   it('close waits for what is running and waiting', async () => {
