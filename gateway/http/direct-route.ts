@@ -4,6 +4,7 @@ import type { TurnWrites } from '../platform/turn-writes.ts';
 import { type HttpRequest, splitPath } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { NodeRequest } from './node-request.ts';
+import { discardRest, hasBody } from './read-body.ts';
 import { writeResponse } from './write-response.ts';
 
 /** A part of the API that needs nothing of the router or the Fetch API. */
@@ -40,8 +41,13 @@ const SLASH = 47;
 const QUESTION_MARK = 63;
 
 export function answerDirectly({ answer, writes, onFault }: DirectRoute, node: NodeBindings): void {
-  const http = new NodeRequest(node, splitPath(node.incoming.url ?? '/'));
+  const { incoming, outgoing } = node;
+  const http = new NodeRequest(node, splitPath(incoming.url ?? '/'));
   void answer(http).then((response) => {
-    writes.toClient(() => writeResponse(response, node.outgoing, onFault));
+    writes.toClient(() => {
+      // By now most bodies have been read.
+      if (!incoming.readableEnded && hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
+      writeResponse(response, outgoing, onFault);
+    });
   });
 }

@@ -46,11 +46,13 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
   let isDraining = false;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (isDraining) outgoing.shouldKeepAlive = false;
-    if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
-    if (direct !== undefined && isDirect(incoming, direct.prefix))
+    if (direct !== undefined && isDirect(incoming, direct.prefix)) {
       answerDirectly(direct, { incoming, outgoing });
+      return;
+    }
+    if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
     // Never rejects: the adapter answers or closes whatever happens.
-    else void handle(incoming, outgoing);
+    void handle(incoming, outgoing);
   };
   /** Counted by connection, not by request, of which there are many more. */
   const sockets = new Set<Socket>();

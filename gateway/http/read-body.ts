@@ -19,8 +19,7 @@ export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: num
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let size = 0;
-    // Listeners stay where they are, because taking them away costs as much as reading a small body, and because whoever is cut off while
-    // the rest is thrown away may still raise an error that somebody has to hear.
+    // Listeners stay where they are: taking them away costs as much as reading a small body.
     let isDone = false;
     const onData = (chunk: Buffer): void => {
       if (isDone) return;
@@ -39,12 +38,13 @@ export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: num
       isDone = true;
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
     };
-    const onLost = (cause?: unknown): void => {
+    const onLost = (): void => {
       if (isDone) return;
       isDone = true;
-      reject(new GatewayError('GW902', { cause }));
+      reject(new GatewayError('GW902'));
     };
-    incoming.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost);
+    // A request that breaks off closes; it raises an error only where somebody listens for one.
+    incoming.on('data', onData).on('end', onEnd).on('close', onLost);
     if (incoming.destroyed && !incoming.readableEnded) onLost();
   });
 }
