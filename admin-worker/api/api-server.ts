@@ -61,6 +61,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await boss.start();
     // In the background: PgBouncer may start after us, and waits for the file.
     void services.pgbouncer?.sync();
+    // Of an earlier process that was killed; a PgBouncer that is not there has paused nothing.
+    void services.pgbouncer?.pauses.endAll().catch(() => undefined);
     const server = await listen(app.fetch, { host, port });
     const address = server.address();
     return {
