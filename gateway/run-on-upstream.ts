@@ -8,6 +8,7 @@ import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { chooseUpstream } from './routing/choose-upstream.ts';
+import { parseConsistency } from './routing/consistency.ts';
 import { type Run, runOnPrimary } from './run-on-primary.ts';
 import { type Ending, type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
 
@@ -53,9 +54,10 @@ export function createRunOnUpstream(
     const { tenant, request } = transaction;
     const primary = chooseUpstream(tenant, request.accessMode, topology);
     const { replicas } = topology.upstreamsOf(tenant);
-    return replicas === undefined
-      ? runOnPrimary(services, primary, transaction)
-      : runOnReplicas(services, { ...transaction, replicas });
+    if (replicas !== undefined) return runOnReplicas(services, { ...transaction, replicas });
+    // Nonsense is told before there are replicas as well. A rejection, as all else that is said of a transaction.
+    if (transaction.consistency === undefined) return runOnPrimary(services, primary, transaction);
+    return checked(transaction.consistency).then(() => runOnPrimary(services, primary, transaction));
   };
   return {
     runTransaction(tenant, request, { trace, consistency, signal, onFailedStatement }) {
@@ -85,4 +87,8 @@ export function createRunOnUpstream(
       }
     },
   };
+}
+
+async function checked(consistency: string): Promise<void> {
+  parseConsistency(consistency);
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QueryParser } from './api-request/query-parser.ts';
 import { Authenticator } from './auth/authenticate.ts';
+import { createFetchText } from './auth/remote-key-set.ts';
 import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
 import { ForwarderOnDemand } from './forward/forwarder-on-demand.ts';
@@ -151,6 +152,7 @@ export function createServices(
     isTrustedProxy,
     authenticator: new Authenticator({
       observe,
+      fetchText: createFetchText(networkPolicy),
       maxVerifiedTokens: caches.maxVerifiedTokens,
       maxTenants: caches.maxTenants,
     }),

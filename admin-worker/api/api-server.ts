@@ -31,6 +31,8 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
+const HEADERS_TIMEOUT_MS = 30_000;
+
 /** Serves the admin API. @throws {Error} when the port cannot be had (`EADDRINUSE`) */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { adminToken, previousAdminToken, host, port, metrics, observe, failureDelayMs } = options;
@@ -59,6 +61,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await boss.start();
     // In the background: PgBouncer may start after us, and waits for the file.
     void services.pgbouncer?.sync();
+    // Of an earlier process that was killed; a PgBouncer that is not there has paused nothing.
+    void services.pgbouncer?.pauses.endAll().catch(() => undefined);
     const server = await listen(app.fetch, { host, port });
     const address = server.address();
     return {
@@ -77,7 +81,9 @@ function listen(
   { host, port }: { host: string; port: number },
 ): Promise<Server> {
   const { promise, resolve, reject } = Promise.withResolvers<Server>();
-  const server = serve({ fetch, hostname: host, port }, () => resolve(server)) as Server;
+  // Node's five minutes for a whole request would cut off an archive that takes longer to come; uploads have a bound of their own, on silence.
+  const serverOptions = { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS };
+  const server = serve({ fetch, hostname: host, port, serverOptions }, () => resolve(server)) as Server;
   server.once('error', reject);
   return promise;
 }

@@ -21,6 +21,7 @@ import { keyRoutes } from './key-routes.ts';
 import { migrationRoutes } from './migration-routes.ts';
 import { moveRoutes } from './move-routes.ts';
 import { openapiDocument } from './openapi.ts';
+import { pgbouncerRoutes } from './pgbouncer-routes.ts';
 import { tenantRoutes } from './tenant-routes.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
@@ -104,6 +105,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
   app.route('/v1/tenants', moveRoutes(services));
   app.route('/v1/tenants', digestRoutes(services));
   app.route('/v1/installation', installationRoutes(services));
+  app.route('/v1/pgbouncer', pgbouncerRoutes(services));
   app.route('/v1/hydrate', hydrateRoutes(services));
   app.route('/v1/tenants', extensionRoutes(services));
   app.route('/v1/extensions', clusterExtensionRoutes(services));
@@ -140,7 +142,7 @@ function routeOf(path: string): string {
     .replace(/^(\/v1\/(?:tenants|jobs|uploads))\/[^/]+/, '$1/:id')
     .replace(/^(\/v1\/tenants\/:id\/extensions)\/[^/]+$/, '$1/:name')
     .replace(
-      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate|extensions|installation)|live|ready|metrics|openapi\.json)).*$/,
+      /^(?!\/(?:v1\/(?:tenants|jobs|uploads|hydrate|extensions|installation|pgbouncer)|live|ready|metrics|openapi\.json)).*$/,
       '(unknown)',
     );
 }

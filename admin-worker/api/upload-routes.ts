@@ -5,6 +5,7 @@ import { Hono } from 'hono';
 import { makeRoomFor, uploadPath } from '../caf/places.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
+import { type UploadRange, UploadReceiver } from './receive-upload.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** An upload that nobody has added to for so long is given up. */
@@ -13,6 +14,7 @@ const LIFETIME_MS = 7 * 24 * 3_600_000;
 /** `/v1/uploads`: archives on their way in, a piece at a time, so that a connection that breaks costs one piece. */
 export function uploadRoutes({ dataDir }: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
+  const receiver = new UploadReceiver();
 
   app.post('/', async (c) => {
     const id = randomUUID();
@@ -30,25 +32,17 @@ export function uploadRoutes({ dataDir }: ApiServices): Hono<AdminEnv> {
 
   app.put('/:id', async (c) => {
     const id = c.req.param('id');
-    const size = await sizeOf(dataDir, id);
-    const start = rangeStart(c.req.header('content-range'));
-    if (start !== size) {
+    await sizeOf(dataDir, id);
+    await receiver.receive(uploadPath(dataDir, id), c.req.raw.body, async () => {
+      const size = await sizeOf(dataDir, id);
+      const range = rangeOf(c.req.header('content-range'));
+      if (range.start === size) return range;
       throw new AdminError(
         'conflict',
-        `The upload has ${size} bytes; the next one begins there, not at ${start}`,
-        {
-          hint: `Send the rest with Content-Range: bytes ${size}-<last>/<all>`,
-        },
+        `The upload has ${size} bytes; the next one begins there, not at ${range.start}`,
+        { hint: `Send the rest with Content-Range: bytes ${size}-<last>/<all>` },
       );
-    }
-    const file = await open(uploadPath(dataDir, id), 'a');
-    try {
-      // What came of a request that breaks stays: the next one goes on behind it.
-      const { body } = c.req.raw;
-      if (body !== null) for await (const piece of body) await file.writeFile(piece);
-    } finally {
-      await file.close();
-    }
+    });
     return c.json({ upload: { id, offset: await sizeOf(dataDir, id) } });
   });
 
@@ -70,10 +64,10 @@ export async function sizeOf(dataDir: string, id: string): Promise<number> {
 }
 
 /** Of `bytes 0-99/200` or `bytes 0-99/*`; without the header all of it comes at once. @throws {AdminError} */
-function rangeStart(header: string | undefined): number {
-  if (header === undefined) return 0;
-  const start = /^bytes (\d{1,15})-\d{1,15}\/(?:\d{1,15}|\*)$/.exec(header)?.[1];
-  if (start !== undefined) return Number(start);
+function rangeOf(header: string | undefined): UploadRange {
+  if (header === undefined) return { start: 0, last: undefined };
+  const [, start, last] = /^bytes (\d{1,15})-(\d{1,15})\/(?:\d{1,15}|\*)$/.exec(header) ?? [];
+  if (Number(start) <= Number(last)) return { start: Number(start), last: Number(last) };
   throw new AdminError('invalid_request', 'Content-Range must look like: bytes 0-1048575/5000000');
 }
 

@@ -1,10 +1,10 @@
 import { addAbortSignal, Readable } from 'node:stream';
 import { Agent, request } from 'undici';
+import { admitHost, guardedLookup } from '../../gateway/platform/guarded-lookup.ts';
 import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import { BackendError } from './backend-error.ts';
 import type { QdrantPlace } from './backends.ts';
 import { canonicalJson, type ExactJson, listOf, memberOf, parseExact } from './exact-json.ts';
-import { admitHost, guardedLookup } from './guarded-lookup.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server answers when a snapshot is made or taken in, which it needs minutes for. */

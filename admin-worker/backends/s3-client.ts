@@ -1,10 +1,10 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { admitHost, guardedLookup } from '../../gateway/platform/guarded-lookup.ts';
 import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import { BackendError } from './backend-error.ts';
 import type { S3Place } from './backends.ts';
-import { admitHost, guardedLookup } from './guarded-lookup.ts';
 
 /** The library's commands; it is loaded when a tenant has such a store, since it costs 30 MB. */
 export type S3Sdk = typeof import('@aws-sdk/client-s3');

@@ -18,7 +18,7 @@ export const FOREIGN_OWNERS = `
   ORDER BY 1 LIMIT 100`;
 
 /**
- * $1 schemas. Tables that are referenced, inherited from, or whose types are used, outside of what is moved; `auth` and `extensions` are there at the
+ * $1 schemas. Tables that are referenced, inherited from, or whose types are used, and what views, defaults, triggers, policies and checks use, outside of what is moved; `auth` and `extensions` are there at the
  * new place too.
  */
 export const OUTSIDE_REFERENCES = `
@@ -41,6 +41,22 @@ export const OUTSIDE_REFERENCES = `
   WHERE c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
     AND n.nspname = ANY ($1::text[]) AND tn.nspname <> ALL ($1::text[] || ARRAY['pg_catalog', 'information_schema', 'extensions'])
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid AND e.deptype = 'e')
+  UNION
+  SELECT format('%I.%I', n.nspname, c.relname), format('the %s %I.%I', CASE WHEN f.oid IS NULL THEN 'function' ELSE 'table' END, fn.nspname, COALESCE(f.relname, p.proname))
+  FROM pg_depend u
+  LEFT JOIN pg_rewrite r ON u.classid = 'pg_rewrite'::regclass AND r.oid = u.objid
+  LEFT JOIN pg_attrdef a ON u.classid = 'pg_attrdef'::regclass AND a.oid = u.objid
+  LEFT JOIN pg_trigger g ON u.classid = 'pg_trigger'::regclass AND g.oid = u.objid
+  LEFT JOIN pg_policy y ON u.classid = 'pg_policy'::regclass AND y.oid = u.objid
+  LEFT JOIN pg_constraint k ON u.classid = 'pg_constraint'::regclass AND k.oid = u.objid AND k.contype = 'c'
+  JOIN pg_class c ON c.oid = COALESCE(r.ev_class, a.adrelid, g.tgrelid, y.polrelid, k.conrelid)
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_class f ON u.refclassid = 'pg_class'::regclass AND f.oid = u.refobjid
+  LEFT JOIN pg_proc p ON u.refclassid = 'pg_proc'::regclass AND p.oid = u.refobjid
+  JOIN pg_namespace fn ON fn.oid = COALESCE(f.relnamespace, p.pronamespace)
+  WHERE n.nspname = ANY ($1::text[]) AND g.tgname IS DISTINCT FROM 'cascata_fence'
+    AND fn.nspname <> ALL ($1::text[] || ARRAY['pg_catalog', 'information_schema', 'extensions', 'auth'])
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = u.refclassid AND e.objid = u.refobjid AND e.deptype = 'e')
   ORDER BY 1 LIMIT 100`;
 
 /** $1 schemas. */

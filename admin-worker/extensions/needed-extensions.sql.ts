@@ -1,6 +1,6 @@
 /**
  * $1 schemas: `needed (extension)` holds the oids of extensions that something in them uses. What is in a schema depends on the schema; defaults, constraints, rules, policies, triggers
- * and indexes depend on that; and what they use on the extension, of whose types arrays may be used as well. Texts of functions are not known to the catalog.
+ * and indexes depend on that; and what they use on the extension, of whose types arrays may be used as well. Texts of functions are not known to the catalog. One that is in such a schema itself is there to be called.
  */
 export const NEEDED_EXTENSIONS = `
   WITH RECURSIVE own (classid, objid) AS (
@@ -16,4 +16,6 @@ export const NEEDED_EXTENSIONS = `
     LEFT JOIN pg_type y ON u.refclassid = 'pg_type'::regclass AND y.oid = u.refobjid AND y.typcategory = 'A' AND y.typelem <> 0
     JOIN pg_depend m ON m.classid = u.refclassid AND m.objid IN (u.refobjid, y.typelem) AND m.deptype = 'e'
     WHERE m.refclassid = 'pg_extension'::regclass
+    UNION
+    SELECT e.oid FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE n.nspname = ANY ($1::text[])
   )`;

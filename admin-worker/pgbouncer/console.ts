@@ -25,15 +25,15 @@ export class PgBouncerConsole {
   }
 
   /**
-   * Lets the transactions of one database end and holds all that follow; resolves when none is running. Clients wait (for PgBouncer's `query_wait_timeout`
+   * Lets the transactions of one database, or of all, end and holds all that follow; resolves when none is running. Clients wait (for PgBouncer's `query_wait_timeout`
    * at most), so call `resume` soon. When it does not come to rest in time the database is resumed.
    *
    * @param timeoutMs for the transactions that are running
    * @throws {Error} when they do not end in time, or there is no such database
    */
-  async pause(database: string, timeoutMs: number): Promise<void> {
+  async pause(database: string | undefined, timeoutMs: number): Promise<void> {
     try {
-      await this.#run(`PAUSE ${quoteIdent(database)}`, timeoutMs);
+      await this.#run(commandFor('PAUSE', database), timeoutMs);
     } catch (error) {
       // The first failure is the one to tell; PgBouncer that is gone holds nobody.
       await this.resume(database).catch(() => undefined);
@@ -41,9 +41,9 @@ export class PgBouncerConsole {
     }
   }
 
-  /** Lets a database's requests go on, on new connections to wherever the configuration says by now. */
-  async resume(database: string): Promise<void> {
-    await this.#run(`RESUME ${quoteIdent(database)}`, COMMAND_TIMEOUT_MS);
+  /** Lets the requests of a database, or of all, go on, on new connections to wherever the configuration says by now. */
+  async resume(database: string | undefined): Promise<void> {
+    await this.#run(commandFor('RESUME', database), COMMAND_TIMEOUT_MS);
   }
 
   /** Rows of one of PgBouncer's own tables; of `databases` and `pools` those of one database when it is named. */
@@ -70,4 +70,8 @@ export class PgBouncerConsole {
       client.connection.stream.destroy();
     }
   }
+}
+
+function commandFor(command: 'PAUSE' | 'RESUME', database: string | undefined): string {
+  return database === undefined ? command : `${command} ${quoteIdent(database)}`;
 }

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import type { Observe } from '../../gateway/platform/observation.ts';
 import { inTransaction } from '../connections.ts';
 import { PgBouncerConsole } from './console.ts';
+import { PgBouncerPauses } from './pauses.ts';
 import { consoleUrl, type PgBouncerOptions, pgBouncerFiles, tenantDatabases } from './pgbouncer-files.ts';
 import { writeAtomically } from './write-atomically.ts';
 
@@ -17,6 +18,7 @@ const REFRESH_MS = 30_000;
 /** Keeps `pgbouncer.ini` as the registry says and has PgBouncer read it. */
 export class PgBouncerConfig {
   readonly console: PgBouncerConsole;
+  readonly pauses: PgBouncerPauses;
   readonly #options: PgBouncerOptions;
   readonly #configDir: string;
   readonly #control: Pool;
@@ -38,6 +40,7 @@ export class PgBouncerConfig {
     this.#control = control;
     this.#observe = observe;
     this.console = new PgBouncerConsole(consoleUrl(options));
+    this.pauses = new PgBouncerPauses(this.console);
   }
 
   /**
@@ -64,6 +67,7 @@ export class PgBouncerConfig {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    await this.pauses.close();
     await this.#next;
     await this.#running;
   }

@@ -1,9 +1,11 @@
+import { RefusedAddressError } from '../../gateway/platform/network-policy.ts';
 import { parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
 import { AdminError, type InputProblem } from '../api/admin-error.ts';
 import { problemOfLogicalSchema } from '../provision/tenant-names.ts';
 import type { AdminServices } from './admin-services.ts';
 import { problemOfConnecting } from './dsn.ts';
+import type { JwtInput } from './jwt-input.ts';
 import { givenDsns } from './placement-columns.ts';
 import { homeOf } from './tenant-home.ts';
 import type { PlacementInput } from './tenant-input.ts';
@@ -44,6 +46,23 @@ export async function tryConnections(
   const details = problems.filter((problem) => problem !== undefined);
   if (details.length > 0) {
     throw new AdminError('unreachable', `The database cannot be used: ${details[0]!.message}`, { details });
+  }
+}
+
+/** @throws {AdminError} `unreachable` for a `jwks_url` whose host is within the platform's own networks */
+export async function refuseOwnNetworks(
+  { networkPolicy }: AdminServices,
+  jwt: JwtInput | null | undefined,
+): Promise<void> {
+  if (jwt?.jwks_url === undefined) return;
+  try {
+    await networkPolicy.resolve(new URL(jwt.jwks_url).hostname);
+  } catch (error) {
+    // A name that cannot be looked up now may be there later: the gateway looks again.
+    if (!(error instanceof RefusedAddressError)) return;
+    throw new AdminError('unreachable', `The key set cannot be used: ${error.message}`, {
+      details: [{ path: 'jwt.jwks_url', message: error.message }],
+    });
   }
 }
 

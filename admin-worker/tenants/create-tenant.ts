@@ -8,7 +8,7 @@ import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
 import { isolationFor } from './change-isolation.ts';
-import { exposedSchemas, tryConnections } from './check-placement.ts';
+import { exposedSchemas, refuseOwnNetworks, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { placementColumns } from './placement-columns.ts';
@@ -34,6 +34,7 @@ export async function createTenant(
   const { control, masterKey, pgbouncer } = services;
   const isolation = isolationFor(input.placement.kind, input.isolation);
   await tryConnections(services, input.placement);
+  await refuseOwnNetworks(services, input.jwt);
   await tryBackends(services, givenBackends(input.backends));
   const naming = namingFor(input.placement.kind, input.id);
   const logicalSchemas = exposedSchemas(input.postgrest, naming);

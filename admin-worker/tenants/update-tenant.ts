@@ -10,7 +10,7 @@ import { NameTakenError } from '../provision/shared-tenant.ts';
 import type { AdminServices } from './admin-services.ts';
 import { type Actor, recordAudit } from './audit.ts';
 import { closeWay, openNewWay } from './change-isolation.ts';
-import { exposedSchemas, refuseMove, tryConnections } from './check-placement.ts';
+import { exposedSchemas, refuseMove, refuseOwnNetworks, tryConnections } from './check-placement.ts';
 import { conflictOf } from './conflicts.ts';
 import { jwtColumns } from './jwt-input.ts';
 import { wholePlacement } from './kept-place.ts';
@@ -33,6 +33,7 @@ export async function updateTenant(
 ): Promise<TenantRecord> {
   const { input, epoch } = await wholeInput(services, id, given);
   if (input.placement !== undefined) await tryConnections(services, input.placement);
+  await refuseOwnNetworks(services, input.jwt);
   if (input.backends !== undefined) await tryBackends(services, givenBackends(input.backends));
   let opened: TenantRecord | undefined;
   let after: TenantRecord;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { createNetworkPolicy } from '../platform/network-policy.ts';
 import type { Observe } from '../platform/observation.ts';
 import { isOwnRole, physicalRole, type Tenant } from '../registry/tenant.ts';
 import { findApiKey, isOpaqueKey } from './api-key.ts';
@@ -7,7 +8,7 @@ import type { AuthResult } from './auth-result.ts';
 import { claimsJson, roleOnlyClaims } from './claims-json.ts';
 import { type Credentials, chooseCredential } from './credentials.ts';
 import { tokenRequired } from './jwt-error.ts';
-import { type FetchText, fetchText } from './remote-key-set.ts';
+import { createFetchText, type FetchText } from './remote-key-set.ts';
 import { TenantKeyCache, type TenantKeys } from './tenant-keys.ts';
 import { checkClaims, parseClaims, type TokenClaims } from './token-claims.ts';
 import type { KeySet } from './verification-key.ts';
@@ -19,6 +20,7 @@ export interface AuthenticatorOptions {
   readonly maxTenants: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Default: from public addresses. */
   readonly fetchText?: FetchText;
 }
 
@@ -54,7 +56,8 @@ export class Authenticator {
     this.#now = options.now ?? Date.now;
     this.#keys = new TenantKeyCache({
       maxTenants: options.maxTenants,
-      fetchText: options.fetchText ?? fetchText,
+      fetchText:
+        options.fetchText ?? createFetchText(createNetworkPolicy({ allowedNetworks: [], ownHosts: [] })),
       now: this.#now,
     });
     this.#verified = new LRUCache({

@@ -1,7 +1,11 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { admitHost, guardedLookup } from '../platform/guarded-lookup.ts';
+import { type NetworkPolicy, RefusedAddressError } from '../platform/network-policy.ts';
 import { type KeySet, keySetFromJwks } from './verification-key.ts';
 
-/** Gets the text at a URL; `fetchText` is the real one. */
+/** Gets the text at a URL; `createFetchText` makes the real one. */
 export type FetchText = (url: string) => Promise<string>;
 
 const MAX_AGE_MS = 10 * 60_000;
@@ -74,23 +78,41 @@ export class RemoteKeySet {
 }
 
 function unreachable(cause: unknown): GatewayError {
-  return new GatewayError('GW109', { cause });
+  if (!(cause instanceof RefusedAddressError)) return new GatewayError('GW109', { cause });
+  return new GatewayError('GW109', {
+    cause,
+    details: `${cause.message[0]!.toUpperCase()}${cause.message.slice(1)}`,
+  });
 }
 
 const FETCH_TIMEOUT_MS = 5_000;
 const MAX_BYTES = 256 * 1024;
 
-/** Fetches a small text. Redirects are refused: the operator named a URL, and another place was not agreed to. */
-export async function fetchText(url: string): Promise<string> {
-  const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-  const response = await fetch(url, { redirect: 'error', signal, headers: { accept: 'application/json' } });
-  if (!response.ok) throw new Error(`the key set's URL answered ${response.status}`);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_BYTES) throw new Error(`the key set is larger than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/**
+ * Makes what fetches a small text from where the policy allows: a tenant's URL must not reach what only the platform can. Redirects are refused: the operator named a
+ * URL, and another place was not agreed to.
+ */
+export function createFetchText(policy: NetworkPolicy): FetchText {
+  const lookup = guardedLookup(policy);
+  return async (url) => {
+    await admitHost(policy, url);
+    const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const get = new URL(url).protocol === 'https:' ? https.get : http.get;
+      get(url, { lookup, signal, headers: { accept: 'application/json' } }, resolve).once('error', reject);
+    });
+    const { statusCode = 0 } = response;
+    if (statusCode < 200 || statusCode > 299) {
+      response.destroy();
+      throw new Error(`the key set's URL answered ${statusCode}`);
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_BYTES) throw new Error(`the key set is larger than ${MAX_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  };
 }

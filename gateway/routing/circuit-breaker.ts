@@ -10,6 +10,8 @@ const FIRST_OPEN_MS = 1_000;
 const MAX_OPEN_MS = 30_000;
 /** All shared tenants wait for this one, so it is tried often. */
 const MAX_OPEN_SHARED_MS = 1_000;
+/** A probe that has not come back by then may be a long statement on a server that is well again: another request goes through. */
+const PROBE_PATIENCE_MS = 2_000;
 /** Upstreams in trouble that are remembered; beyond it the oldest is forgotten and begins anew. */
 const MAX_REMEMBERED = 10_000;
 
@@ -22,6 +24,7 @@ interface Trouble {
   openUntilMs: number;
   openMs: number;
   isProbing: boolean;
+  probedAtMs: number;
   reason: string | undefined;
 }
 
@@ -54,16 +57,18 @@ export class CircuitBreaker {
     if (this.#troubles.size === 0) return;
     const trouble = this.#troubles.get(key);
     if (trouble === undefined || trouble.openUntilMs === 0) return;
-    const restMs = trouble.openUntilMs - this.#now();
-    if (restMs > 0 || trouble.isProbing) {
+    const now = this.#now();
+    const restMs = trouble.openUntilMs - now;
+    if (restMs > 0 || (trouble.isProbing && now - trouble.probedAtMs < PROBE_PATIENCE_MS)) {
       throw new GatewayError('GW203', {
         details: trouble.reason,
         hint: 'Retry after the time that the header Retry-After gives, in seconds.',
         headers: { 'Retry-After': String(Math.max(1, Math.ceil(restMs / 1000))) },
       });
     }
+    if (!trouble.isProbing) this.#observe({ kind: 'upstream-breaker', upstream: name, state: 'half-open' });
     trouble.isProbing = true;
-    this.#observe({ kind: 'upstream-breaker', upstream: name, state: 'half-open' });
+    trouble.probedAtMs = now;
   }
 
   /** @param error what the request failed with; absent when it did not */
@@ -107,7 +112,14 @@ export class CircuitBreaker {
       const [oldest] = this.#troubles.keys();
       if (oldest !== undefined) this.#troubles.delete(oldest);
     }
-    const trouble = { failures: 0, openUntilMs: 0, openMs: 0, isProbing: false, reason: undefined };
+    const trouble = {
+      failures: 0,
+      openUntilMs: 0,
+      openMs: 0,
+      isProbing: false,
+      probedAtMs: 0,
+      reason: undefined,
+    };
     this.#troubles.set(key, trouble);
     return trouble;
   }

@@ -9,7 +9,7 @@ import { loginPassword } from '../../gateway/platform/derived-logins.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import { localhostFetch } from '../support/localhost-fetch.ts';
 import { freePort, type RunningPgBouncer, startPgBouncer, whyNoPgBouncer } from '../support/pgbouncer.ts';
-import { eventually } from '../support/processes.ts';
+import { eventually, findProcesses } from '../support/processes.ts';
 import { type Stack, type StackTenant, startStack } from '../support/stack.ts';
 
 const MASTER_KEY = new Secret('master-key-of-the-pgbouncer-test-0123456789');
@@ -243,6 +243,59 @@ describe.skipIf(missing !== undefined)(
       await expect(adminConsole.pause('cascata_shared', 300)).rejects.toThrow();
       expect(await readNote(notes, 2)).toEqual({ status: 200, body: noteOf(2) });
       await busy;
+    });
+
+    it('with requests held by the admin API PostgreSQL ends all sessions and comes back, and none fails', async () => {
+      const load = startLoad(notes);
+      await sleep(200);
+      const answer = await stack.admin('POST', '/v1/pgbouncer/pause', { seconds: 7 });
+      expect(answer).toEqual({ paused: { database: null, until: expect.stringMatching(/^20/) } });
+      const direct = await stack.databaseUrl('cascata_shared');
+      await crashBackend(direct);
+      await sleep(200);
+      await eventually(
+        () =>
+          run(direct, ['SELECT 1']).then(
+            () => true,
+            () => false,
+          ),
+        {
+          what: 'PostgreSQL has recovered',
+        },
+      );
+      await stack.admin('POST', '/v1/pgbouncer/resume', {});
+      const { reads, writes, wrong } = await load.stop();
+      expect([tally(reads), tally(writes), wrong]).toEqual([
+        { 200: reads.length },
+        { 201: writes.length },
+        [],
+      ]);
+      expect(await arrived(notes)).toEqual(expect.arrayContaining(idsOf(writes)));
+    });
+
+    it('a pause ends by itself, is of one tenant where that is wanted, and does not outlive the admin API', async () => {
+      await expect(stack.admin('POST', '/v1/pgbouncer/pause', { tenant: 'notes' })).rejects.toThrow(
+        /answered 409/,
+      );
+      const own = await stack.createDatabaseTenant('worked-on', NOTES_SQL);
+      expect(await readNote(own, 1)).toEqual({ status: 200, body: noteOf(1) });
+      await stack.admin('POST', '/v1/pgbouncer/pause', { tenant: 'worked-on', seconds: 1 });
+      let isAnswered = false;
+      const held = readNote(own, 1).finally(() => {
+        isAnswered = true;
+      });
+      expect(await readNote(notes, 2)).toEqual({ status: 200, body: noteOf(2) });
+      expect(isAnswered).toBe(false);
+      expect(await held).toEqual({ status: 200, body: noteOf(1) });
+
+      await stack.admin('POST', '/v1/pgbouncer/pause', { seconds: 7 });
+      const waiting = readNote(notes, 3);
+      const [ours, apis] = await Promise.all([
+        findProcesses(stack.dataDir),
+        findProcesses('/admin-worker/api/main.'),
+      ]);
+      for (const pid of apis.filter((api) => ours.includes(api))) process.kill(pid, 'SIGKILL');
+      expect(await waiting).toEqual({ status: 200, body: noteOf(3) });
     });
 
     it.each(['SIGKILL', 'SIGQUIT', 'SIGINT'] as const)(

@@ -82,6 +82,9 @@ test('names that are taken, and objects that belong to no schema of the tenant',
     `CREATE TABLE public.theirs_${id} (id int PRIMARY KEY);
      ALTER TABLE ${id}.notes ADD theirs int REFERENCES public.theirs_${id};
      CREATE VIEW ${id}.of_postgres AS SELECT 1 AS one;
+     CREATE VIEW ${id}.of_theirs AS SELECT id FROM public.theirs_${id};
+     CREATE FUNCTION public.f_${id}() RETURNS int LANGUAGE sql AS 'SELECT 1';
+     CREATE TABLE ${id}.called (id int PRIMARY KEY DEFAULT public.f_${id}());
      SET ROLE ${id}_service_role; SELECT lo_create(0)`,
   );
   const remote_connection_string = await world.newTarget();
@@ -90,10 +93,14 @@ test('names that are taken, and objects that belong to no schema of the tenant',
     can: false,
     problems: [
       'error large_objects source',
+      `error outside_reference ${id}.called`,
       `error outside_reference ${id}.notes`,
+      `error outside_reference ${id}.of_theirs`,
       `error role_exists ${id}_anon`,
       `error schema_exists ${id}`,
+      `warning foreign_owner ${id}.called`,
       `warning foreign_owner ${id}.of_postgres`,
+      `warning foreign_owner ${id}.of_theirs`,
     ],
   });
   // The job says the same and touches nothing.

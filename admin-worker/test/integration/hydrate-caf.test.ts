@@ -268,6 +268,10 @@ test('an upload goes on where it broke, and says where that is', async () => {
     body: { message: expect.stringContaining('has 5 bytes') },
   });
   expect((await target.request('GET', path)).body.upload?.offset).toBe(5);
+  // Longer than it says it is: nothing of it is kept.
+  expect((await put('bytes 5-6/10', 'world')).status).toBe(400);
+  expect((await put('bytes 6-5/10', 'w')).status).toBe(400);
+  expect((await target.request('GET', path)).body.upload?.offset).toBe(5);
   expect((await put('bytes 5-9/10', 'world')).body.upload?.offset).toBe(10);
   const { status, body } = await target.request('POST', '/v1/hydrate', {
     body: { upload: begun.body.upload?.id, passphrase: PASSPHRASE },

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { createAuthority } from '../../../test/support/certificates.ts';
 import { startTlsPostgres, type TlsPostgres } from '../../../test/support/tls-postgres.ts';
 import { type AdminHarness, startAdminHarness } from '../support/admin-harness.ts';
@@ -68,6 +68,18 @@ describe('a connection string into the platform’s own networks', () => {
     const { body } = await admin.request('GET', `/v1/tenants/${id}`);
     expect(body.tenant).toMatchObject({ epoch: 1, placement: { read_replica: null } });
   });
+});
+
+test('a jwks_url into the platform’s own networks is refused, at registration and in a PATCH', async () => {
+  const jwt = { jwks_url: 'https://169.254.169.254/keys' };
+  const message = "The key set cannot be used: the host is an address of the platform's own networks";
+  const id = admin.tenantId('net');
+  const body = { id, hosts: [`${id}.localhost`], jwt };
+  const made = await admin.request('POST', '/v1/tenants', { body });
+  expect([made.status, made.body.message]).toEqual([422, message]);
+  await admin.request('POST', '/v1/tenants', { body: { ...body, jwt: undefined } });
+  const changed = await admin.request('PATCH', `/v1/tenants/${id}`, { body: { jwt } });
+  expect([changed.status, changed.body.message]).toEqual([422, message]);
 });
 
 describe('a CA of a tenant’s own', () => {

@@ -145,6 +145,18 @@ describe('read your writes', () => {
     expect(await readFrom({ 'x-cascata-consistency': 'primary' })).toBe('primary');
     const wrong = await ask(target(), '/rest/v1/notes', { headers: { 'x-cascata-consistency': 'fresh' } });
     expect(wrong).toMatchObject({ status: 400, json: { code: 'GW108' } });
+    // Where there are no replicas, a client should not learn of it only once there are.
+    const without = { url: edge.url, host: 'globex.localhost' };
+    for (const [value, expected] of [
+      ['fresh', 400],
+      ['0/16B3748', 200],
+      ['primary', 200],
+    ] as const) {
+      const { status } = await ask(without, '/rest/v1/notes', {
+        headers: { 'x-cascata-consistency': value },
+      });
+      expect([value, status]).toEqual([value, expected]);
+    }
   });
 
   test('browsers may read the header', async () => {

@@ -119,6 +119,20 @@ test('a probe whose client goes away leaves the next request to be the probe', (
   expect([admitted(breaker, far), admitted(breaker, far)]).toEqual(['passed', '1']);
 });
 
+test('a probe that takes its time keeps the others out for two seconds, and no longer once one of them is answered', () => {
+  const { breaker, clock, told } = setUp();
+  failTimes(breaker, 3, shared);
+  clock.now += 1_000;
+  expect(admitted(breaker, shared)).toBe('passed');
+  clock.now += 1_999;
+  expect(admitted(breaker, shared)).toBe('1');
+  clock.now += 1;
+  expect([admitted(breaker, shared), admitted(breaker, shared)]).toEqual(['passed', '1']);
+  breaker.settle(shared);
+  expect([admitted(breaker, shared), admitted(breaker, shared)]).toEqual(['passed', 'passed']);
+  expect(told).toEqual(['shared open', 'shared half-open', 'shared closed']);
+});
+
 test('a tenant that waits for its own connections, or cannot be served for another reason, opens nothing', () => {
   const { breaker } = setUp();
   for (let i = 0; i < 10; i++) {

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
-import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
+import type { NetworkPolicy } from './network-policy.ts';
 
 /**
  * Looks names up for `net.connect` and its like, and gives addresses only that the policy allows: what is connected to is what was checked.
