@@ -165,7 +165,8 @@ export class Pool {
       const lastOpen = this.#idle.findLastIndex(({ isOpen }) => isOpen);
       const waiter = lastOpen < 0 ? undefined : this.#waiters.take(isServed, now, own);
       if (waiter === undefined) break;
-      const index = waiter.role === undefined ? lastOpen : chooseConnection(this.#idle, waiter.role);
+      const isOwn = own !== undefined && waiter.sessions?.includes(own) === true;
+      const index = isOwn || waiter.role === undefined ? lastOpen : chooseConnection(this.#idle, waiter.role);
       waiter.give(this.#handOut(index, waiter.owner, now));
     }
     if (this.#idle.length > 0) this.#watchPatience(now);

@@ -9,8 +9,10 @@ export interface PreparedStatement {
   isSent: boolean;
 }
 
-/** In the order of use. */
+/** In the order in which they came, or were passed over when one had to go. */
 interface Entry extends PreparedStatement {
+  /** Since then. */
+  isUsed: boolean;
   newer: Entry | undefined;
   older: Entry | undefined;
 }
@@ -55,17 +57,14 @@ export class PreparedStatements {
   }
 
   /**
-   * The entry for a text; a new one has `isSent: false` and pushes out the one that went unused the longest.
+   * The entry for a text; a new one has `isSent: false` and pushes out one that went unused for long.
    *
    * @param role that the statement runs as; empty for one whose plan does not depend on it
    */
   entryFor(text: string, role: string): PreparedStatement {
     const known = this.#byRole.get(role)?.get(text);
     if (known !== undefined) {
-      if (known !== this.#newest) {
-        this.#unlink(known);
-        this.#link(known);
-      }
+      known.isUsed = true;
       return known;
     }
     if (this.#size >= this.#capacity) this.#evictOldest();
@@ -80,6 +79,7 @@ export class PreparedStatements {
       text,
       role,
       isSent: false,
+      isUsed: false,
       newer: undefined,
       older: undefined,
     };
@@ -114,11 +114,21 @@ export class PreparedStatements {
     this.#nextName = this.#newNames();
   }
 
+  /**
+   * The oldest one that was not used since it was passed over last goes. So a use costs no more than a mark: with many tenants what is beside an entry in the list is
+   * in nobody's cache.
+   */
   #evictOldest(): void {
-    const oldest = this.#oldest;
-    if (oldest === undefined) return;
-    this.#drop(oldest);
-    this.#evicted.push(oldest.name);
+    for (let oldest = this.#oldest; oldest !== undefined; oldest = this.#oldest) {
+      if (!oldest.isUsed) {
+        this.#drop(oldest);
+        this.#evicted.push(oldest.name);
+        return;
+      }
+      oldest.isUsed = false;
+      this.#unlink(oldest);
+      this.#link(oldest);
+    }
   }
 
   #drop(entry: Entry): void {

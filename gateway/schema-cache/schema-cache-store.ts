@@ -102,7 +102,9 @@ export class SchemaCacheStore {
   /** The tenant's picture if there is one for what the tenant is now, without a promise; every request asks. */
   current(tenant: Tenant): SchemaCache | undefined {
     const entry = this.#entries.get(tenant.id);
-    if (entry === undefined || entry.fingerprint !== this.#fingerprint(tenant)) return undefined;
+    if (entry === undefined) return undefined;
+    // Nearly always the very tenant that it was read for.
+    if (entry.tenant !== tenant && entry.fingerprint !== this.#fingerprint(tenant)) return undefined;
     entry.usedAt = Date.now();
     if (entry.usedAt >= entry.refreshAt) this.#refresh(tenant);
     if (entry.cache.sizeBytes > entry.weighedBytes * GROWTH_TO_WEIGH) this.#weigh(entry);
