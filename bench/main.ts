@@ -15,15 +15,16 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
   const wants = (name: (typeof options.targets)[number]) => options.targets.includes(name);
   const started: Target[] = [];
   try {
-    // The gateway first: starting it makes the tenant that the others read.
-    if (wants('gateway') || wants('gateway-sealed') || wants('gateway-pgbouncer')) {
+    const needsManyTenants = options.scenarios.some((scenario) => scenario.needsManyTenants);
+    // The gateway first: starting it makes the tenant that the others read, and the registry that many of them are entered in.
+    if (wants('gateway') || wants('gateway-sealed') || wants('gateway-pgbouncer') || needsManyTenants) {
       const { targets, missing } = await startGateways(database, {
         withPgBouncer: wants('gateway-pgbouncer'),
       });
       started.push(...targets);
       if (missing !== undefined) say(`*** NOT MEASURED BEHIND PgBouncer: ${missing} ***`);
     } else await provisionByHand(database);
-    if (options.scenarios.some(({ needsManyTenants }) => needsManyTenants)) {
+    if (needsManyTenants) {
       say(`making ${MANY_TENANTS.length} tenants of 20 tables`);
       await database.makeTenants(MANY_TENANTS, MANY_TENANTS_SQL);
     }
