@@ -10,6 +10,8 @@ export interface ChildSpec {
   readonly without?: readonly string[];
   /** Options of Node for it, beside those of this process. */
   readonly nodeOptions?: readonly string[];
+  /** Variables for it, where this process has none of that name. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Called whenever the child says that it listens. */
   readonly onListening?: (port: number) => void;
   /** The child ended by itself; `willRestart` unless that cannot help. */
@@ -37,6 +39,7 @@ export function superviseChild({
   modulePath,
   without = [],
   nodeOptions = [],
+  environment = {},
   onListening,
   onExit,
 }: ChildSpec): SupervisedChild {
@@ -51,7 +54,12 @@ export function superviseChild({
       execArgv: [...process.execArgv, ...nodeOptions],
       // A group of its own, so that Ctrl-C reaches only the parent, which ends its children in order.
       detached: true,
-      env: { ...environmentWithout(without), [PARENT_WATCH_VARIABLE]: '1', CASCATA_PROCESS: name },
+      env: {
+        ...environment,
+        ...environmentWithout(without),
+        [PARENT_WATCH_VARIABLE]: '1',
+        CASCATA_PROCESS: name,
+      },
     });
     child.on('message', (message) => {
       const port = parseListeningMessage(message);

@@ -15,6 +15,7 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** 64 MiB and about a third of a second: what an attacker pays for each guess. */
 const SCRYPT = { n: 2 ** 16, r: 8, p: 2 } as const;
+const DEFAULT_COST = Math.log2(SCRYPT.n);
 
 /** What a passphrase opens. */
 export interface ArchiveKeys {
@@ -29,12 +30,18 @@ export interface ArchiveKeys {
  */
 export async function newArchiveKeys(
   passphrase: Secret,
-  cost: number = Math.log2(SCRYPT.n),
+  cost: number = DEFAULT_COST,
 ): Promise<{ kdf: Kdf; keys: ArchiveKeys }> {
-  const p = 2 ** cost < SCRYPT.n ? 1 : SCRYPT.p;
-  const kdf = { name: 'scrypt', ...SCRYPT, n: 2 ** cost, p, salt: randomBytes(16).toString('hex') } as const;
+  const kdf = { ...blankKdf(cost), salt: randomBytes(16).toString('hex') };
   const { check, keys } = await derive(passphrase, kdf);
   return { kdf: { ...kdf, check: check.toString('hex') }, keys };
+}
+
+/** What `newArchiveKeys` will give, as long as that, before there are keys. */
+export function blankKdf(cost: number = DEFAULT_COST): Kdf {
+  const p = 2 ** cost < SCRYPT.n ? 1 : SCRYPT.p;
+  const blank = '0'.repeat(32);
+  return { name: 'scrypt', ...SCRYPT, n: 2 ** cost, p, salt: blank, check: blank };
 }
 
 /** @throws {ArchiveError} `wrong-passphrase` */

@@ -1,7 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import type { Secret } from '../../gateway/registry/secrets.ts';
-import { type ArchiveKeys, manifestHmac, newArchiveKeys, sealEntry } from './archive-keys.ts';
+import { type ArchiveKeys, blankKdf, manifestHmac, newArchiveKeys, sealEntry } from './archive-keys.ts';
+import { type ArchiveOutput, outputTo, outputToFile, type Sink } from './archive-output.ts';
 import type { ArchiveSigner } from './archive-signature.ts';
+import { type FillingSource, filledChunks } from './chunk-source.ts';
 import {
   type ArchiveEntry,
   type ArchiveHeader,
@@ -11,6 +14,7 @@ import {
   type Chunk,
   encodeJson,
   HEADER_MEMBER,
+  type Kdf,
   MANIFEST_MEMBER,
   MAX_MANIFEST_BYTES,
   SEAL_MEMBER,
@@ -19,10 +23,7 @@ import {
 import { inChunks } from './in-chunks.ts';
 import { release } from './release.ts';
 import { BLOCK_BYTES, encodeTarHeader, paddingOf } from './tar-block.ts';
-import { newSlot, type Slot, Zstd } from './zstd.ts';
-
-/** Takes bytes and resolves when it needs them no more: their memory is used again. */
-export type Sink = (bytes: Uint8Array) => Promise<unknown>;
+import { type OwnBuffer, type Packed, Zstd } from './zstd.ts';
 
 export interface NewArchive {
   /** Id of the tenant. */
@@ -50,149 +51,163 @@ export interface ArchiveDigest {
 /** Blobs compressed ahead of the one that is being written. */
 const AHEAD = 2;
 
+interface Begun {
+  readonly keys: ArchiveKeys;
+  /** SHA-256 of the header. */
+  readonly header: string;
+}
+
 /**
  * Writes an archive from its beginning to its end, with a few chunks in memory. What throws in between leaves half an archive, which no
  * reader takes.
  */
 export class ArchiveWriter {
-  readonly header: ArchiveHeader;
-  readonly #keys: ArchiveKeys;
-  readonly #sink: Sink;
+  readonly #id = randomUUID();
+  readonly #output: ArchiveOutput;
   readonly #signer: ArchiveSigner | undefined;
-  readonly #digest = createHash('sha256');
+  readonly #begun: Promise<Begun>;
   readonly #blobs = new Set<string>();
   readonly #entries: ArchiveEntry[] = [];
-  /** Free ones; there are as many as there are chunks at once. */
-  readonly #slots: Slot[] = [];
+  /** Memory for chunks that is free; there is as much as there are chunks at once. */
+  readonly #rooms: OwnBuffer[] = [];
   readonly #zstd = new Zstd();
-  #headerDigest = '';
-  #size = 0;
 
-  private constructor(
-    header: ArchiveHeader,
-    options: { keys: ArchiveKeys; sink: Sink; signer: ArchiveSigner | undefined },
-  ) {
-    this.header = header;
-    this.#keys = options.keys;
-    this.#sink = options.sink;
-    this.#signer = options.signer;
-  }
-
-  static async begin(sink: Sink, archive: NewArchive): Promise<ArchiveWriter> {
-    const { kdf, keys } = archive.keys ?? (await newArchiveKeys(archive.passphrase, archive.cost));
-    const header: ArchiveHeader = {
+  private constructor(archive: NewArchive, outputWith: (headerBytes: number) => ArchiveOutput) {
+    const headerWith = (kdf: Kdf): ArchiveHeader => ({
       format: 'caf',
       version: CAF_VERSION,
-      id: randomUUID(),
+      id: this.#id,
       created_at: archive.createdAt.toISOString(),
       producer: archive.producer,
       tenant: archive.tenant,
       kdf,
-    };
-    const writer = new ArchiveWriter(header, { keys, sink, signer: archive.signer });
-    const bytes = encodeJson(header);
-    writer.#headerDigest = sha256(bytes);
-    await writer.#member(HEADER_MEMBER, bytes);
+    });
+    this.#signer = archive.signer;
+    const blank = encodeJson(headerWith(archive.keys?.kdf ?? blankKdf(archive.cost)));
+    const output = outputWith(memberOf(HEADER_MEMBER, blank).length);
+    this.#output = output;
+    this.#begun = (async () => {
+      const { kdf, keys } = archive.keys ?? (await newArchiveKeys(archive.passphrase, archive.cost));
+      const header = encodeJson(headerWith(kdf));
+      await output.begin(memberOf(HEADER_MEMBER, header));
+      return { keys, header: sha256(header) };
+    })();
+    // Heard where it is awaited; a failure before that must not count as unheard.
+    this.#begun.catch(() => undefined);
+  }
+
+  /** Resolves when the keys are there, which takes a while on purpose. */
+  static async begin(sink: Sink, archive: NewArchive): Promise<ArchiveWriter> {
+    const writer = new ArchiveWriter(archive, () => outputTo(sink));
+    await writer.#begun;
     return writer;
   }
 
-  /** Bytes written so far. */
-  get size(): number {
-    return this.#size;
+  /** Takes entries at once: the header, which says by which keys, comes to the file's beginning when they are there. What is sealed waits for them. */
+  static onFile(file: FileHandle, archive: NewArchive): ArchiveWriter {
+    return new ArchiveWriter(archive, (headerBytes) => outputToFile(file, headerBytes));
   }
 
   /** Adds an entry; content that is there already takes no room. @param meta goes into the manifest, in clear */
   async add(name: string, content: Bytes, meta?: Readonly<Record<string, unknown>>): Promise<ArchiveEntry> {
-    return this.#add(name, content, { sealed: false, ...(meta === undefined ? {} : { meta }) });
+    const chunks = inChunks(content, CHUNK_BYTES, () => this.#room());
+    return this.#add(name, chunks, { sealed: false, ...(meta === undefined ? {} : { meta }) });
+  }
+
+  /** Adds an entry of what comes as `FillingSource` says. */
+  async addFilled(name: string, source: FillingSource): Promise<ArchiveEntry> {
+    const chunks = filledChunks(source, {
+      size: CHUNK_BYTES,
+      room: () => this.#room(),
+      unused: (room) => void this.#rooms.push(room),
+    });
+    return this.#add(name, chunks, { sealed: false });
   }
 
   /** Adds an entry that only the passphrase opens. It is held in memory. */
   async addSealed(name: string, plain: Uint8Array): Promise<ArchiveEntry> {
-    const sealed = sealEntry(plain, this.#keys, `${this.header.id}/${name}`);
-    return this.#add(name, [sealed], { sealed: true });
+    const { keys } = await this.#begun;
+    const sealed = sealEntry(plain, keys, `${this.#id}/${name}`);
+    return this.#add(
+      name,
+      inChunks([sealed], CHUNK_BYTES, () => this.#room()),
+      { sealed: true },
+    );
   }
 
   /** @param content goes into the manifest, in clear */
   async finish(content: Readonly<Record<string, unknown>>): Promise<ArchiveDigest> {
-    const manifest = encodeJson({ header: this.#headerDigest, entries: this.#entries, content });
+    const { keys, header } = await this.#begun;
+    const manifest = encodeJson({ header, entries: this.#entries, content });
     if (manifest.length > MAX_MANIFEST_BYTES) {
       throw new RangeError(
         `The manifest would have ${manifest.length} bytes: too many files for one archive`,
       );
     }
     await this.#member(MANIFEST_MEMBER, manifest);
-    const seal = { manifest: sha256(manifest), hmac: manifestHmac(manifest, this.#keys) };
+    const seal = { manifest: sha256(manifest), hmac: manifestHmac(manifest, keys) };
     await this.#member(SEAL_MEMBER, encodeJson(seal));
     const signature = this.#signer?.sign(seal.manifest);
     if (signature !== undefined) await this.#member(SIGNATURE_MEMBER, encodeJson(signature));
-    await this.#write(Buffer.alloc(2 * BLOCK_BYTES));
-    return { id: this.header.id, size: this.#size, sha256: this.#digest.digest('hex') };
+    await this.#output.append(Buffer.alloc(2 * BLOCK_BYTES));
+    return { id: this.#id, ...(await this.#output.end()) };
   }
 
-  /** To be called in the end, whatever has happened. */
-  close(): Promise<void> {
-    return this.#zstd.close();
+  /** To be called in the end, whatever has happened; nothing is written any more after it. */
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#begun, this.#zstd.close()]);
+    for (const room of this.#rooms.splice(0)) release(room);
   }
 
   async #add(
     name: string,
-    content: Bytes,
+    content: AsyncIterable<OwnBuffer>,
     about: Pick<ArchiveEntry, 'sealed' | 'meta'>,
   ): Promise<ArchiveEntry> {
-    const digest = createHash('sha256');
+    const packer = this.#zstd.entry();
     const chunks: Chunk[] = [];
-    const ahead: { slot: Slot; bytes: number; packed: Promise<Buffer> }[] = [];
+    const ahead: { bytes: number; packed: Promise<Packed> }[] = [];
     let size = 0;
     const storeNext = async () => {
-      const { slot, bytes, packed } = ahead.shift()!;
-      const blob = await packed;
-      chunks.push(await this.#store(blob, bytes));
+      const { bytes, packed } = ahead.shift()!;
+      const { blob, sha256, room } = await packed;
+      this.#rooms.push(room);
+      chunks.push({ sha256, size: blob.length, bytes });
+      if (!this.#blobs.has(sha256)) {
+        this.#blobs.add(sha256);
+        await this.#member(BLOB_PREFIX + sha256, blob);
+      }
       release(blob);
-      this.#slots.push(slot);
     };
-    let filling: Slot | undefined;
-    const room = () => {
-      filling = this.#slots.pop() ?? newSlot();
-      return filling.chunk;
-    };
-    for await (const chunk of inChunks(content, CHUNK_BYTES, room)) {
-      digest.update(chunk);
+    for await (const chunk of content) {
       const bytes = chunk.length;
       size += bytes;
-      const slot = filling!;
-      const packed = this.#zstd.pack(slot, bytes);
+      const packed = packer.pack(chunk);
       // Heard where it is awaited; a failure before that must not count as unheard.
       packed.catch(() => undefined);
-      ahead.push({ slot, bytes, packed });
+      ahead.push({ bytes, packed });
       if (ahead.length >= AHEAD) await storeNext();
     }
     while (ahead.length > 0) await storeNext();
-    const entry: ArchiveEntry = { name, size, sha256: digest.digest('hex'), chunks, ...about };
+    const entry: ArchiveEntry = { name, size, sha256: await packer.digest(), chunks, ...about };
     this.#entries.push(entry);
     return entry;
   }
 
-  async #store(blob: Buffer, bytes: number): Promise<Chunk> {
-    const chunk = { sha256: sha256(blob), size: blob.length, bytes };
-    if (!this.#blobs.has(chunk.sha256)) {
-      this.#blobs.add(chunk.sha256);
-      await this.#member(BLOB_PREFIX + chunk.sha256, blob);
-    }
-    return chunk;
+  #room(): OwnBuffer {
+    return this.#rooms.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
   }
 
   async #member(name: string, bytes: Buffer): Promise<void> {
-    await this.#write(encodeTarHeader(name, bytes.length));
-    await this.#write(bytes);
+    await this.#output.append(encodeTarHeader(name, bytes.length));
+    await this.#output.append(bytes);
     const padding = paddingOf(bytes.length);
-    if (padding > 0) await this.#write(Buffer.alloc(padding));
+    if (padding > 0) await this.#output.append(Buffer.alloc(padding));
   }
+}
 
-  async #write(bytes: Buffer): Promise<void> {
-    this.#digest.update(bytes);
-    this.#size += bytes.length;
-    await this.#sink(bytes);
-  }
+function memberOf(name: string, bytes: Buffer): Buffer {
+  return Buffer.concat([encodeTarHeader(name, bytes.length), bytes, Buffer.alloc(paddingOf(bytes.length))]);
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -6,9 +6,9 @@
 export async function* inChunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   size: number,
-  room: () => Buffer = () => Buffer.allocUnsafeSlow(size),
-): AsyncGenerator<Buffer> {
-  let chunk: Buffer | undefined;
+  room: () => Buffer<ArrayBuffer> = () => Buffer.allocUnsafeSlow(size),
+): AsyncGenerator<Buffer<ArrayBuffer>> {
+  let chunk: Buffer<ArrayBuffer> | undefined;
   let length = 0;
   for await (const part of source) {
     for (let taken = 0; taken < part.length; ) {

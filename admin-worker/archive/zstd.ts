@@ -1,8 +1,11 @@
+import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { limitConcurrency } from '../containers/limit-concurrency.ts';
 import { CHUNK_BYTES, MAX_BLOB_BYTES } from './format.ts';
+import { release } from './release.ts';
 import type { ZstdAnswer, ZstdTask } from './zstd-thread.ts';
 
 const compress = promisify(zstdCompress);
@@ -18,39 +21,46 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 
 /** Chunks that are unpacked, or wait for it. */
 const UNPACKING = 2;
 
-/** Memory for one chunk on its way through the thread, used again for the next. */
-export interface Slot {
-  /** Of `CHUNK_BYTES`, and one more: content that has that too is too long. */
-  readonly chunk: Buffer<SharedArrayBuffer>;
-  /** Of `MAX_BLOB_BYTES`. */
-  readonly blob: Buffer<SharedArrayBuffer>;
+/** Memory of its own, so that it can go to the thread. */
+export type OwnBuffer = Buffer<ArrayBuffer>;
+
+export interface Packed {
+  /** In memory of its own. */
+  readonly blob: OwnBuffer;
+  /** Of the blob. */
+  readonly sha256: string;
+  /** The memory that the chunk was in. */
+  readonly room: OwnBuffer;
 }
 
-export function newSlot(): Slot {
-  const room = (bytes: number) => Buffer.from(new SharedArrayBuffer(bytes));
-  return { chunk: room(CHUNK_BYTES + 1), blob: room(MAX_BLOB_BYTES) };
+/** Packs the chunks of one entry, in their order. */
+export interface EntryPacker {
+  /** @param chunk at the beginning of its memory, which is the packer's until it comes back */
+  pack(chunk: OwnBuffer): Promise<Packed>;
+  /** SHA-256 of all chunks so far. */
+  digest(): Promise<string>;
 }
 
 /**
- * Packs and unpacks chunks, large ones on a thread, in memory that stays: zlib would take megabytes of new memory for each, for which V8 looks through its whole heap again and again, and the
- * thread's heap is small. The thread begins with the first of them and ends by `close`, or with the process.
+ * Packs and unpacks chunks. Large ones go through a thread, which hashes them as well: their memory is moved there and back, and what is not needed any more is released at once.
+ * The thread begins with the first of them and ends by `close`, or with the process.
  */
 export class Zstd {
   #thread: Worker | undefined;
   #problem: unknown;
   readonly #asked: ((answer: ZstdAnswer) => void)[] = [];
-  readonly #slots: Slot[] = [];
-  #slotsMade = 0;
-  readonly #waiting: ((slot: Slot) => void)[] = [];
+  readonly #unpacking = limitConcurrency(UNPACKING);
 
-  /**
-   * @param length of the chunk in the slot
-   * @returns a blob, which may lie in the slot
-   */
-  async pack(slot: Slot, length: number): Promise<Buffer> {
-    const chunk = slot.chunk.subarray(0, length);
-    if (length < THREAD_BYTES) return compress(chunk, { chunkSize: length + MORE_BYTES, params: PARAMS });
-    return slot.blob.subarray(0, await this.#ask({ kind: 'pack', input: chunk, output: slot.blob }));
+  /** For one entry at a time. */
+  entry(): EntryPacker {
+    let packer: EntryPacker | undefined;
+    return {
+      pack: (chunk) => {
+        packer ??= chunk.length < THREAD_BYTES ? new SmallEntry() : this.#largeEntry();
+        return packer.pack(chunk);
+      },
+      digest: () => (packer ?? new SmallEntry()).digest(),
+    };
   }
 
   /**
@@ -67,47 +77,42 @@ export class Zstd {
       await fill(blob);
       return decompress(blob, { chunkSize: sizes.content + MORE_BYTES, maxOutputLength: sizes.content });
     }
-    const slot = await this.#takeSlot();
-    try {
-      const input = slot.blob.subarray(0, sizes.blob);
-      await fill(input);
-      const output = slot.chunk.subarray(0, sizes.content + 1);
-      const length = await this.#ask({ kind: 'unpack', input, output });
-      if (length > sizes.content) throw new RangeError('there is more content than there should be');
-      const content = Buffer.allocUnsafeSlow(length);
-      slot.chunk.copy(content, 0, 0, length);
-      return content;
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#slots.push(slot);
-      else next(slot);
-    }
+    return this.#unpacking(async () => {
+      const blob = Buffer.allocUnsafeSlow(sizes.blob);
+      await fill(blob);
+      const { bytes, room } = await this.#ask({ kind: 'unpack', blob, maxBytes: sizes.content }, blob.buffer);
+      if (room !== undefined) release(new Uint8Array(room));
+      return bufferOf(bytes!);
+    });
   }
 
   async close(): Promise<void> {
     await this.#thread?.terminate();
   }
 
-  async #takeSlot(): Promise<Slot> {
-    const free = this.#slots.pop();
-    if (free !== undefined) return free;
-    if (this.#slotsMade < UNPACKING) {
-      this.#slotsMade++;
-      return newSlot();
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  #largeEntry(): EntryPacker {
+    let isFirst = true;
+    return {
+      pack: async (chunk) => {
+        const task = { kind: 'pack', chunk, isFirst, roomBytes: chunk.length + MORE_BYTES } as const;
+        isFirst = false;
+        const { bytes, sha256, room } = await this.#ask(task, chunk.buffer);
+        return { blob: bufferOf(bytes!), sha256: sha256!, room: Buffer.from(room!) };
+      },
+      digest: async () => (await this.#ask({ kind: 'digest' })).sha256!,
+    };
   }
 
-  async #ask(task: ZstdTask): Promise<number> {
+  async #ask(task: ZstdTask, moved?: ArrayBuffer): Promise<ZstdAnswer> {
     const thread = this.#begin();
-    const { length, problem } = await new Promise<ZstdAnswer>((resolve) => {
+    const answer = await new Promise<ZstdAnswer>((resolve) => {
       if (this.#problem !== undefined) return resolve({ problem: this.#problem });
       this.#asked.push(resolve);
       thread.ref();
-      thread.postMessage(task);
+      thread.postMessage(task, moved === undefined ? [] : [moved]);
     });
-    if (length === undefined) throw problem;
-    return length;
+    if (answer.problem !== undefined) throw answer.problem;
+    return answer;
   }
 
   #begin(): Worker {
@@ -131,4 +136,24 @@ export class Zstd {
     this.#thread = thread;
     return thread;
   }
+}
+
+/** One chunk as a rule: others than the last one of an entry are large. */
+class SmallEntry implements EntryPacker {
+  readonly #digest = createHash('sha256');
+
+  async pack(chunk: OwnBuffer): Promise<Packed> {
+    this.#digest.update(chunk);
+    const blob = await compress(chunk, { chunkSize: chunk.length + MORE_BYTES, params: PARAMS });
+    const sha256 = createHash('sha256').update(blob).digest('hex');
+    return { blob, sha256, room: Buffer.from(chunk.buffer) };
+  }
+
+  async digest(): Promise<string> {
+    return this.#digest.digest('hex');
+  }
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): OwnBuffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

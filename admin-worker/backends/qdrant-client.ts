@@ -10,8 +10,11 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** The server answers when a snapshot is made or taken in, which it needs minutes for. */
 const ANSWER_TIMEOUT_MS = 30 * 60_000;
 const IDLE_TIMEOUT_MS = 120_000;
-/** Vectors of 4096 numbers are some 50 kB of JSON each. */
+/** Points of a page at most, and of the first one. */
 const PAGE_POINTS = 100;
+const FIRST_PAGE_POINTS = 8;
+/** JSON of a page, about: each number of a vector takes several times its text in memory, and vectors of 4096 numbers are some 50 kB each. */
+const PAGE_BYTES = 256 * 1024;
 /** Of an answer that is read into memory. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
@@ -120,11 +123,14 @@ export class QdrantClient {
   async *points(collection: string, signal: AbortSignal): AsyncGenerator<readonly ExactJson[]> {
     const path = `${pathOf(collection)}/points/scroll`;
     let offset: ExactJson = null;
+    let limit = FIRST_PAGE_POINTS;
     do {
       const from = offset === null ? '' : `,"offset":${canonicalJson(offset)}`;
-      const body = `{"limit":${PAGE_POINTS},"with_payload":true,"with_vector":true${from}}`;
-      const page = memberOf(await this.#json({ method: 'POST', path, signal, body }), 'result');
+      const body = `{"limit":${limit},"with_payload":true,"with_vector":true${from}}`;
+      const text = await this.#text({ method: 'POST', path, signal, body });
+      const page = memberOf(exactJsonOf(text), 'result');
       yield listOf(memberOf(page, 'points'));
+      limit = Math.min(Math.max(Math.floor((limit * PAGE_BYTES) / text.length), 1), PAGE_POINTS);
       offset = memberOf(page, 'next_page_offset');
     } while (offset !== null);
   }
@@ -194,13 +200,12 @@ export class QdrantClient {
   }
 
   async #json(call: Call): Promise<ExactJson> {
+    return exactJsonOf(await this.#text(call));
+  }
+
+  async #text(call: Call): Promise<string> {
     const { body } = await this.#send(call);
-    const text = await textOf(body);
-    try {
-      return parseExact(text);
-    } catch (cause) {
-      throw new BackendError('the vector server did not answer with JSON', { status: 400, cause });
-    }
+    return textOf(body);
   }
 
   #send({ body, ...call }: Call) {
@@ -254,6 +259,14 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString('utf8');
+}
+
+function exactJsonOf(text: string): ExactJson {
+  try {
+    return parseExact(text);
+  } catch (cause) {
+    throw new BackendError('the vector server did not answer with JSON', { status: 400, cause });
+  }
 }
 
 /** `{"status":{"error":"…"}}` */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import type { NetworkPolicy } from '../../gateway/platform/network-policy.ts';
 import { inChunks } from '../archive/in-chunks.ts';
+import { release } from '../archive/release.ts';
 import { BackendError } from './backend-error.ts';
 import type { S3Place } from './backends.ts';
 import { asBackendError, type OpenS3, openS3 } from './s3-client.ts';
@@ -22,7 +23,7 @@ export interface PutObject {
 }
 
 /** Larger objects go in parts of this size, the smallest that S3 takes: what is held of one in memory. */
-const PART_BYTES = 5 * 1024 * 1024;
+export const PART_BYTES: number = 5 * 1024 * 1024;
 const MAX_PARTS = 10_000;
 /** What a store calls content that nobody gave a type: as good as none. */
 const NO_TYPE = 'binary/octet-stream';
@@ -117,7 +118,8 @@ export class S3Store {
     if (size > partBytes)
       return this.#putParts({ ...target, ...fields(about) }, { content, partBytes, signal });
     const pieces: Uint8Array[] = [];
-    for await (const piece of content) pieces.push(piece);
+    // A piece is used when the next one is asked for.
+    for await (const piece of content) pieces.push(Buffer.from(piece));
     const body = Buffer.concat(pieces);
     const { PutObjectCommand } = this.#open.sdk;
     await this.#call((to) =>
@@ -180,6 +182,7 @@ export class S3Store {
           ),
         );
         parts.push({ PartNumber, ETag });
+        release(body);
       }
       await this.#call((to) =>
         client.send(

@@ -1,8 +1,9 @@
 import type { ArchiveFile } from '../archive/archive-file.ts';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import { releasing } from '../archive/release.ts';
 import { reportBackendErrors } from '../backends/backend-error.ts';
 import type { S3Place } from '../backends/backends.ts';
-import { S3Store, type StoredObject } from '../backends/s3-store.ts';
+import { PART_BYTES, S3Store, type StoredObject } from '../backends/s3-store.ts';
 import { aboutOf, type FileMeta } from '../backends/stored-object.ts';
 import { limitConcurrency } from '../containers/limit-concurrency.ts';
 import { type JobContext, JobError } from '../jobs/job.ts';
@@ -11,8 +12,10 @@ import { FileSum } from './file-sum.ts';
 
 /** Objects that are asked for while another one is being written into the archive. */
 const AHEAD = 4;
-/** Objects on their way into the store at once; each holds one part in memory. */
+/** Objects on their way into the store at once. */
 const PUTS = 4;
+/** Those that go in parts: each holds one, and the two chunks of the archive that come next. */
+const LARGE_PUTS = 2;
 
 /** Opens a tenant's part of a bucket for `work`; answers of the store's that nothing mends end the job. */
 export function withStore<T>(
@@ -99,21 +102,24 @@ export function putObjects(
   const signal = AbortSignal.any([context.signal, failed.signal]);
   return withStore(context, place, async (store) => {
     const inTurn = limitConcurrency(PUTS);
+    const largeInTurn = limitConcurrency(LARGE_PUTS);
     const isDue = everyHalfSecond();
     let done = 0;
     const put = async ({ entry, meta }: FileEntry) => {
       signal.throwIfAborted();
       await context.assertLease();
-      const content = archive.read(entry);
+      const content = releasing(archive.read(entry));
       await store.put({ key: meta.key, size: entry.size, about: aboutOf(meta), content }, signal);
       done++;
       if (isDue()) await context.progress(1, `file ${done} of ${files.length}`);
     };
     const puts = files.map((file) =>
-      inTurn(() => put(file)).catch((error: unknown) => {
-        failed.abort(error);
-        throw error;
-      }),
+      inTurn(() => (file.entry.size > PART_BYTES ? largeInTurn(() => put(file)) : put(file))).catch(
+        (error: unknown) => {
+          failed.abort(error);
+          throw error;
+        },
+      ),
     );
     await Promise.allSettled(puts);
     await Promise.all(puts);

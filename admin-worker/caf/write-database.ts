@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import type { ArchiveWriter } from '../archive/archive-writer.ts';
+import { type FillingSource, piecesOf } from '../archive/chunk-source.ts';
 import { releasing } from '../archive/release.ts';
 import { publishedImages } from '../containers/published-images.ts';
 import type { JobContext } from '../jobs/job.ts';
-import { metered, piecesOf } from '../jobs/job-streams.ts';
+import { metered, sourceOf } from '../jobs/job-streams.ts';
 import { type PostgresTools, requirePostgresTools } from '../postgres-tools/find-tools.ts';
 import type { TenantRecord } from '../tenants/tenant-record.ts';
 import { DUMP_ENTRY, LARGE_OBJECT_PREFIX, type TenantContent } from './content.ts';
@@ -21,18 +22,14 @@ export interface DatabaseContent extends Pick<TenantContent, 'schemas' | 'extens
 /** Share of the step at which the dump ends; large objects take the rest. */
 const DUMPED = 0.9;
 
-/**
- * Writes a tenant's schemas, rows and large objects as they are at one moment: all of it is read in one snapshot.
- *
- * @param options.writer awaited only when the database has begun to answer
- */
+/** Writes a tenant's schemas, rows and large objects as they are at one moment: all of it is read in one snapshot. */
 export async function writeDatabase(
   context: JobContext,
   {
     tenant,
     source,
-    writer: beginning,
-  }: { tenant: TenantRecord; source: DumpSource; writer: Promise<ArchiveWriter> },
+    writer,
+  }: { readonly tenant: TenantRecord; readonly source: DumpSource; readonly writer: ArchiveWriter },
 ): Promise<DatabaseContent> {
   return reading(context, source, async (client) => {
     const snapshot = await exportSnapshot(client);
@@ -43,11 +40,13 @@ export async function writeDatabase(
     const args = [...dumpArguments(source, schemas), `--snapshot=${snapshot}`];
     const dumpAndObjects = async () => {
       const run = { tools, program: 'pg_dump', args, server: source.server } as const;
-      const writer = await runPgTool(context, run, async (output) => {
-        const dumped = metered(context, piecesOf(output), { label: 'dumped', to: DUMPED });
-        const writing = await beginning;
-        await writing.add(DUMP_ENTRY, releasing(mapped(dumped, source)));
-        return writing;
+      await runPgTool(context, run, async (output) => {
+        const dump = sourceOf(output);
+        try {
+          await writeDump(writer, metered(context, dump, { label: 'dumped', to: DUMPED }), source);
+        } finally {
+          dump.close();
+        }
       });
       await writeLargeObjects(context, { source, client, snapshot, writer });
     };
@@ -74,11 +73,17 @@ export async function tryDump(
     async (client) => [await serverMajor(client), await schemasOf(client, tenant, source)] as const,
   );
   const tools = await requirePostgresTools(major);
-  if (source.foreign !== undefined) {
+  const { foreign } = source;
+  if (foreign !== undefined) {
     const args = [...dumpArguments(source, schemas), '--schema-only'];
     const run = { tools, program: 'pg_dump', args, server: source.server } as const;
     await runPgTool(context, run, async (output) => {
-      for await (const _ of mapped(piecesOf(output), source));
+      const dump = sourceOf(output);
+      try {
+        for await (const _ of mapDump(piecesOf(dump), foreign));
+      } finally {
+        dump.close();
+      }
     });
   }
   return { major, tools, schemas };
@@ -99,8 +104,9 @@ function dumpArguments({ role }: DumpSource, schemas: readonly string[]): readon
   ];
 }
 
-function mapped(pieces: AsyncIterable<Uint8Array>, { foreign }: DumpSource): AsyncIterable<Uint8Array> {
-  return foreign === undefined ? pieces : mapDump(pieces, foreign);
+async function writeDump(writer: ArchiveWriter, dump: FillingSource, { foreign }: DumpSource): Promise<void> {
+  if (foreign === undefined) await writer.addFilled(DUMP_ENTRY, dump);
+  else await writer.add(DUMP_ENTRY, releasing(mapDump(piecesOf(dump), foreign)));
 }
 
 async function digestsOf(
@@ -111,7 +117,11 @@ async function digestsOf(
     schemas,
   }: { readonly source: DumpSource; readonly snapshot: string; readonly schemas: readonly string[] },
 ): Promise<readonly TableDigest[]> {
-  return reading(context, { ...source, snapshot }, (client) => digestTables(client, { schemas }));
+  return reading(context, { ...source, snapshot }, async (client) => {
+    // They take less than the dump does, which wants the server's cores too.
+    await client.query('SET LOCAL max_parallel_workers_per_gather = 0');
+    return digestTables(client, { schemas });
+  });
 }
 
 /** Waits for all of them, so that none goes on when this has failed. */

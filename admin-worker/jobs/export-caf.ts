@@ -114,39 +114,31 @@ async function write(context: Context): Promise<void> {
   const { services, payload, jobId, state } = context;
   const { control, masterKey, dataDir } = services;
   const tenant = await exportable(context);
+  const passphrase = openPassphrase(payload.sealedPassphrase, masterKey);
   const path = partialPath(dataDir, jobId);
   await makeRoomFor(path);
-  const file = await open(path, 'w', 0o600);
-  let beginning: Promise<ArchiveWriter> | undefined;
+  const file = await open(path, 'w+', 0o600);
+  const writer = ArchiveWriter.onFile(file, {
+    tenant: tenant.id,
+    passphrase,
+    createdAt: new Date(),
+    producer: 'cascata-edge',
+    signer: services.archives.signer,
+  });
   try {
     const document = await tenantDocument(control, tenant);
     const secrets = await secretsDocument(control, tenant, masterKey);
-    const begin = async (sealed: SecretsDocument) => {
-      const begun = await ArchiveWriter.begin((bytes) => file.writeFile(bytes), {
-        tenant: tenant.id,
-        passphrase: openPassphrase(payload.sealedPassphrase, masterKey),
-        createdAt: new Date(),
-        producer: 'cascata-edge',
-        signer: services.archives.signer,
-      });
-      await begun.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
-      await begun.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
-      return begun;
-    };
     const { database, scheduled, absent } = await withDumpSource(context, tenant, async (source) => {
       const found = await readScheduledJobs(context, tenant, source);
-      // Keys take a while on purpose, which the database needs not wait for.
-      const writing = begin({ ...secrets, scheduled_jobs: [...found.jobs] });
-      // Heard where it is awaited; a failure before that must not count as unheard.
-      writing.catch(() => undefined);
-      beginning = writing;
       return {
-        database: await writeDatabase(context, { tenant, source, writer: writing }),
+        database: await writeDatabase(context, { tenant, source, writer }),
         scheduled: found,
         absent: [...absentFrom(source), ...found.absent],
       };
     });
-    const writer = await beginning!;
+    await writer.add(TENANT_ENTRY, [Buffer.from(JSON.stringify(document))]);
+    const sealed: SecretsDocument = { ...secrets, scheduled_jobs: [...scheduled.jobs] };
+    await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
     const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
     const files = await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
     const vectors = await writeVectors(context, {
@@ -164,13 +156,11 @@ async function write(context: Context): Promise<void> {
       ...(absent.length === 0 ? {} : { absent }),
     };
     const digest = await writer.finish(content);
-    await file.sync();
     const signed_by = services.archives.signer?.publicKey ?? null;
     state.archive = { ...digest, tables: database.tables.length, signed_by, absent };
     context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
   } finally {
-    const begun = await beginning?.catch(() => undefined);
-    await begun?.close();
+    await writer.close();
     await file.close();
   }
 }

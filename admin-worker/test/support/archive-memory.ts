@@ -19,8 +19,8 @@ async function* pieces(): AsyncGenerator<Buffer> {
   }
 }
 
-const file = await open(path, 'w');
-const writer = await ArchiveWriter.begin((bytes) => file.writeFile(bytes), {
+const file = await open(path, 'w+');
+const writer = ArchiveWriter.onFile(file, {
   tenant: 'acme',
   passphrase: PASSPHRASE,
   createdAt: new Date(0),

@@ -1,11 +1,16 @@
 import { createHash } from 'node:crypto';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { extract } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { Secret } from '../../../../gateway/registry/secrets.ts';
 import { ARCHIVE_PROBLEMS } from '../../../archive/archive-error.ts';
+import { ArchiveWriter } from '../../../archive/archive-writer.ts';
 import { CHUNK_BYTES } from '../../../archive/format.ts';
+import { sourceOf } from '../../../jobs/job-streams.ts';
 import {
   aBlob,
   aMember,
@@ -14,6 +19,7 @@ import {
   END,
   membersOf,
   noise,
+  PASSPHRASE,
   verdictOn,
   withArchive,
 } from '../../support/archives.ts';
@@ -54,6 +60,37 @@ test('a large entry is kept in several blobs, the same content once', async () =
       expect((await bytesOf(file.read(entry))).equals(large)).toBe(true);
     }
   });
+});
+
+test('an archive whose keys come after its first entries is written whole, with the digest of all its bytes', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'cascata-archive-'));
+  const path = join(directory, 'x.caf');
+  const file = await open(path, 'w+');
+  try {
+    const about = { tenant: 'acme', passphrase: PASSPHRASE, createdAt: new Date(0), producer: 'test' };
+    const writer = ArchiveWriter.onFile(file, { ...about, cost: 14 });
+    const large = noise(2 * CHUNK_BYTES + 5);
+    const pieces = [large.subarray(0, 9), large.subarray(9)].map((piece) => Buffer.from(piece));
+    await writer.addFilled('large', sourceOf(Readable.from(pieces)));
+    await writer.add('small', [Buffer.from('x')]);
+    await writer.addSealed('secrets', Buffer.from('a very secret thing'));
+    const { size, sha256 } = await writer.finish({ kind: 'test' });
+    await writer.close();
+    const archive = await readFile(path);
+    expect({ size, sha256 }).toEqual({
+      size: archive.length,
+      sha256: createHash('sha256').update(archive).digest('hex'),
+    });
+    await withArchive(archive, async (read) => {
+      expect(read.entries.map(({ name }) => name)).toEqual(['large', 'small', 'secrets']);
+      expect(read.entry('large').sha256).toBe(createHash('sha256').update(large).digest('hex'));
+      expect((await bytesOf(read.read(read.entry('large')))).equals(large)).toBe(true);
+      expect(await read.readSealed('secrets')).toEqual(Buffer.from('a very secret thing'));
+    });
+  } finally {
+    await file.close();
+    await rm(directory, { recursive: true });
+  }
 });
 
 test('sealed entries open with the passphrase only, and are nowhere in clear', async () => {
