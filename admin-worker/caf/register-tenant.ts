@@ -40,11 +40,11 @@ export async function refuseConflicts(
   const prefix = archive.document.role_prefix;
   const { rows } = await client.query<{ problem: string }>(
     `SELECT format('there is a tenant ''%s'' already', t.id) AS problem FROM control.tenants t
-     WHERE t.id = $1 AND t.hydrated_by IS DISTINCT FROM $3 AND t.hydrated_by IS DISTINCT FROM $4
+     WHERE t.id = $1 AND t.hydrated_by IS DISTINCT FROM $3 AND ($4::uuid IS NULL OR t.hydrated_by IS DISTINCT FROM $4)
      UNION ALL
      SELECT format('the host ''%s'' belongs to the tenant ''%s'' already', h.host, h.tenant_id)
      FROM control.tenant_hosts h JOIN control.tenants t ON t.id = h.tenant_id
-     WHERE h.host = ANY ($2::text[]) AND t.hydrated_by IS DISTINCT FROM $3 AND t.hydrated_by IS DISTINCT FROM $4
+     WHERE h.host = ANY ($2::text[]) AND t.hydrated_by IS DISTINCT FROM $3 AND ($4::uuid IS NULL OR t.hydrated_by IS DISTINCT FROM $4)
      LIMIT 1`,
     [tenantId, hosts, jobId, replaces],
   );
