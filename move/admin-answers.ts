@@ -18,8 +18,12 @@ const Notes = z.object({
   export_job: z.string().optional(),
   upload: z.string().optional(),
   hydrate_job: z.string().optional(),
+  /** Hydration of an earlier copy, of which the new one keeps files and vectors. */
+  replaces: z.string().optional(),
   /** How long export and sending took; hydrating tells its own time. */
   sent_seconds: z.number().optional(),
+  /** The same, had files and vectors been left out. */
+  lean_seconds: z.number().optional(),
   /** Hash of what was defined in the database when the copy was made, or before. */
   definitions: z.string().optional(),
 });
@@ -65,6 +69,7 @@ const Digest = z.object({
   files: z.object({ count: z.number(), bytes: z.number(), digest: z.string() }),
   collections: z.array(z.object({ name: z.string(), points: z.number(), digest: z.string().nullable() })),
   registry: z.string(),
+  contents_seconds: z.number().default(0),
 });
 /** What a tenant holds, as `POST /v1/tenants/:id/digest` tells it. */
 export type Digest = z.output<typeof Digest>;
@@ -81,8 +86,12 @@ export const parsePlan = (result: unknown): string[] =>
   z.object({ plan: z.array(z.string()) }).parse(result).plan;
 export const parseUpload = (json: unknown): { id: string; offset: number } =>
   z.object({ upload: z.object({ id: z.string(), offset: z.number() }) }).parse(json).upload;
-export const parseArchiveSize = (result: unknown): number =>
-  z.object({ archive: z.object({ size: z.number() }) }).parse(result).archive.size;
+export const parseArchive = (result: unknown): { size: number; contents_seconds: number } =>
+  z.object({ archive: z.object({ size: z.number(), contents_seconds: z.number().default(0) }) }).parse(result)
+    .archive;
+/** Of a hydration: how long files and vectors took. */
+export const parseContentsSeconds = (result: unknown): number =>
+  z.object({ contents_seconds: z.number().default(0) }).parse(result ?? {}).contents_seconds;
 export const parseInstallation = (json: unknown): { gateway_url: string | null; postgres_major: number } =>
   z
     .object({ installation: z.object({ gateway_url: z.string().nullable(), postgres_major: z.number() }) })

@@ -53,7 +53,7 @@ async function tryExport(
 export function findings(
   { id, hosts, backends: places }: Pick<Tenant, 'id' | 'hosts' | 'backends'>,
   about: {
-    readonly held: Pick<Digest, 'tables' | 'files' | 'collections'>;
+    readonly held: Pick<Digest, 'tables' | 'files' | 'collections' | 'contents_seconds'>;
     readonly readSeconds: number;
     readonly options: Pick<Journey['options'], 'backends' | 'maxPauseSeconds'>;
     readonly absent?: readonly string[];
@@ -63,7 +63,9 @@ export function findings(
   const rows = held.tables.reduce((sum, table) => sum + BigInt(table.rows), 0n);
   const points = held.collections.reduce((sum, collection) => sum + collection.points, 0);
   const quiet = Math.ceil(readSeconds + SWITCH_SECONDS);
-  const busy = Math.ceil(readSeconds * COPY_TO_READ + SWITCH_SECONDS);
+  // Files and vectors that do not change meanwhile are not sent again, and read all the same.
+  const contents = Math.min(held.contents_seconds, readSeconds);
+  const busy = Math.ceil((readSeconds - contents) * COPY_TO_READ + contents + SWITCH_SECONDS);
   const given = typeof options.backends === 'object' ? options.backends : null;
   const goesLocal = places.storage?.kind === 's3' && !(given !== null && 'storage' in given);
   return [

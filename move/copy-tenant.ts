@@ -1,6 +1,7 @@
 import {
   type Job,
-  parseArchiveSize,
+  parseArchive,
+  parseContentsSeconds,
   parseDefinitions,
   parseJob,
   parseJobs,
@@ -14,6 +15,8 @@ import { sendArchive } from './send-archive.ts';
 export interface Copy {
   /** How long it took to make, all in all; another one will take about as long. */
   readonly seconds: number;
+  /** The same without files and vectors. */
+  readonly leanSeconds: number;
   /** An earlier run of this command has made it. */
   readonly isOld: boolean;
 }
@@ -40,7 +43,13 @@ export async function copyTenant(
     return copyTenant(journey, state, onExported);
   }
   await dropArchive(journey, state);
-  return { seconds: (state.notes.sent_seconds ?? 0) + secondsOf(hydrated), isOld: known !== undefined };
+  const { sent_seconds: sent = 0, lean_seconds: lean = sent } = state.notes;
+  const seconds = secondsOf(hydrated);
+  return {
+    seconds: sent + seconds,
+    leanSeconds: lean + seconds - parseContentsSeconds(hydrated.result),
+    isOld: known !== undefined,
+  };
 }
 
 /** How long a job that has ended took. */
@@ -61,7 +70,7 @@ async function hydrate(journey: Journey, state: MoveState, onExported: () => voi
   const exportJob = state.notes.export_job ?? (await exportTenant(journey, { state, passphrase }));
   const exported = await awaitJob(from, exportJob, { what: `exporting ${tenant}`, report, signal });
   onExported();
-  const size = parseArchiveSize(exported.result);
+  const { size, contents_seconds: contents } = parseArchive(exported.result);
   const sendingSince = performance.now();
   const upload = await uploadOf(journey, state);
   // It is gone once it was hydrated: an earlier run ended before it could note that.
@@ -73,6 +82,7 @@ async function hydrate(journey: Journey, state: MoveState, onExported: () => voi
       upload,
       passphrase,
       status: 'suspended',
+      ...(state.notes.replaces === undefined ? {} : { replaces: state.notes.replaces }),
       ...(options.isolation === undefined ? {} : { isolation: options.isolation }),
       ...(options.backends === undefined ? {} : { backends: options.backends }),
     },
@@ -80,8 +90,14 @@ async function hydrate(journey: Journey, state: MoveState, onExported: () => voi
     isRepeatable: true,
   };
   const job = parseJob(await to.call('POST', '/v1/hydrate', asked));
-  const sent_seconds = secondsOf(exported) + (performance.now() - sendingSince) / 1_000;
-  await state.note({ hydrate_job: job.id, sent_seconds });
+  const [exporting, sending] = [secondsOf(exported), (performance.now() - sendingSince) / 1_000];
+  // Bytes of files and vectors take their share of the way, as they did of the time before it.
+  const share = exporting === 0 ? 1 : Math.max(0, 1 - contents / exporting);
+  await state.note({
+    hydrate_job: job.id,
+    sent_seconds: exporting + sending,
+    lean_seconds: (exporting + sending) * share,
+  });
   return job.id;
 }
 
@@ -89,7 +105,11 @@ async function exportTenant(
   { options, from }: Journey,
   { state, passphrase }: { readonly state: MoveState; readonly passphrase: string },
 ): Promise<string> {
-  const asked = { body: { passphrase }, headers: state.jobKey('export'), isRepeatable: true };
+  const body = {
+    passphrase,
+    ...(state.notes.replaces === undefined ? {} : { leave_out: ['files', 'vectors'] }),
+  };
+  const asked = { body, headers: state.jobKey('export'), isRepeatable: true };
   const job = parseJob(await from.call('POST', `/v1/tenants/${options.tenant}/export`, asked));
   await state.note({ export_job: job.id });
   return job.id;

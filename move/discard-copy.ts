@@ -12,10 +12,12 @@ import { endOf } from './run-job.ts';
  */
 export async function discardCopy(journey: Journey, state: MoveState): Promise<void> {
   const { from, to, signal } = journey;
-  const { export_job: exportJob, upload, hydrate_job: hydrateJob } = state.notes;
+  const { export_job: exportJob, upload, hydrate_job: hydrateJob, replaces } = state.notes;
   if (exportJob !== undefined) await stopJob(from, exportJob, signal);
   await dropArchive(journey, state);
   if (hydrateJob !== undefined) await dropHydrated(journey, hydrateJob);
+  // Of the copy before, where the new one had not come so far as to replace it.
+  if (replaces !== undefined) await dropHydrated(journey, replaces);
   if (upload !== undefined) await ignoreMissing(to.call('DELETE', `/v1/uploads/${upload}`));
 }
 

@@ -37,12 +37,9 @@ export class MoveState {
     this.#notes = notes;
   }
 
-  /** A new copy: what the last one came to is forgotten. */
-  async nextRound(definitions?: string): Promise<void> {
-    const notes: Notes = {
-      round: this.#notes.round + 1,
-      ...(definitions === undefined ? {} : { definitions }),
-    };
+  /** A new copy: what the last one came to is forgotten, but for what the new one keeps of it. */
+  async nextRound(kept: Pick<Notes, 'definitions' | 'replaces'> = {}): Promise<void> {
+    const notes: Notes = { round: this.#notes.round + 1, ...kept };
     await this.#from.call('PATCH', this.#path, { body: { notes }, isRepeatable: true });
     this.#notes = notes;
   }

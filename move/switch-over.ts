@@ -15,6 +15,8 @@ export interface ComparedCopy extends Copy {
   readonly there: Digest;
   /** What has changed here since; it will have to be made again. */
   readonly changed: readonly string[];
+  /** There are files or vectors, and they are the same: another copy can do without sending them. */
+  readonly hasSameContents: boolean;
 }
 
 /** Reads both sides while writes go on, so that nothing of that has to be done while they wait. @throws {MoveError} */
@@ -22,7 +24,9 @@ export async function compareAhead(journey: Journey, state: MoveState, copy: Cop
   const { options, from, to, report } = journey;
   report.say(`comparing ${options.tenant} on both sides`);
   const [here, there] = await Promise.all([digestOf(journey, state, from), digestOf(journey, state, to)]);
-  return { ...copy, there, changed: changesOf(state, here, there) };
+  const changed = changesOf(state, here, there);
+  const hasContents = there.files.count > 0 || there.collections.length > 0;
+  return { ...copy, there, changed, hasSameContents: hasContents && !changed.some(isContents) };
 }
 
 /**
@@ -54,13 +58,21 @@ export async function switchOver(
 async function copyAgain(
   journey: Journey,
   state: MoveState,
-  options: { changed: readonly string[]; copy: Copy; here: Digest | undefined },
+  options: { changed: readonly string[]; copy: ComparedCopy; here: Digest | undefined },
 ): Promise<Digest> {
   const { from, to, report } = journey;
   refuseLongPause(journey, options);
-  report.say(`changed since the copy was made: ${listOf(options.changed)}; copying again`);
-  await discardCopy(journey, state);
-  await state.nextRound(options.here?.definitions);
+  const isLean = options.copy.hasSameContents && !options.changed.some(isContents);
+  const without = isLean ? ', without files and vectors' : '';
+  report.say(`changed since the copy was made: ${listOf(options.changed)}; copying again${without}`);
+  const kept = options.here === undefined ? {} : { definitions: options.here.definitions };
+  const replaces = state.notes.hydrate_job;
+  if (isLean && replaces !== undefined) {
+    await state.nextRound({ ...kept, replaces });
+  } else {
+    await discardCopy(journey, state);
+    await state.nextRound(kept);
+  }
   // The old installation is read while the new one is busy.
   let reading = options.here === undefined ? undefined : Promise.resolve(options.here);
   await copyTenant(journey, state, () => {
@@ -74,17 +86,33 @@ async function copyAgain(
   ]);
   const different = changesOf(state, here, there);
   if (different.length === 0) return here;
+  if (isLean && different.every(isContents)) {
+    throw new MoveError(
+      'failed',
+      `Somebody has written to the ${listOf(different)} of the tenant meanwhile`,
+      {
+        hint: 'Stop that and run this again; docs/federation.md, "The pause"',
+      },
+    );
+  }
   throw new MoveError('refused', `The copy on ${to.origin} is not the same: ${listOf(different)}`);
 }
 
 /** @throws {MoveError} `failed`: nothing is lost, and another time will do */
 export function refuseLongPause(
   { options }: Journey,
-  { changed, copy }: { readonly changed: readonly string[]; readonly copy: Copy },
+  {
+    changed,
+    copy,
+  }: {
+    readonly changed: readonly string[];
+    readonly copy: Pick<ComparedCopy, 'seconds' | 'leanSeconds' | 'hasSameContents'>;
+  },
 ): void {
   const { tenant, maxPauseSeconds } = options;
-  if (changed.length === 0 || copy.seconds <= maxPauseSeconds) return;
-  const seconds = Math.ceil(copy.seconds);
+  const needed = copy.hasSameContents && !changed.some(isContents) ? copy.leanSeconds : copy.seconds;
+  if (changed.length === 0 || needed <= maxPauseSeconds) return;
+  const seconds = Math.ceil(needed);
   throw new MoveError(
     'failed',
     `${tenant} is being written to (${listOf(changed)}), and a new copy takes about ${seconds} s, longer than its writes may wait`,
@@ -132,6 +160,11 @@ function changesOf({ notes }: MoveState, here: Digest, there: Digest): string[] 
   const changed = differences(here, there);
   if (here.definitions !== notes.definitions) changed.push('definitions');
   return changed;
+}
+
+/** Whether what has changed is beside the database. */
+function isContents(what: string): boolean {
+  return what === 'files' || what === 'collections';
 }
 
 function listOf(names: readonly string[]): string {

@@ -3,6 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { CONTENTS } from '../caf/leavable.ts';
 import { Passphrase, sealPassphrase, secretMark } from '../caf/passphrase.ts';
 import { archivePath } from '../caf/places.ts';
 import { exportCafKind } from '../jobs/export-caf-kind.ts';
@@ -16,7 +17,15 @@ import { AdminError } from './admin-error.ts';
 import { readBody } from './read-body.ts';
 
 /** Body of `POST /v1/tenants/:id/export`. */
-export const ExportInput = z.strictObject({ passphrase: Passphrase, ...JobOptions });
+export const ExportInput = z.strictObject({
+  passphrase: Passphrase,
+  leave_out: z
+    .array(z.enum(CONTENTS))
+    .max(CONTENTS.length)
+    .default([])
+    .describe('What the archive does without'),
+  ...JobOptions,
+});
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -25,12 +34,13 @@ export function exportRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/:id/export', async (c) => {
     const id = c.req.param('id');
-    const { passphrase, ...options } = await readBody(c, ExportInput);
+    const { passphrase, leave_out, ...options } = await readBody(c, ExportInput);
+    const leaveOut = [...new Set(leave_out)];
     const { masterKey } = services;
     return acceptJob(c, services, {
       kind: exportCafKind,
-      payload: { tenantId: id, sealedPassphrase: sealPassphrase(passphrase, masterKey) },
-      identity: { tenantId: id, passphrase: secretMark(passphrase, masterKey) },
+      payload: { tenantId: id, sealedPassphrase: sealPassphrase(passphrase, masterKey), leaveOut },
+      identity: { tenantId: id, passphrase: secretMark(passphrase, masterKey), leaveOut },
       options,
       audit: { action: 'tenant.export', after: {} },
       async prepare(client) {

@@ -45,6 +45,12 @@ export const HydrateInput = z.strictObject({
     .enum(['active', 'suspended'])
     .optional()
     .describe('That the tenant gets in the end. Default: the one it had at its origin'),
+  replaces: z
+    .guid()
+    .optional()
+    .describe(
+      'Job that has hydrated the tenant of this id, suspended since: all of it is replaced but its files and vectors',
+    ),
   ...JobOptions,
 });
 
@@ -52,8 +58,19 @@ export const HydrateInput = z.strictObject({
 export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
   const app = new Hono<AdminEnv>();
   app.post('/', async (c) => {
-    const { upload, passphrase, as, hosts, extensions, isolation, backends, leave_out, status, ...options } =
-      await readBody(c, HydrateInput);
+    const {
+      upload,
+      passphrase,
+      as,
+      hosts,
+      extensions,
+      isolation,
+      backends,
+      leave_out,
+      status,
+      replaces,
+      ...options
+    } = await readBody(c, HydrateInput);
     const { masterKey, dataDir } = services;
     await sizeOf(dataDir, upload);
     const header = await headerOf(uploadPath(dataDir, upload));
@@ -74,6 +91,7 @@ export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
       leaveOut: [...new Set(leave_out)],
       isolation: isolation ?? null,
       status: status ?? null,
+      replaces: replaces ?? null,
     };
     return acceptJob(c, services, {
       kind: hydrateCafKind,
@@ -90,8 +108,20 @@ export function hydrateRoutes(services: ApiServices): Hono<AdminEnv> {
       options,
       audit: { action: 'tenant.hydrate', after: { archive: header.id, origin: header.tenant } },
       async prepare(client) {
-        const { rowCount } = await client.query('SELECT FROM control.tenants WHERE id = $1', [tenantId]);
-        if (rowCount === 0) return refuseTakenPlaces(client, { tenantId, backends: givenBackends(backends) });
+        const { rows } = await client.query<{ by: string | null; status: string }>(
+          'SELECT hydrated_by AS by, status FROM control.tenants WHERE id = $1',
+          [tenantId],
+        );
+        const [found] = rows;
+        const isReplaced = found?.by === replaces && found?.status === 'suspended';
+        if (replaces === undefined ? found === undefined : isReplaced)
+          return refuseTakenPlaces(client, { tenantId, backends: givenBackends(backends) });
+        if (replaces !== undefined) {
+          throw new AdminError(
+            'conflict',
+            `There is no suspended tenant '${tenantId}' of the job ${replaces}`,
+          );
+        }
         throw new AdminError('conflict', `There is a tenant '${tenantId}' already`, {
           hint: 'Give the new one another id with "as"',
         });

@@ -3,9 +3,10 @@ import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import { loginUrl } from '../../gateway/platform/derived-logins.ts';
 import { quoteIdent } from '../../gateway/platform/sql.ts';
 import type { TenantServer } from '../connections.ts';
+import { isUnreachable } from '../ejection/asking.ts';
 import { type Finding, finding } from '../ejection/finding.ts';
 import { namesOfCatalog } from '../ejection/move.ts';
-import type { JobContext } from '../jobs/job.ts';
+import { type JobContext, JobError } from '../jobs/job.ts';
 import { reportFindings } from '../jobs/report-findings.ts';
 import { databaseOf, ownerOf } from '../jobs/tenant-connection.ts';
 import { createMigrationLogin, dropLoginsOf, dropMigrationLogin } from '../provision/migration-login.ts';
@@ -41,12 +42,24 @@ export async function withForeignSource<T>(
   const { services, connect } = context;
   const requests = withCatalogNames(databaseOf(services, tenant));
   const login = decodeURIComponent(new URL(requests.url.reveal()).username);
-  const foreign = await connect(requests, (client) => readForeignDatabase(client, { tenant, login }));
+  const foreign = await connect(requests, (client) => readForeignDatabase(client, { tenant, login })).catch(
+    (error: unknown) => {
+      throw unreachable(error) ?? error;
+    },
+  );
   const owner = await ownerOf(services, tenant);
   const servers = [...(owner === undefined ? [] : [withCatalogNames(owner)]), requests];
   const readers: Reader[] = [];
   for (const server of servers) {
-    readers.push(await connect(server, (client) => readerOf(client, server, foreign.schemas)));
+    const reader = await connect(server, (client) => readerOf(client, server, foreign.schemas)).catch(
+      (error: unknown) => {
+        // The one for migrations may have been changed since; the other one has just answered.
+        if (server === requests || unreachable(error) === undefined) throw error;
+        context.log(`the login of migrations cannot be used: ${connectReason(error)}`, 'warn');
+        return undefined;
+      },
+    );
+    if (reader !== undefined) readers.push(reader);
   }
   reportFindings(context, [...foreign.findings, ...rightsFindings(readers)], 'exported');
   const [best] = readers.filter(({ unreadable }) => unreadable.length === 0);
@@ -59,6 +72,15 @@ export async function withForeignSource<T>(
   }
   context.log(`reading as ${best!.role ?? 'the login itself'}`);
   return work({ ...source, server: best!.server, role: best!.role });
+}
+
+/** What is to be told of a place that does not answer; `undefined` for other errors. */
+function unreachable(error: unknown): JobError | undefined {
+  if (!isUnreachable(error)) return undefined;
+  return new JobError(`The tenant's database cannot be used: ${connectReason(error)}`, {
+    code: 'unreachable',
+    cause: error,
+  });
 }
 
 /** Drops what a run that was killed may have left there. */

@@ -24,6 +24,8 @@ export interface Registration {
   readonly jobId: string;
   readonly masterKey: Secret;
   readonly isolation: Isolation;
+  /** Job whose tenant this one is to replace, or has. */
+  readonly replaces: string | null;
 }
 
 /**
@@ -33,18 +35,18 @@ export interface Registration {
  */
 export async function refuseConflicts(
   client: ClientBase,
-  { archive, tenantId, hosts, backends, jobId }: Omit<Registration, 'masterKey' | 'isolation'>,
+  { archive, tenantId, hosts, backends, jobId, replaces }: Omit<Registration, 'masterKey' | 'isolation'>,
 ): Promise<void> {
   const prefix = archive.document.role_prefix;
   const { rows } = await client.query<{ problem: string }>(
     `SELECT format('there is a tenant ''%s'' already', t.id) AS problem FROM control.tenants t
-     WHERE t.id = $1 AND t.hydrated_by IS DISTINCT FROM $3
+     WHERE t.id = $1 AND t.hydrated_by IS DISTINCT FROM $3 AND ($4::uuid IS NULL OR t.hydrated_by IS DISTINCT FROM $4)
      UNION ALL
      SELECT format('the host ''%s'' belongs to the tenant ''%s'' already', h.host, h.tenant_id)
      FROM control.tenant_hosts h JOIN control.tenants t ON t.id = h.tenant_id
-     WHERE h.host = ANY ($2::text[]) AND t.hydrated_by IS DISTINCT FROM $3
+     WHERE h.host = ANY ($2::text[]) AND t.hydrated_by IS DISTINCT FROM $3 AND ($4::uuid IS NULL OR t.hydrated_by IS DISTINCT FROM $4)
      LIMIT 1`,
-    [tenantId, hosts, jobId],
+    [tenantId, hosts, jobId, replaces],
   );
   if (rows[0] !== undefined) {
     throw new JobError(`The archive cannot be hydrated: ${rows[0].problem}`, {
@@ -71,6 +73,7 @@ export async function registerTenant(client: ClientBase, registration: Registrat
     jobId,
   ]);
   if (found.rowCount === 1) return;
+  if (registration.replaces !== null) await forgetReplaced(client, tenantId, registration.replaces);
   await refuseConflicts(client, registration);
   const row = {
     id: tenantId,
@@ -131,6 +134,18 @@ export async function registerTenant(client: ClientBase, registration: Registrat
     const conflict = conflictOf(error, { id: tenantId, hosts });
     throw conflict === undefined ? error : asJobError(conflict);
   }
+}
+
+/** In the transaction that registers the new one: there is always one, and what it has in the cluster is its own. */
+async function forgetReplaced(client: ClientBase, tenantId: string, replaces: string): Promise<void> {
+  const { rowCount } = await client.query(
+    `DELETE FROM control.tenants WHERE id = $1 AND hydrated_by = $2 AND status = 'suspended'`,
+    [tenantId, replaces],
+  );
+  if (rowCount === 1) return;
+  throw new JobError(`There is no suspended tenant '${tenantId}' of the job ${replaces}`, {
+    code: 'conflict',
+  });
 }
 
 function asJobError(error: AdminError): JobError {

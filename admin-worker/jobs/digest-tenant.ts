@@ -24,6 +24,8 @@ const DigestTenantState = z.object({
   large_objects: z.string().optional(),
   files: FilesContent.optional(),
   collections: z.array(CollectionContent).optional(),
+  /** How long files and vectors took. */
+  contents_seconds: z.number().optional(),
   /** Settings, hosts, limits, migrations, keys; keyed with the passphrase. */
   registry: z.string().optional(),
 });
@@ -66,7 +68,9 @@ async function read(context: Context): Promise<void> {
   if (payload.what === 'definitions') return;
   const { masterKey } = services;
   const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
+  const since = performance.now();
   const contents = await digestContents(context, { tenantId: tenant.id, backends });
+  state.contents_seconds = (performance.now() - since) / 1_000;
   state.files = contents.files;
   state.collections = [...contents.collections];
   const document = await tenantDocument(services.control, tenant);

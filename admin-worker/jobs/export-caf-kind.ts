@@ -1,7 +1,12 @@
 import { z } from 'zod';
+import { CONTENTS } from '../caf/leavable.ts';
 import type { JobKind } from './job-kind.ts';
 
-const ExportCafPayload = z.strictObject({ tenantId: z.string(), sealedPassphrase: z.string() });
+const ExportCafPayload = z.strictObject({
+  tenantId: z.string(),
+  sealedPassphrase: z.string(),
+  leaveOut: z.array(z.enum(CONTENTS)).default([]),
+});
 export type ExportCafPayload = z.output<typeof ExportCafPayload>;
 
 /** Changes nothing of the tenant, but waits for migrations, which change what is read. */

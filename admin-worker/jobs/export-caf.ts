@@ -29,6 +29,8 @@ const ExportCafState = z.object({
       signed_by: z.string().nullable().default(null),
       /** What a tenant that was not made here has beside it, in its database or by it, one sentence each. */
       absent: z.array(z.string()).default([]),
+      /** How long files and vectors took. */
+      contents_seconds: z.number().default(0),
     })
     .optional(),
   /** On the vector server, to be deleted there. */
@@ -140,12 +142,17 @@ async function write(context: Context): Promise<void> {
     const sealed: SecretsDocument = { ...secrets, scheduled_jobs: [...scheduled.jobs] };
     await writer.addSealed(SECRETS_ENTRY, Buffer.from(JSON.stringify(sealed)));
     const backends = openBackends(tenant, { tenantId: tenant.id, masterKey });
-    const files = await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
+    const { leaveOut } = payload;
+    const since = performance.now();
+    const files = leaveOut.includes('files')
+      ? ({ storage: 'none' } as const)
+      : await writeFiles(context, { tenantId: tenant.id, place: backends.storage, writer });
     const vectors = await writeVectors(context, {
-      place: backends.vectors,
+      place: leaveOut.includes('vectors') ? undefined : backends.vectors,
       writer,
       snapshots: snapshotsOf(context),
     });
+    const contents_seconds = (performance.now() - since) / 1_000;
     const content: TenantContent = {
       kind: 'tenant',
       ...database,
@@ -157,7 +164,7 @@ async function write(context: Context): Promise<void> {
     };
     const digest = await writer.finish(content);
     const signed_by = services.archives.signer?.publicKey ?? null;
-    state.archive = { ...digest, tables: database.tables.length, signed_by, absent };
+    state.archive = { ...digest, tables: database.tables.length, signed_by, absent, contents_seconds };
     context.log(`${digest.size} bytes, ${database.tables.length} tables, sha256 ${digest.sha256}`);
   } finally {
     await writer.close();

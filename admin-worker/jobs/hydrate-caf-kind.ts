@@ -18,6 +18,8 @@ const HydrateCafPayload = z.strictObject({
   isolation: z.enum(['sealed', 'trusted']).nullable().default(null),
   /** That it gets in the end; `null`: the one it had at its origin. */
   status: z.enum(['active', 'suspended']).nullable().default(null),
+  /** Hydration whose tenant, at rest since, this one replaces; its files and vectors stay. */
+  replaces: z.guid().nullable().default(null),
 });
 export type HydrateCafPayload = z.output<typeof HydrateCafPayload>;
 

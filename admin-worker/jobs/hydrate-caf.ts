@@ -7,6 +7,7 @@ import { givenBackends } from '../backends/backends.ts';
 import { checkExtensions } from '../caf/check-extensions.ts';
 import { compareDatabase } from '../caf/compare-database.ts';
 import { DUMP_ENTRY, STORAGE_PREFIX } from '../caf/content.ts';
+import { deleteContents } from '../caf/delete-contents.ts';
 import { judgeRestored } from '../caf/judge-restored.ts';
 import { keptKeys } from '../caf/kept-keys.ts';
 import { openPassphrase, openSealedBackends } from '../caf/passphrase.ts';
@@ -40,7 +41,11 @@ import { type JobContext, type JobDefinition, JobError } from './job.ts';
 const HydrateCafState = z.object({
   /** Something of the tenant's names may have been made in the cluster, by this job. */
   isHomeBegun: z.boolean().default(false),
+  /** What is there was found to be somebody else's. */
+  isHomeTaken: z.boolean().default(false),
   tables: z.number().default(0),
+  /** How long files and vectors took. */
+  contents_seconds: z.number().default(0),
   /** The tenant's files, in its directory or store, are this job's, or are about to be. */
   hasFiles: z.boolean().default(false),
   /** Collections of the vector server that are this job's, or are about to be. */
@@ -83,7 +88,7 @@ export const hydrateCaf: JobDefinition<HydrateCafPayload, HydrateCafState> = {
       ...context.state.missing.map((name) => `The files of the extension ${name} would be brought first`),
     ]);
   },
-  result: ({ tables }) => ({ tables }),
+  result: ({ tables, contents_seconds }) => ({ tables, contents_seconds }),
 };
 
 function withUpload<T>(context: Context, use: (archive: TenantArchive) => Promise<T>): Promise<T> {
@@ -125,6 +130,7 @@ function registrationOf(context: Context, archive: TenantArchive) {
     jobId,
     masterKey: services.masterKey,
     isolation: isolationOf(archive.document, payload.isolation),
+    replaces: payload.replaces,
   };
 }
 
@@ -147,6 +153,7 @@ async function verify(context: Context, { isDumpKept }: { readonly isDumpKept: b
   await withUpload(context, async (archive) => {
     const { file, content, document } = archive;
     refuseForeignObjects(file, Object.values(tenantRoles(archive.naming)));
+    if (payload.replaces !== null) refuseContents(archive);
     await dumpTools(context, content.postgres);
     const isShared = document.placement === 'shared';
     const extensions = { needed: content.extensions, allowed: payload.extensions, isShared };
@@ -174,6 +181,15 @@ async function verify(context: Context, { isDumpKept }: { readonly isDumpKept: b
     log(
       `${size} bytes are what they should be: the tenant '${document.id}', ${content.tables.length} tables`,
     );
+  });
+}
+
+/** What the replaced tenant has stays: there is no saying which of two files is meant. @throws {JobError} `conflict` */
+function refuseContents({ content }: TenantArchive): void {
+  if (content.storage === 'none' && content.collections.length === 0) return;
+  throw new JobError('The archive holds files or vectors, and those of the tenant that it replaces stay', {
+    code: 'conflict',
+    hint: 'Export it with "leave_out": ["files", "vectors"]',
   });
 }
 
@@ -213,6 +229,8 @@ async function restore(context: Context): Promise<void> {
     });
     const tenant = await ownTenant(context);
     if (tenant === undefined) throw new JobError(`The tenant '${payload.tenantId}' was deleted meanwhile`);
+    // Of one that was replaced all is this job's now.
+    state.isHomeBegun ||= payload.replaces !== null && !state.isHomeTaken;
     await restoreDatabase(context, {
       archive,
       tenant,
@@ -221,13 +239,16 @@ async function restore(context: Context): Promise<void> {
         isBegun: state.isHomeBegun,
         async setBegun(isBegun) {
           state.isHomeBegun = isBegun;
+          state.isHomeTaken = !isBegun;
           await context.checkpoint();
         },
       },
     });
     await judgeRestored(context, { tenant, archive });
     state.tables = await compareDatabase(context, { tenant, archive });
+    const since = performance.now();
     await restoreContents(context, { ...contentsOf(context, archive), begun: state });
+    state.contents_seconds = (performance.now() - since) / 1_000;
     await restoreScheduledJobs(context, { tenant, jobs: jobsOf(context, archive) });
     state.status = payload.status ?? archive.document.status;
     state.sealedKeys = null;
@@ -256,8 +277,11 @@ async function takeBack(context: Context): Promise<void> {
   const tenant = await ownTenant(context);
   if (tenant === undefined) return;
   const backends = givenBackends(backendsOf(context));
-  await dropContents(context, { tenantId: tenant.id, backends, begun: state });
-  if (state.isHomeBegun) await dropHome(services, { id: tenant.id, naming: namingOf(tenant) });
+  const isReplacing = payload.replaces !== null;
+  if (isReplacing) await deleteContents(services, { tenantId: tenant.id, backends, signal: context.signal });
+  else await dropContents(context, { tenantId: tenant.id, backends, begun: state });
+  if (state.isHomeBegun || (isReplacing && !state.isHomeTaken))
+    await dropHome(services, { id: tenant.id, naming: namingOf(tenant) });
   await withPooled(services.shared, (client) => dropLoginsOf(client, jobId));
   await services.control.query('DELETE FROM control.tenants WHERE id = $1 AND hydrated_by = $2', [
     payload.tenantId,

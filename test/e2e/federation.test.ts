@@ -237,7 +237,9 @@ test('a tenant with a database, a bucket and collections of vectors moves to oth
   const run = move({ tenant: 'vega', more: ['--backends', places] });
   expect([await run.ended, run.output.stderr]).toEqual([0, '']);
   expect(run.output.stdout).toContain('copying again');
-  expect(run.output.stdout).toContain('changed since the copy was made: table public.events');
+  expect(run.output.stdout).toMatch(
+    /changed since the copy was made: table public\.events.*; copying again, without files and vectors\n/,
+  );
   expect(run.output.stdout).toContain('both sides are the same: 1 tables');
   expect(run.output.stdout + run.output.stderr).not.toContain(there.apiKey);
   await load.more(5);

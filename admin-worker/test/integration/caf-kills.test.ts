@@ -136,7 +136,9 @@ async function traces() {
   return {
     files: files.filter((path) => !/^(?:uploads(?:\/|$)|(?:archives|work|storage)$)/.test(path)).toSorted(),
     logins: await admin.control(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'cascata_run_%'`),
-    roles: await admin.control('SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)', [tenant]),
+    roles: await admin.control('SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1) ORDER BY 1', [
+      tenant,
+    ]),
     schemas: await admin.shared('SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)', [tenant]),
     objects: await admin.shared('SELECT oid FROM pg_largeobject_metadata'),
     registry: await admin.control('SELECT id FROM control.tenants WHERE id = $1', [tenant]),
@@ -273,5 +275,35 @@ describe('kill -9 of the runner', () => {
     expect(await admin.shared(`SELECT id, text FROM ${tenant}.notes ORDER BY id`)).toEqual(
       [1, 2, 3].map((id) => ({ id, text: `note ${id}` })),
     );
+  });
+
+  test('where one hydrated tenant replaces another: it is whole, and its files are there; cancelled and killed as it is undone, nothing of either is left', async () => {
+    const { admin } = jobs;
+    const [{ first }] = (await admin.control<{ first: string }>(
+      'SELECT hydrated_by AS first FROM control.tenants WHERE id = $1',
+      [tenant],
+    )) as [{ first: string }];
+    await admin.request('PATCH', `/v1/tenants/${tenant}`, { body: { status: 'suspended' } });
+    const leave_out = ['files', 'vectors'];
+    const exportId = await asked(`/v1/tenants/${tenant}/export`, { passphrase: PASSPHRASE, leave_out });
+    expect(await jobs.killAtAndEnd(exportId, [])).toMatchObject({ state: 'completed' });
+    archive = await readFile(join(admin.dataDir, 'archives', `${exportId}.caf`));
+    await admin.request('DELETE', `/v1/jobs/${exportId}/archive`);
+    await admin.shared(`DELETE FROM ${tenant}.notes WHERE id = 2`);
+    const before = await traces();
+
+    const jobId = await hydrating({ replaces: first, status: 'suspended' });
+    expect(await jobs.killAtAndEnd(jobId, HYDRATE.replacing)).toMatchObject({
+      state: 'completed',
+      failures: HYDRATE.replacing.length,
+    });
+    expect(await traces()).toEqual({ ...before, objects: [expect.anything()] });
+    expect(await admin.shared(`SELECT count(*)::int AS rows FROM ${tenant}.notes`)).toEqual([{ rows: 3 }]);
+
+    const second = await hydrating({ replaces: jobId });
+    expect(await killedAndCancelled(second, HYDRATE.replacing, HYDRATE.replacingUndone)).toMatchObject(
+      CANCELLED,
+    );
+    expect(await traces()).toEqual(NOTHING);
   });
 });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -306,6 +306,56 @@ test("a tenant's files arrive with their bytes, names and times, and never over 
     error: { code: 'conflict', message: expect.stringContaining('there are files') },
   });
   expect(await target.control('SELECT FROM control.tenants WHERE id = $1', [id])).toEqual([]);
+});
+
+test('a hydration replaces one that is at rest and keeps its files; one that fails then leaves nothing of either', async () => {
+  const id = await aTenant('shared');
+  await origin.migrate(id, 'CREATE TABLE t (n int); INSERT INTO t VALUES (1)');
+  const place = (admin: AdminHarness) => join(admin.dataDir, 'storage', id);
+  await mkdir(place(origin), { recursive: true });
+  await writeFile(join(place(origin), 'a.txt'), 'a');
+  const whole = await exportTenant(origin, id);
+  const first = await hydrate(target, whole, { status: 'suspended' });
+  expect(first.state, JSON.stringify(first.error)).toBe('completed');
+
+  await origin.shared(`INSERT INTO ${id}.t VALUES (2)`);
+  await origin.request('PATCH', `/v1/tenants/${id}`, { body: { limits: { max_in_flight: 3 } } });
+  const lean = await exportTenant(origin, id, { leave_out: ['files', 'vectors'] });
+  expect((await contentOf(lean)).content.storage).toBe('none');
+  const replacing = { status: 'suspended', replaces: first.id };
+  const another = await target.request('POST', '/v1/hydrate', {
+    body: { upload: await upload(target, lean), passphrase: PASSPHRASE, replaces: randomUUID() },
+  });
+  expect([another.status, another.body.code]).toEqual([409, 'conflict']);
+  expect(await hydrate(target, whole, replacing)).toMatchObject({
+    state: 'failed',
+    error: { code: 'conflict', message: expect.stringContaining('holds files') },
+  });
+  expect(await query(target.sharedUrl, `SELECT n FROM ${id}.t`)).toEqual([{ n: 1 }]);
+
+  const second = await hydrate(target, lean, replacing);
+  expect(second.state, JSON.stringify(second.error)).toBe('completed');
+  expect(await readFile(join(place(target), 'a.txt'), 'utf8')).toBe('a');
+  const { tenant, ...rest } = await contentOf(await exportTenant(target, id));
+  const { tenant: wanted, ...others } = await contentOf(await exportTenant(origin, id));
+  expect([rest, tenant]).toEqual([others, { ...wanted, status: 'suspended' }]);
+
+  // It is too late for the first one to come back.
+  await origin.migrate(id, `SELECT lo_from_bytea(0, '\\x01')`);
+  const [{ oid }] = (await origin.shared<{ oid: string }>(
+    `SELECT l.oid::text FROM pg_largeobject_metadata l JOIN pg_roles r ON r.oid = l.lomowner WHERE r.rolname = $1`,
+    [`${id}_owner`],
+  )) as [{ oid: string }];
+  await target.shared('SELECT lo_from_bytea($1, $2)', [oid, Buffer.from('theirs')]);
+  const bad = await exportTenant(origin, id, { leave_out: ['files', 'vectors'] });
+  expect(await hydrate(target, bad, { ...replacing, replaces: second.id })).toMatchObject({
+    state: 'failed',
+    error: { code: 'conflict', message: expect.stringContaining(`large object ${oid}`) },
+  });
+  expect(await target.shared('SELECT FROM pg_namespace WHERE starts_with(nspname, $1)', [id])).toEqual([]);
+  expect(await target.control('SELECT FROM control.tenants WHERE id = $1', [id])).toEqual([]);
+  await expect(stat(place(target))).rejects.toThrow('ENOENT');
+  await target.shared('SELECT lo_unlink($1)', [oid]);
 });
 
 test('what fails half-way leaves no schema, role, host, key or login, and nothing of anybody else goes with it', async () => {

@@ -16,17 +16,18 @@ import { aMember, END, membersOf } from './archives.ts';
 export const PASSPHRASE = 'a passphrase for the archive';
 
 /** Exports a tenant and downloads the archive. */
-export async function exportTenant(admin: AdminHarness, id: string): Promise<Buffer> {
-  return (await exportArchive(admin, id)).bytes;
+export async function exportTenant(admin: AdminHarness, id: string, options: object = {}): Promise<Buffer> {
+  return (await exportArchive(admin, id, options)).bytes;
 }
 
 /** The same, with the job that made it. */
 export async function exportArchive(
   admin: AdminHarness,
   id: string,
+  options: object = {},
 ): Promise<{ readonly jobId: string; readonly bytes: Buffer }> {
   const accepted = await admin.request('POST', `/v1/tenants/${id}/export`, {
-    body: { passphrase: PASSPHRASE },
+    body: { passphrase: PASSPHRASE, ...options },
   });
   expect(accepted.status, accepted.text).toBe(202);
   const job = await admin.waitForJob(String(accepted.body.job?.id));

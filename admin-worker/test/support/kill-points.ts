@@ -86,6 +86,9 @@ export const KILL_POINTS = {
     /** Before rows come in, and when they are there. */
     before: ['step-run verify', 'step-run extensions'],
     after: ['after UPDATE control.tenants [open]', 'step-run clean up'],
+    /** Where the tenant that is replaced goes, and where it has gone. */
+    replacing: ['after DELETE FROM control.tenants [restore]', 'after COMMIT [restore]'],
+    replacingUndone: ['undo-run restore'],
     allBefore: ['step-kept verify', 'after SELECT lo_create [restore]'],
     allAfter: ['after BEGIN READ ONLY [restore]', 'after UPDATE control.tenants [open]'],
   },

@@ -6,6 +6,7 @@ const held = {
   tables: [table('9007199254740993'), table('7')],
   files: { count: 3, bytes: 31_400_000, digest: '1:2' },
   collections: [{ name: 'docs', points: 251, digest: '1:2' }],
+  contents_seconds: 0,
 };
 const tenant = { id: 'acme', hosts: ['acme.test'], backends: {} };
 const options = { backends: undefined, maxPauseSeconds: 60 };

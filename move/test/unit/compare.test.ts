@@ -10,6 +10,7 @@ const digest: Digest = {
   large_objects: 'l',
   files: { count: 1, bytes: 2, digest: '1:2' },
   collections: [{ name: 'c', points: 1, digest: '1:2' }],
+  contents_seconds: 0,
   registry: 'r',
 };
 
@@ -25,6 +26,7 @@ test('what differs is named: tables that are missing, added or other, and each o
     large_objects: 'x',
     files: { ...digest.files, bytes: 3 },
     collections: [],
+    contents_seconds: 0,
     registry: 'x',
   };
   expect(differences(digest, other)).toEqual([
