@@ -6,7 +6,8 @@
  * quoted and qualified for a GRANT (the search path must be pg_catalog, else regprocedure leaves schemas out).
  *
  * What is in a schema is found by its dependency on the schema, for which there is an index: catalogs have none by schema, and the
- * objects of a thousand other tenants would be read. What belongs to an extension is not the tenant's: an operator has made it there, and nobody else can add to it. Row types depend on their relation only, array types on their element's.
+ * objects of a thousand other tenants would be read. What belongs to an extension is not the tenant's, unless the extension is: its owner can
+ * declare anything of his to be a part of it. Row types depend on their relation only, array types on their element's.
  */
 const ACL_ENTRIES = `
   schemas AS (
@@ -18,8 +19,10 @@ const ACL_ENTRIES = `
     JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
     WHERE NOT EXISTS (
       SELECT FROM pg_catalog.pg_depend e
+      JOIN pg_catalog.pg_extension x ON x.oid = e.refobjid
       WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e'
-        AND e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)
+        AND e.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        AND x.extowner <> (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = $2::text))
   ),
   relations AS MATERIALIZED (
     SELECT m.nspname, c.oid, c.relname, c.relkind, c.relacl, c.relowner, c.reltype

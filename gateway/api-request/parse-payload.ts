@@ -134,22 +134,29 @@ function isWellFormed(value: unknown): boolean {
 
 /** The keys that all rows share; `undefined` when they differ or a row is no object. */
 function uniformKeys(rows: readonly unknown[]): string[] | undefined {
-  const keys = keysOf(rows[0]);
-  if (keys === undefined) return undefined;
+  const first = rows[0];
+  if (!isObject(first)) return undefined;
+  const keys = Object.keys(first);
   for (let i = 1; i < rows.length; i++) {
     const row = rows[i];
-    const own = keysOf(row);
-    if (own?.length !== keys.length) return undefined;
-    for (let k = 0; k < keys.length; k++) {
-      // Rows nearly always have their keys in one order, which makes the look-up needless.
-      if (own[k] !== keys[k] && !Object.hasOwn(row as object, keys[k]!)) return undefined;
-    }
+    if (!isObject(row) || !(hasKeysInOrder(row, keys) || hasKeys(row, keys))) return undefined;
   }
   return keys;
 }
 
-function keysOf(row: unknown): string[] | undefined {
-  return typeof row === 'object' && row !== null && !Array.isArray(row) ? Object.keys(row) : undefined;
+function isObject(row: unknown): row is object {
+  return typeof row === 'object' && row !== null && !Array.isArray(row);
+}
+
+/** Nearly always so, and known without a list for each row. What `JSON.parse` makes inherits nothing that `for … in` would name. */
+function hasKeysInOrder(row: object, keys: readonly string[]): boolean {
+  let count = 0;
+  for (const key in row) if (key !== keys[count++]) return false;
+  return count === keys.length;
+}
+
+function hasKeys(row: object, keys: readonly string[]): boolean {
+  return Object.keys(row).length === keys.length && keys.every((key) => Object.hasOwn(row, key));
 }
 
 /** Whether the first character that is no JSON blank is `{`; PostgreSQL is told to expect an array otherwise. */
