@@ -80,7 +80,10 @@ describe('kill -9 of the runner', () => {
     expect(await admin.shared(`SELECT n FROM ${tenant}.hits`)).toEqual([{ n: 1 }]);
     const { body: listed } = await admin.request('GET', `/v1/tenants/${tenant}/migrations`);
     expect(listed.migrations).toMatchObject(migrations.map(({ name }) => ({ name, state: 'applied' })));
-    expect(await admin.shared('SELECT FROM pg_locks WHERE locktype = $1', ['advisory'])).toEqual([]);
+    // The session of who was killed goes as soon as the server has noticed.
+    await expect
+      .poll(() => admin.shared('SELECT FROM pg_locks WHERE locktype = $1', ['advisory']), { timeout: 10_000 })
+      .toEqual([]);
   }, 60_000);
 
   test('in applying migrations, then cancelled and killed as that is undone: what was not committed is not there', async () => {

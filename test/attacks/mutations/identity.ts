@@ -180,6 +180,8 @@ export const IDENTITY: readonly Mutation[] = [
         instead: `!(!OFF && isPublic && entry.kty === 'oct')`,
       },
     ],
+    // The set is published on this machine.
+    gateway: { config: { remotes: { allowedNetworks: ['127.0.0.1/32'] } } },
     after: secretOf,
     attack: usesPublishedKey,
   },
