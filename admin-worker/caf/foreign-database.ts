@@ -166,18 +166,15 @@ const PROBLEMS = {
     ),
 };
 
-async function roleFindings(
-  rows: Rows,
-  {
-    schemas,
-    names,
-    login,
-  }: {
-    readonly schemas: readonly string[];
-    readonly names: ReadonlyMap<string, string>;
-    readonly login: string;
-  },
-): Promise<readonly Finding[]> {
+/** What is the tenant's, and who reads it. */
+interface Reach {
+  readonly schemas: readonly string[];
+  /** Roles there → roles of an installation. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly login: string;
+}
+
+async function roleFindings(rows: Rows, { schemas, names, login }: Reach): Promise<readonly Finding[]> {
   const named = await rows<{ object: string; about: string }>(FOREIGN_GRANTS, [schemas, [...names.keys()]]);
   const reachable = new Set(
     (await rows<{ name: string }>(sql.REACHABLE_ROLES, [[login, ...REQUEST_ROLES]])).map(({ name }) => name),
@@ -197,18 +194,7 @@ async function roleFindings(
 }
 
 /** What a dump of schemas does not hold. */
-async function leftFindings(
-  rows: Rows,
-  {
-    schemas,
-    names,
-    login,
-  }: {
-    readonly schemas: readonly string[];
-    readonly names: ReadonlyMap<string, string>;
-    readonly login: string;
-  },
-): Promise<readonly Finding[]> {
+async function leftFindings(rows: Rows, { schemas, names, login }: Reach): Promise<readonly Finding[]> {
   const settings = await rows<{ role: string; setting: string }>(sql.ROLE_SETTINGS, [REQUEST_ROLES, login]);
   const found = await rows<{ name: string; bypasses: boolean }>(sql.REQUEST_ROLES, [REQUEST_ROLES]);
   const [objects] = await rows<{ own: number; all: number }>(sql.LARGE_OBJECTS, [schemas, [...names.keys()]]);
