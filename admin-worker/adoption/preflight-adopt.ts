@@ -1,10 +1,9 @@
 import type { ClientBase } from 'pg';
-import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import { tenantLogin } from '../../gateway/platform/derived-logins.ts';
 import { parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import { Secret } from '../../gateway/registry/secrets.ts';
 import type { TenantServer } from '../connections.ts';
-import { asking, isUnreachable } from '../ejection/asking.ts';
+import { asking, unreachableTarget } from '../ejection/asking.ts';
 import { type Finding, type FindingCode, finding } from '../ejection/finding.ts';
 import { namesOfCatalog } from '../ejection/move.ts';
 import { inspectReplica } from '../ejection/preflight-replica.ts';
@@ -73,21 +72,10 @@ const OLDEST_MAJOR = 13;
 /** Tells all that stands in the way of making a tenant of a database that is there already. Changes nothing; what cannot be reached is a finding. */
 export async function preflightAdopt(plan: AdoptionPlan): Promise<readonly Finding[]> {
   const replica = plan.place.read_replica_url ?? undefined;
-  try {
-    return await asking(plan.server, async (client) => [
-      ...(await inspect(client, plan)),
-      ...(replica === undefined ? [] : await inspectReplica(new Secret(replica), plan.server)),
-    ]);
-  } catch (error) {
-    if (!isUnreachable(error)) throw error;
-    return [
-      finding('error', 'unreachable', {
-        object: 'target',
-        text: `The database cannot be used: ${connectReason(error)}`,
-        todo: 'Check remote_connection_string, and that its server lets this installation in',
-      }),
-    ];
-  }
+  return await asking(plan.server, async (client) => [
+    ...(await inspect(client, plan)),
+    ...(replica === undefined ? [] : await inspectReplica(new Secret(replica), plan.server)),
+  ]).catch(unreachableTarget);
 }
 
 async function inspect(client: ClientBase, plan: AdoptionPlan): Promise<readonly Finding[]> {

@@ -1,7 +1,6 @@
-import { connectReason } from '../../gateway/platform/connect-reason.ts';
 import type { Secret } from '../../gateway/registry/secrets.ts';
 import { findPostgresTools, missingTools, type PostgresTools } from '../postgres-tools/find-tools.ts';
-import { asking, isUnreachable } from './asking.ts';
+import { asking, unreachableTarget } from './asking.ts';
 import { type Finding, finding } from './finding.ts';
 import type { Move } from './move.ts';
 import { readContents } from './moving-tenant.ts';
@@ -27,16 +26,7 @@ export async function preflight(move: Move, replica?: Secret): Promise<readonly 
   const atTarget = await asking(target, async (client) => [
     ...(await inspectTarget(client, { move, facts })),
     ...(replica === undefined ? [] : await inspectReplica(replica, target)),
-  ]).catch((error: unknown): readonly Finding[] => {
-    if (!isUnreachable(error)) throw error;
-    return [
-      finding('error', 'unreachable', {
-        object: 'target',
-        text: `The database cannot be used: ${connectReason(error)}`,
-        todo: 'Check remote_connection_string, and that its server lets this installation in',
-      }),
-    ];
-  });
+  ]).catch(unreachableTarget);
   return [...toolsMissing(tools, facts.major), ...facts.findings, ...scheduled, ...atTarget];
 }
 
