@@ -6,9 +6,8 @@ import { createNetworkPolicy, type NetworkPolicy } from '../platform/network-pol
 import type { Observe } from '../platform/observation.ts';
 import type { TurnWrites } from '../platform/turn-writes.ts';
 import type { ExecutorAccess, Upstream } from '../routing/upstream.ts';
-import type { Connection } from './connection.ts';
 import { Pool } from './pool.ts';
-import type { AcquireOptions, PoolStats } from './pool-options.ts';
+import type { PoolStats } from './pool-options.ts';
 import type { RoleSwitch } from './role-switch/role-switch.ts';
 import { SealedRoleSwitch } from './role-switch/sealed.ts';
 import { TrustedRoleSwitch } from './role-switch/trusted.ts';
@@ -114,13 +113,9 @@ export class PoolCache {
     return Math.max(1, Math.floor((pooling === 'shared' ? poolSize : leasedPoolSize) / 2));
   }
 
-  /** @throws {GatewayError} see `Pool.acquire` */
-  waitForConnection(
-    pool: Pool,
-    { deadlineMs, ...options }: Omit<AcquireOptions, 'timeoutMs'> & { readonly deadlineMs: number },
-  ): Promise<Connection> {
-    const timeoutMs = Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
-    return pool.acquire({ ...options, timeoutMs });
+  /** Longest wait for a connection, in milliseconds, of a request that has to be done by then. @param deadlineMs as `Date.now()` counts */
+  acquireTimeoutMs(deadlineMs: number): number {
+    return Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
   }
 
   /**

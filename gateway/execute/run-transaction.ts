@@ -82,7 +82,14 @@ export async function runTransaction(
   try {
     const connection =
       pool.tryAcquire(owner, request.role) ??
-      (await pools.waitForConnection(pool, { ...given, owner, role: request.role, deadlineMs }));
+      (await pool.acquire({
+        owner,
+        role: request.role,
+        maxQueue: given.maxQueue,
+        isUrgent: given.isUrgent,
+        timeoutMs: pools.acquireTimeoutMs(deadlineMs),
+        signal,
+      }));
     const running = pools.running.start(connection, signal, deadlineMs);
     try {
       const roleSwitch = pools.roleSwitchFor(upstream);

@@ -61,7 +61,12 @@ export async function streamTransaction(
     const { pool } = lease;
     const connection =
       pool.tryAcquire(owner, request.role) ??
-      (await pools.waitForConnection(pool, { owner, maxQueue, signal: client, deadlineMs }));
+      (await pool.acquire({
+        owner,
+        maxQueue,
+        timeoutMs: pools.acquireTimeoutMs(deadlineMs),
+        signal: client,
+      }));
     running = pools.running.start(connection, client, deadlineMs);
   } catch (error) {
     lease.release();
