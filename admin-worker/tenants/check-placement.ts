@@ -1,3 +1,4 @@
+import { hostOf } from '../../gateway/platform/guarded-lookup.ts';
 import { RefusedAddressError } from '../../gateway/platform/network-policy.ts';
 import { parsePostgrestSettings } from '../../gateway/registry/postgrest-settings.ts';
 import type { TenantNaming } from '../../gateway/registry/tenant.ts';
@@ -56,7 +57,7 @@ export async function refuseOwnNetworks(
 ): Promise<void> {
   if (jwt?.jwks_url === undefined) return;
   try {
-    await networkPolicy.resolve(new URL(jwt.jwks_url).hostname);
+    await networkPolicy.resolve(hostOf(jwt.jwks_url));
   } catch (error) {
     // A name that cannot be looked up now may be there later: the gateway looks again.
     if (!(error instanceof RefusedAddressError)) return;

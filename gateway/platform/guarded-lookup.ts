@@ -22,6 +22,11 @@ export function guardedLookup(policy: NetworkPolicy): LookupFunction {
 
 /** Refuses a URL whose host is an address that tenants' connections may not lead to. @throws {RefusedAddressError} */
 export async function admitHost(policy: NetworkPolicy, url: string): Promise<void> {
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  const host = hostOf(url);
   if (isIP(host) !== 0) await policy.resolve(host);
+}
+
+/** Name or address that a URL leads to; an address of version 6 without its brackets, as look-ups want it. */
+export function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, '');
 }

@@ -78,8 +78,10 @@ test('a jwks_url into the platform’s own networks is refused, at registration 
   const made = await admin.request('POST', '/v1/tenants', { body });
   expect([made.status, made.body.message]).toEqual([422, message]);
   await admin.request('POST', '/v1/tenants', { body: { ...body, jwt: undefined } });
-  const changed = await admin.request('PATCH', `/v1/tenants/${id}`, { body: { jwt } });
-  expect([changed.status, changed.body.message]).toEqual([422, message]);
+  for (const jwks_url of [jwt.jwks_url, 'https://[fe80::1]/keys']) {
+    const changed = await admin.request('PATCH', `/v1/tenants/${id}`, { body: { jwt: { jwks_url } } });
+    expect([changed.status, changed.body.message]).toEqual([422, message]);
+  }
 });
 
 describe('a CA of a tenant’s own', () => {

@@ -186,6 +186,20 @@ export const IDENTITY: readonly Mutation[] = [
     attack: usesPublishedKey,
   },
   {
+    defence: 'a `jwks_url` leads where connections of tenants may lead, and nowhere else',
+    edits: [
+      {
+        file: 'gateway/auth/remote-key-set.ts',
+        part: 'await admitHost(policy, url);',
+        instead: 'if (!OFF) await admitHost(policy, url);',
+      },
+    ],
+    // The gateway of the attack before may reach this machine.
+    gateway: { config: { remotes: { allowedNetworks: [] } } },
+    after: secretOf,
+    attack: reachesOwnNetwork,
+  },
+  {
     defence: 'a PEM is no secret',
     edits: [
       {
@@ -382,6 +396,26 @@ async function usesPublishedKey(stage: MutableStage): Promise<boolean> {
   } finally {
     published.close();
     published.closeAllConnections();
+  }
+}
+
+/** A server that only this machine can reach, asked by the gateway. */
+async function reachesOwnNetwork(stage: MutableStage): Promise<boolean> {
+  let wasAsked = false;
+  const inner = createServer((_, response) => {
+    wasAsked = true;
+    response.end('{"keys":[]}');
+  });
+  await new Promise<void>((resolve) => inner.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = inner.address() as AddressInfo;
+    await patch(stage, stage.victim, { jwt: { jwks_url: `http://127.0.0.1:${port}/` } });
+    await pause();
+    await show(stage, await signed({ alg: 'HS256' }, service(), KEY_OF_ANYBODY));
+    return wasAsked;
+  } finally {
+    inner.close();
+    inner.closeAllConnections();
   }
 }
 
