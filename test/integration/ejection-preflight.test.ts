@@ -1,6 +1,8 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { databaseUrl, runSql } from '../support/database.ts';
 import { type EjectionWorld, rowsOf, startEjectionWorld } from '../support/ejection.ts';
+import { startReplication } from '../support/replication.ts';
 
 let world: EjectionWorld;
 beforeAll(async () => {
@@ -16,20 +18,19 @@ interface Told {
   readonly text: string;
 }
 
-async function preflight(tenantId: string, body: object): Promise<Told> {
+/** @param way `repatriate`: back to the installation */
+async function preflight(tenantId: string, body: object, way = 'eject'): Promise<Told> {
   const {
     status,
     body: answer,
     text,
-  } = await world.admin.request('POST', `/v1/tenants/${tenantId}/eject/preflight`, {
-    body,
-  });
+  } = await world.admin.request('POST', `/v1/tenants/${tenantId}/${way}/preflight`, { body });
   const findings = JSON.parse(text).findings as
     | { code: string; severity: string; object: string }[]
     | undefined;
   return {
     status,
-    can: answer.can_eject,
+    can: answer.can_eject ?? answer.can_repatriate,
     problems: (findings ?? [])
       .filter(({ severity }) => severity !== 'info')
       .map(({ severity, code, object }) => `${severity} ${code} ${object}`)
@@ -165,4 +166,62 @@ test('a cluster with all its replication slots taken says so', async () => {
   const told = await preflight(id, { remote_connection_string: await world.newTarget(), mode: 'online' });
   expect(told.problems).toEqual(['error replication_slots source']);
   await runSql(world.source.url, 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
+});
+
+test('a server that only follows another cannot be it; one with little room can', async () => {
+  const { id } = await world.newTenant('shared', 'CREATE TABLE notes (id int PRIMARY KEY);');
+  const { primary, replicas, close } = await startReplication();
+  const others = Array.from({ length: 45 }, () => new pg.Client({ connectionString: primary.url() }));
+  try {
+    expect(await preflight(id, { remote_connection_string: replicas[0]!.url() })).toMatchObject({
+      can: false,
+      problems: ['error read_only target'],
+    });
+    const before = await preflight(id, { remote_connection_string: primary.url() });
+    expect(before.problems).not.toContain('warning connections target');
+    await Promise.all(others.map((client) => client.connect()));
+    const crowded = await preflight(id, { remote_connection_string: primary.url() });
+    expect(crowded.can).toBe(true);
+    expect(crowded.problems).toContain('warning connections target');
+  } finally {
+    await Promise.allSettled(others.map((client) => client.end()));
+    await close();
+  }
+});
+
+test('what has come to be at the new place, and would not be the tenant’s at home', async () => {
+  const { id } = await world.newTenant('shared', 'CREATE TABLE notes (id int PRIMARY KEY);');
+  const target = await world.newTarget();
+  expect((await world.eject(id, { remote_connection_string: target })).error).toBeNull();
+  expect(await preflight(id, {}, 'repatriate')).toMatchObject({ can: true, problems: [] });
+  await runSql(
+    target,
+    `CREATE SCHEMA elsewhere AUTHORIZATION ${id}_owner;
+     CREATE ROLE reader_of_${id}; GRANT SELECT ON ${id}.notes TO reader_of_${id};
+     SET ROLE ${id}_owner;
+     CREATE FUNCTION ${id}.late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+     CREATE CONSTRAINT TRIGGER late AFTER INSERT ON ${id}.notes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${id}.late();`,
+  );
+  expect(await preflight(id, {}, 'repatriate')).toMatchObject({
+    can: false,
+    problems: [
+      'error deferred_code source',
+      `error foreign_grant ${id}.notes`,
+      'error schema_name elsewhere',
+    ],
+  });
+});
+
+test('a way home that is given has to lead to the tenant, with its rights', async () => {
+  const { id } = await world.newTenant('shared', 'CREATE TABLE notes (id int PRIMARY KEY);');
+  const target = await world.newTarget();
+  expect((await world.eject(id, { remote_connection_string: target })).error).toBeNull();
+  await runSql(target, `CREATE ROLE stranger_to_${id} LOGIN`);
+  const stranger = new URL(target);
+  stranger.username = `stranger_to_${id}`;
+  const unknown = await preflight(id, { remote_connection_string: stranger.href }, 'repatriate');
+  expect(unknown).toMatchObject({ can: false, problems: ['error no_owner source'] });
+  const other = await preflight(id, { remote_connection_string: await world.newTarget() }, 'repatriate');
+  expect(other).toMatchObject({ can: false });
+  expect(other.problems).toContain('error other_database source');
 });
