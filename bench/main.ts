@@ -4,6 +4,7 @@ import { chooseLoadGenerator } from './load.ts';
 import { measureScenario } from './measure.ts';
 import { type Measurement, ratiosOf, renderReport } from './report.ts';
 import { MANY_TENANTS, MANY_TENANTS_SQL } from './scenarios.ts';
+import { joinSchedulingGroup } from './scheduling-group.ts';
 import { startFloor, startGateways, startPostgrest, type Target } from './targets.ts';
 
 /** Everything goes to standard error but the report, so that `--json` can be piped. */
@@ -63,6 +64,12 @@ async function bench(options: BenchArguments, database: BenchDatabase): Promise<
 
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
+  const group = joinSchedulingGroup();
+  if (typeof group === 'string') {
+    say(
+      `*** REQUESTS/S AND LATENCIES DEPEND ON WHICH PROCESSES SHARE A CORE (sched_autogroup): ${group} ***`,
+    );
+  }
   const database = await startDatabase(options.delayMs);
   try {
     const measurements = await bench(options, database);
@@ -72,6 +79,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${report}\n`);
   } finally {
     await database.stop();
+    if (typeof group !== 'string') group.leave();
   }
 }
 

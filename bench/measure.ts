@@ -68,23 +68,24 @@ export async function measureScenario(
 }
 
 function summarise(scenario: Scenario, target: Target, samples: readonly Sample[]): Measurement {
-  const sum = (pick: (sample: Sample) => number) =>
-    samples.reduce((total, sample) => total + pick(sample), 0);
-  const requests = sum((sample) => sample.requests);
+  // Medians: one round with somebody else's work in it says nothing of the target.
+  const typical = (pick: (sample: Sample) => number) => median(samples.map(pick));
   return {
     scenario: scenario.name,
     target: target.name,
-    requestsPerSecond: requests / sum((sample) => sample.seconds),
-    p50Ms: median(samples.map(({ p50Ms }) => p50Ms)),
-    p99Ms: median(samples.map(({ p99Ms }) => p99Ms)),
-    serverCpuUs: sum((sample) => sample.serverCpuUs) / requests,
-    poolerCpuUs: sum((sample) => sample.poolerCpuUs) / requests,
-    postgresCpuUs: sum((sample) => sample.postgresCpuUs) / requests,
-    failures: sum((sample) => sample.failures),
+    requestsPerSecond: typical(({ requests, seconds }) => requests / seconds),
+    p50Ms: typical(({ p50Ms }) => p50Ms),
+    p99Ms: typical(({ p99Ms }) => p99Ms),
+    serverCpuUs: typical(({ serverCpuUs, requests }) => serverCpuUs / requests),
+    poolerCpuUs: typical(({ poolerCpuUs, requests }) => poolerCpuUs / requests),
+    postgresCpuUs: typical(({ postgresCpuUs, requests }) => postgresCpuUs / requests),
+    failures: samples.reduce((total, { failures }) => total + failures, 0),
   };
 }
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const middle = sorted.length / 2;
+  const [low = 0, high = low] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
+  return (low + high) / 2;
 }

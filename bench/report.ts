@@ -1,17 +1,17 @@
 import type { TargetName } from './arguments.ts';
 
-/** One target in one scenario, all rounds together. */
+/** One target in one scenario: medians over the rounds. */
 export interface Measurement {
   readonly scenario: string;
   readonly target: TargetName;
   readonly requestsPerSecond: number;
-  /** Medians over the rounds. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** CPU time per request of the server's own process tree, of PgBouncer's and of PostgreSQL's, in microseconds. */
   readonly serverCpuUs: number;
   readonly poolerCpuUs: number;
   readonly postgresCpuUs: number;
+  /** Of all rounds together. */
   readonly failures: number;
 }
 

@@ -10,8 +10,10 @@ import { findPostgrest } from './postgrest.ts';
 import { BENCH_HOST, BENCH_TENANT, type Scenario, SEALED_HOST, SEALED_TENANT } from './scenarios.ts';
 import { BENCH_JWT_SECRET, PHYSICAL_ROLE_CLAIM } from './tokens.ts';
 
-/** Connections each target may open to PostgreSQL: the gateway's default. */
+/** Connections of the gateway's shared pool, by default. */
 const POOL_SIZE = 20;
+/** How many of them one tenant may use at once, by default: as many the others get who serve one (docs/configuration.md, `pools.maxTenantShare`). */
+const ONE_TENANTS_SHARE = 16;
 
 /** A server that can be measured. */
 export interface Target {
@@ -40,7 +42,7 @@ export async function startFloor(database: BenchDatabase, scenario: Scenario): P
       FLOOR_URL: database.trustedUrl.reveal(),
       FLOOR_STATEMENT: JSON.stringify(scenario.floor),
       FLOOR_PORT: String(port),
-      FLOOR_CONNECTIONS: String(POOL_SIZE),
+      FLOOR_CONNECTIONS: String(tenants > 1 ? POOL_SIZE : ONE_TENANTS_SHARE),
       FLOOR_IS_SPREAD: tenants > POOL_SIZE ? '1' : '0',
     },
     isReady: () => answers(`http://127.0.0.1:${port}/ready`),
@@ -171,7 +173,7 @@ export async function startPostgrest(database: BenchDatabase): Promise<Target | 
       PGRST_DB_URI: database.trustedUrl.reveal(),
       PGRST_DB_SCHEMAS: BENCH_TENANT,
       PGRST_DB_ANON_ROLE: `${BENCH_TENANT}_anon`,
-      PGRST_DB_POOL: String(POOL_SIZE),
+      PGRST_DB_POOL: String(ONE_TENANTS_SHARE),
       PGRST_SERVER_HOST: '127.0.0.1',
       PGRST_SERVER_PORT: String(port),
       PGRST_ADMIN_SERVER_PORT: String(adminPort),
