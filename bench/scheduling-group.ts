@@ -9,7 +9,7 @@ const AUTOGROUP = '/proc/sys/kernel/sched_autogroup_enabled';
  * keeps busy was then seen to wait for 100 to 400 ms, in which fewer clients asked for more: requests/s and latencies depended on which
  * processes shared a core (docs/performance.md).
  *
- * @returns `leave`, for when the others have ended; a string says why there is no such group, and only then is there anything to say
+ * @returns `leave`, for when the others have ended; a string says why no group could be made where one is needed
  */
 export function joinSchedulingGroup(): { readonly leave: () => void } | string {
   if (!isAutogroupEnabled() || ownGroup() !== '/') return { leave: () => {} };

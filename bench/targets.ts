@@ -1,6 +1,7 @@
 import { access, chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { defaultSettings } from '../gateway/platform/settings.ts';
 import { findPgBouncer, startPgBouncer } from '../test/support/pgbouncer.ts';
 import { createBenchTenant } from './admin-api.ts';
 import type { TargetName } from './arguments.ts';
@@ -10,10 +11,9 @@ import { findPostgrest } from './postgrest.ts';
 import { BENCH_HOST, BENCH_TENANT, type Scenario, SEALED_HOST, SEALED_TENANT } from './scenarios.ts';
 import { BENCH_JWT_SECRET, PHYSICAL_ROLE_CLAIM } from './tokens.ts';
 
-/** Connections of the gateway's shared pool, by default. */
-const POOL_SIZE = 20;
-/** How many of them one tenant may use at once, by default: as many the others get who serve one (docs/configuration.md, `pools.maxTenantShare`). */
-const ONE_TENANTS_SHARE = 16;
+const { poolSize: POOL_SIZE, maxTenantShare } = defaultSettings().pools;
+/** Connections that the gateway gives one tenant by default: as many the others get who serve one. */
+const ONE_TENANTS_SHARE = Math.floor(POOL_SIZE * maxTenantShare);
 
 /** A server that can be measured. */
 export interface Target {

@@ -3,7 +3,6 @@ import { startWorkers } from './cluster.ts';
 import { planDrain } from './drain.ts';
 import { createGatewayServer } from './gateway-server.ts';
 import { type GatewayConfig, readGatewayConfig } from './platform/config.ts';
-import { keepCompiledCode } from './platform/keep-compiled.ts';
 import { createLogger } from './platform/logger.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { combineObservers } from './platform/observer.ts';
@@ -21,7 +20,6 @@ async function main(): Promise<void> {
 
 async function serve(config: GatewayConfig): Promise<void> {
   const startedAt = performance.now();
-  keepCompiledCode();
   const { logLevel: level, isProduction } = config;
   const name = cluster.isWorker ? `gateway-${cluster.worker?.id}` : 'gateway';
   const logger = createLogger({ process: name, level, isProduction });
