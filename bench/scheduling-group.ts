@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const GROUP_PREFIX = 'cascata-bench-';
 const AUTOGROUP = '/proc/sys/kernel/sched_autogroup_enabled';
 
 /**
@@ -15,8 +16,9 @@ export function joinSchedulingGroup(): { readonly leave: () => void } | string {
   if (!isAutogroupEnabled() || ownGroup() !== '/') return { leave: () => {} };
   const parent = findHierarchy();
   if (parent === undefined) return 'there is no hierarchy of CPU groups that processes could be put into';
-  const group = join(parent, `cascata-bench-${process.pid}`);
+  const group = join(parent, `${GROUP_PREFIX}${process.pid}`);
   try {
+    removeEmptyGroups(parent);
     mkdirSync(group);
     move(group);
   } catch (error) {
@@ -28,11 +30,23 @@ export function joinSchedulingGroup(): { readonly leave: () => void } | string {
       move(parent);
       rmdirSync(group);
     } catch {
-      // Something that was killed has not ended yet: the group is empty in a moment, and harms nobody.
+      // Something that was killed has not ended yet (Ctrl-C): the next run removes the group.
     }
   };
   process.once('exit', leave);
   return { leave };
+}
+
+/** Of runs that were cut short. The kernel refuses to remove one that is in use. */
+function removeEmptyGroups(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(GROUP_PREFIX)) continue;
+    try {
+      rmdirSync(join(parent, name));
+    } catch {
+      // Another run's.
+    }
+  }
 }
 
 function move(group: string): void {
