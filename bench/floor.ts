@@ -25,25 +25,38 @@ interface FloorTenant {
   readonly line: Line;
 }
 
-function prepareTenant(host: string, { sql, accessMode }: FloorStatement, line: Line): FloorTenant {
-  const tenant = host.split('.', 1)[0] ?? '';
+/** The settings are those that the gateway sends for the tenant's first request, and stay the same from then on. */
+function prepareTenant(
+  { method = 'GET', url = '', headers }: IncomingMessage,
+  { sql, accessMode }: FloorStatement,
+  line: Line,
+): FloorTenant {
+  const tenant = (headers.host ?? BENCH_HOST).split('.', 1)[0] ?? '';
+  const claims = claimsOf(headers.authorization);
+  const { role }: { role: string } = JSON.parse(claims);
   const plan = new TrustedRoleSwitch().planBatch({
     accessMode,
-    role: `${tenant}_anon`,
+    role: `${tenant}_${role}`,
     isolationLevel: undefined,
     end: 'commit',
     variables: [
-      ['search_path', `"${tenant}"`],
-      ['request.jwt.claims', '{"role":"anon"}'],
-      ['request.method', 'GET'],
-      ['request.path', '/items'],
-      ['request.headers', `{"host":"${host}","accept":"application/json"}`],
+      ['search_path', `"${tenant}", "extensions"`],
+      ['request.jwt.claims', claims],
+      ['request.method', method],
+      ['request.path', url.split('?', 1)[0] ?? ''],
+      ['request.headers', JSON.stringify(headers)],
       ['request.cookies', '{}'],
     ],
     statements: [],
     statementTimeoutMs: 15_000,
   });
   return { plan, text: sql.replaceAll(`"${BENCH_TENANT}"`, `"${tenant}"`), line };
+}
+
+/** Taken from the token as they are: nothing is verified. */
+function claimsOf(authorization: string | undefined): string {
+  const payload = authorization?.split('.')[1];
+  return payload === undefined ? '{"role":"anon"}' : Buffer.from(payload, 'base64url').toString();
 }
 
 /**
@@ -68,10 +81,11 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const lines =
     env.FLOOR_IS_SPREAD === '1' ? connections.map((one) => new Line([one])) : [new Line(connections)];
   const tenants = new Map<string, FloorTenant>();
-  const tenantOf = (host = BENCH_HOST): FloorTenant => {
+  const tenantOf = (request: IncomingMessage): FloorTenant => {
+    const { host = BENCH_HOST } = request.headers;
     let tenant = tenants.get(host);
     if (tenant === undefined) {
-      tenant = prepareTenant(host, statement, lines[tenants.size % lines.length]!);
+      tenant = prepareTenant(request, statement, lines[tenants.size % lines.length]!);
       tenants.set(host, tenant);
     }
     return tenant;
@@ -93,7 +107,7 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
     const number = /\d+/.exec(request.url ?? '')?.[0] ?? '1';
     run(
-      tenantOf(request.headers.host),
+      tenantOf(request),
       kinds.map((kind) => (kind === 'body' ? body : number)),
     ).then(
       (text) => {

@@ -87,15 +87,15 @@ const WRITE_HEADERS = { 'content-type': 'application/json', prefer: 'return=mini
 const GUCS = `nullif(current_setting('response.headers', true), '') AS response_headers, nullif(current_setting('response.status', true), '') AS response_status`;
 const COUNT = 'NULL::bigint AS total_result_set, pg_catalog.count(_postgrest_t) AS page_total';
 
-/** The statement PostgREST would send, around a source query. */
+/** The statement that the gateway sends, around a source query. */
 function read(source: string, values: FloorStatement['values'] = ['number']): FloorStatement {
-  const sql = `WITH pgrst_source AS (${source}) SELECT ${COUNT}, coalesce(json_agg(_postgrest_t), '[]')::text AS body, ${GUCS} FROM (SELECT * FROM pgrst_source) _postgrest_t`;
+  const sql = `WITH pgrst_source AS (${source}) SELECT ${COUNT}, coalesce(json_agg(_postgrest_t), '[]') AS body, ${GUCS} FROM (SELECT * FROM pgrst_source) _postgrest_t`;
   return { sql, values, accessMode: 'read only' };
 }
 
 /** The same for a change without rows in the answer. */
 function write(source: string, values: FloorStatement['values']): FloorStatement {
-  const sql = `WITH pgrst_source AS (${source} RETURNING 1) SELECT ${COUNT}, '' AS body, ${GUCS} FROM (SELECT * FROM pgrst_source) _postgrest_t`;
+  const sql = `WITH pgrst_source AS (${source} RETURNING 1) SELECT ${COUNT}, '' AS body, ${GUCS}, NULL::text AS location, NULL::text AS inserted FROM (SELECT * FROM pgrst_source) _postgrest_t`;
   return { sql, values, accessMode: 'read write' };
 }
 
@@ -132,7 +132,7 @@ export const SCENARIOS: readonly Scenario[] = [
       path: `/items?select=id,name,price&id=gt.${id - 900}&order=id&limit=100`,
     })),
     floor: read(
-      `SELECT ${items}."id", ${items}."name", ${items}."price" FROM ${items} WHERE ${items}."id" > $1 ORDER BY ${items}."id" LIMIT 100`,
+      `SELECT ${items}."id" AS "id", ${items}."name" AS "name", ${items}."price" AS "price" FROM ${items} WHERE ${items}."id" > $1 ORDER BY ${items}."id" LIMIT 100`,
     ),
   },
   {
@@ -144,7 +144,7 @@ export const SCENARIOS: readonly Scenario[] = [
       path: `/items?category_id=eq.${n / 100}&is_active=is.true&select=id,name,price&order=price.desc,id&limit=20`,
     })),
     floor: read(
-      `SELECT ${items}."id", ${items}."name", ${items}."price" FROM ${items} WHERE ${items}."category_id" = $1 AND ${items}."is_active" IS TRUE ORDER BY ${items}."price" DESC, ${items}."id" LIMIT 20`,
+      `SELECT ${items}."id" AS "id", ${items}."name" AS "name", ${items}."price" AS "price" FROM ${items} WHERE ${items}."category_id" = $1 AND ${items}."is_active" IS TRUE ORDER BY ${items}."price" DESC, ${items}."id" LIMIT 20`,
     ),
   },
   {
@@ -154,7 +154,7 @@ export const SCENARIOS: readonly Scenario[] = [
     headers: READ_HEADERS,
     requests: everyNth(100).map((id) => ({ path: `/items?id=eq.${id}&select=id,name,categories(id,name)` })),
     floor: read(
-      `SELECT ${items}."id", ${items}."name", row_to_json("items_categories_1".*)::jsonb AS "categories" FROM ${items} LEFT JOIN LATERAL (SELECT "categories_1"."id", "categories_1"."name" FROM "${BENCH_TENANT}"."categories" AS "categories_1" WHERE "categories_1"."id" = ${items}."category_id") AS "items_categories_1" ON TRUE WHERE ${items}."id" = $1`,
+      `SELECT ${items}."id" AS "id", ${items}."name" AS "name", row_to_json("items_categories_1".*)::jsonb AS "categories" FROM ${items} LEFT JOIN LATERAL (SELECT "categories_1"."id" AS "id", "categories_1"."name" AS "name" FROM "${BENCH_TENANT}"."categories" AS "categories_1" WHERE "categories_1"."id" = ${items}."category_id") AS "items_categories_1" ON TRUE WHERE ${items}."id" = $1`,
     ),
   },
   {
@@ -164,7 +164,7 @@ export const SCENARIOS: readonly Scenario[] = [
     headers: WRITE_HEADERS,
     requests: [{ path: '/notes', body: '{"body":"a short note"}' }],
     floor: write(
-      `INSERT INTO "${BENCH_TENANT}"."notes"("body") SELECT pgrst_body."body" FROM ${PAYLOAD}, LATERAL (SELECT "body" FROM json_to_record(pgrst_payload.json_data) AS _("body" text)) pgrst_body`,
+      `INSERT INTO "${BENCH_TENANT}"."notes"("body") SELECT "pgrst_body"."body" FROM ${PAYLOAD}, LATERAL (SELECT "body" FROM json_to_record(pgrst_payload.json_data) AS _("body" text)) pgrst_body`,
       ['body'],
     ),
   },
@@ -180,7 +180,7 @@ export const SCENARIOS: readonly Scenario[] = [
       },
     ],
     floor: write(
-      `INSERT INTO "${BENCH_TENANT}"."notes"("body") SELECT pgrst_body."body" FROM ${PAYLOAD}, LATERAL (SELECT "body" FROM json_to_recordset(pgrst_payload.json_data) AS _("body" text)) pgrst_body`,
+      `INSERT INTO "${BENCH_TENANT}"."notes"("body") SELECT "pgrst_body"."body" FROM ${PAYLOAD}, LATERAL (SELECT "body" FROM json_to_recordset(pgrst_payload.json_data) AS _("body" text)) pgrst_body`,
       ['body'],
     ),
   },
@@ -191,7 +191,7 @@ export const SCENARIOS: readonly Scenario[] = [
     headers: WRITE_HEADERS,
     requests: everyNth(10).map((id) => ({ path: `/items?id=eq.${id}`, body: '{"price":12.5}' })),
     floor: write(
-      `UPDATE ${items} SET "price" = pgrst_body."price" FROM ${PAYLOAD}, LATERAL (SELECT "price" FROM json_to_record(pgrst_payload.json_data) AS _("price" numeric) LIMIT 1) pgrst_body WHERE ${items}."id" = $2`,
+      `UPDATE ${items} SET "price" = "pgrst_body"."price" FROM ${PAYLOAD}, LATERAL (SELECT "price" FROM json_to_record(pgrst_payload.json_data) AS _("price" numeric(10,2)) LIMIT 1) pgrst_body WHERE ${items}."id" = $2`,
       ['body', 'number'],
     ),
   },
@@ -202,7 +202,7 @@ export const SCENARIOS: readonly Scenario[] = [
     headers: { ...READ_HEADERS, 'content-type': 'application/json' },
     requests: [{ path: '/rpc/add_them', body: '{"a":1,"b":2}' }],
     floor: {
-      sql: `WITH pgrst_source AS (SELECT pgrst_call.pgrst_scalar FROM ${PAYLOAD}, LATERAL (SELECT "a", "b" FROM json_to_record(pgrst_payload.json_data) AS _("a" integer, "b" integer) LIMIT 1) pgrst_body, LATERAL (SELECT "${BENCH_TENANT}"."add_them"("a" := pgrst_body."a", "b" := pgrst_body."b") AS pgrst_scalar) pgrst_call) SELECT ${COUNT}, coalesce((json_agg(_postgrest_t.pgrst_scalar) -> 0)::text, 'null') AS body, ${GUCS} FROM (SELECT * FROM pgrst_source) _postgrest_t`,
+      sql: `WITH pgrst_source AS (SELECT pgrst_call.pgrst_scalar FROM (SELECT * FROM json_to_record($1::json) AS _("a" integer, "b" integer) LIMIT 1) "pgrst_body", LATERAL (SELECT "${BENCH_TENANT}"."add_them"("a" := "pgrst_body"."a", "b" := "pgrst_body"."b") pgrst_scalar OFFSET 0) pgrst_call) SELECT NULL::bigint AS total_result_set, greatest(pg_catalog.count(_postgrest_t), 1) AS page_total, coalesce(json_agg(_postgrest_t.pgrst_scalar)->0, 'null') AS body, ${GUCS} FROM (SELECT "add_them".* FROM "pgrst_source" AS "add_them") _postgrest_t`,
       values: ['body'],
       accessMode: 'read only',
     },
