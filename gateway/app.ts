@@ -12,7 +12,6 @@ import { fetchResponse } from './http/fetch-response.ts';
 import { type HttpRequest, splitUrl } from './http/http-request.ts';
 import type { NodeBindings } from './http/node-bindings.ts';
 import { NodeRequest } from './http/node-request.ts';
-import { requestIdOf } from './http/request-id.ts';
 import { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import type { Services } from './services.ts';
@@ -26,7 +25,7 @@ type Env = { Bindings: Partial<NodeBindings> };
 export function createApp(services: Services): Hono<Env> {
   // The path is routed as sent: decoding it here could make one path of two.
   const app = new Hono<Env>({ getPath: (request) => splitUrl(request.url).path });
-  const rest = async (c: Context<Env>) => fetchResponse(await answerRest(httpRequest(c), services));
+  const rest = (c: Context<Env>) => answerRest(httpRequest(c), services, fetchResponse);
   app.all(REST_PREFIX, rest);
   app.all(`${REST_PREFIX}/*`, rest);
   app.get('/live', () => json(200, { status: 'live' }));
@@ -35,31 +34,42 @@ export function createApp(services: Services): Hono<Env> {
     const { metrics } = services;
     return new Response(await metrics.render(), { headers: { 'Content-Type': metrics.contentType } });
   });
-  const notFound = () => Promise.reject(new GatewayError('GW107'));
-  app.notFound(async (c) => fetchResponse(await answer(httpRequest(c), services, () => 'unknown', notFound)));
-  app.onError(async (error, c) => {
-    const fail = () => Promise.reject(error);
-    return fetchResponse(await answer(httpRequest(c), services, () => 'internal', fail));
+  const unknown: Pipeline = {
+    routeOf: () => 'unknown',
+    serve: () => Promise.reject(new GatewayError('GW107')),
+  };
+  app.notFound((c) => answer(httpRequest(c), services, unknown, fetchResponse));
+  app.onError((error, c) => {
+    const failing: Pipeline = { routeOf: () => 'internal', serve: () => Promise.reject(error) };
+    return answer(httpRequest(c), services, failing, fetchResponse);
   });
   return app;
 }
 
-/** Answers a request of the REST endpoint. Never rejects. */
-export function answerRest(http: HttpRequest, services: Services): Promise<HttpResponse> {
-  return answer(http, services, routeOf, serveRest);
-}
-
-type Serve = (http: HttpRequest, services: Services, trace: RequestTrace) => Promise<HttpResponse>;
-
-/** Gives a request its id, its response whatever happens, and its line in the log. */
-async function answer(
+/** Answers a request of the REST endpoint. Never rejects. @param send gets the response; what it returns is returned */
+export function answerRest<T>(
   http: HttpRequest,
   services: Services,
-  route: (path: string) => string,
-  serve: Serve,
-): Promise<HttpResponse> {
-  const requestId = requestIdOf(http.headers['x-request-id']);
-  const trace = new RequestTrace({ requestId, method: http.method, route: route(http.path) });
+  send: (response: HttpResponse) => T,
+): Promise<T> {
+  return answer(http, services, REST, send);
+}
+
+/** How requests of one kind are served, and what they are called in logs and metrics. */
+interface Pipeline {
+  readonly routeOf: (path: string) => string;
+  readonly serve: (http: HttpRequest, services: Services, trace: RequestTrace) => Promise<HttpResponse>;
+}
+
+/** Gives a request its id, its response whatever happens, and its line in the log. */
+async function answer<T>(
+  http: HttpRequest,
+  services: Services,
+  { routeOf, serve }: Pipeline,
+  send: (response: HttpResponse) => T,
+): Promise<T> {
+  const requestId = services.requestIds.of(http.headers['x-request-id']);
+  const trace = new RequestTrace({ requestId, method: http.method, route: routeOf(http.path) });
   let response: HttpResponse;
   try {
     response = await serve(http, services, trace);
@@ -67,7 +77,8 @@ async function answer(
     response = await forwardedOrFailed(error, http, services, trace);
   }
   if (!trace.isOpen) trace.finish(response.status, services.observe);
-  return response;
+  // Here rather than by who waits for the answer: that would be a promise more for every request.
+  return send(response);
 }
 
 function serveRest(http: HttpRequest, services: Services, trace: RequestTrace): Promise<HttpResponse> {
@@ -144,6 +155,8 @@ function routeOf(path: string): string {
   if (below === BATCH_PATH) return ROUTES.batch;
   return below.startsWith('/rpc/') ? ROUTES.routine : ROUTES.relation;
 }
+
+const REST: Pipeline = { routeOf, serve: serveRest };
 
 /** Joined once: series of metrics are looked up by them. */
 const ROUTES = {

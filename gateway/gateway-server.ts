@@ -10,7 +10,7 @@ export function createGatewayServer(services: Services, observe: Observe): HttpS
     fetch: createApp(services).fetch,
     direct: {
       prefix: REST_PREFIX,
-      answer: (http) => answerRest(http, services),
+      answer: (http, send) => void answerRest(http, services, send),
       writes: services.writes,
       onFault: (cause) => observe({ kind: 'request-failed', requestId: '', tenantId: undefined, cause }),
     },

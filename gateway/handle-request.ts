@@ -11,7 +11,6 @@ import { gatewayHeaders } from './http/response-headers.ts';
 import type { DatabasePlan } from './plan/action-plan.ts';
 import { planOnSchema } from './plan-on-schema.ts';
 import type { ResultSet } from './platform/result-set.ts';
-import { buildTransactionRequest } from './query/build-transaction-request.ts';
 import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
 import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
 import { respondDescribe } from './respond/respond-describe.ts';
@@ -58,8 +57,8 @@ export async function handleRequest(
     const answering = handleBatch(body, { http, registered, known, services, trace });
     return timed(await answering, known.tenant.settings, trace);
   }
-  const input = { method: http.method, path, rawQuery, headers, body };
-  const given = isQuery ? queryFromBody(input) : input;
+  const sent = { method: http.method, path, rawQuery, headers, body };
+  const given = isQuery ? queryFromBody(sent) : sent;
   const request = parseApiRequest(given, known.tenant.settings, services.queryParser.parse);
   trace.lap('parse');
   const planning = planOnSchema(request, picture, { registered, services, http });
@@ -75,17 +74,10 @@ export async function handleRequest(
   }
   const { plan, query } = planned;
   const statementTimeoutMs = statementTimeoutFor(headers, services.config.pools.statementTimeoutMs);
-  const transaction = buildTransactionRequest({
-    tenant,
-    auth,
-    request,
-    plan,
-    query,
-    cache,
-    statementTimeoutMs,
-    // Those that the database is told, unless cookies were taken out of them.
-    headersJson: request.headers === headers ? http.headersJson : undefined,
-  });
+  // Those that the database is told, unless cookies were taken out of them.
+  const headersJson = request.headers === headers ? http.headersJson : undefined;
+  const input = { tenant, auth, request, plan, query, cache, statementTimeoutMs, headersJson };
+  const transaction = services.contexts.build(input, http.client);
   trace.lap('plan');
   const consistency = headers[CONSISTENCY_REQUEST_HEADER];
   if (query.lines !== undefined) {

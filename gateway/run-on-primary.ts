@@ -16,7 +16,7 @@ export interface Run<T> {
   /** The request's `X-Cascata-Consistency`. */
   readonly consistency: string | undefined;
   /** Runs it on an upstream: the whole of it, or up to the first row where rows are sent as they come. */
-  readonly work: (upstream: Upstream, options: RunOptions) => Promise<T>;
+  readonly work: (request: TransactionRequest, upstream: Upstream, options: RunOptions) => Promise<T>;
 }
 
 /** These are raised before anything was sent. */
@@ -31,14 +31,14 @@ export interface PrimaryServices {
 export async function runOnPrimary<T>(
   { observe, breaker }: PrimaryServices,
   primary: Upstream,
-  { tenant, trace, options, work }: Run<T>,
+  { tenant, request, trace, options, work }: Run<T>,
 ): Promise<T> {
   trace.upstream = primary.name;
   let isAdmitted = false;
   try {
     breaker.admit(primary);
     isAdmitted = true;
-    const result = await work(primary, options);
+    const result = await work(request, primary, options);
     breaker.settle(primary);
     return result;
   } catch (cause) {

@@ -67,7 +67,7 @@ async function readOnReplica<T extends Ending>(
   upstream: Upstream,
   run: ReplicaRun<T>,
 ): Promise<T> {
-  const { tenant, trace, options, replicas, work } = run;
+  const { tenant, request, trace, options, replicas, work } = run;
   const server = replicas.group.servers[replicas.upstreams.indexOf(upstream)]!;
   const { presence } = server;
   let isUnderWay = true;
@@ -86,7 +86,7 @@ async function readOnReplica<T extends Ending>(
   server.inFlight++;
   try {
     const result = await guarded(services.breaker, upstream, () =>
-      work(upstream, { ...options, signal, isOnce: true }),
+      work(request, upstream, { ...options, signal, isOnce: true }),
     );
     // What is sent already cannot be asked of another server: its own deadlines hold.
     isUnderWay = false;

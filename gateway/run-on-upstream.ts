@@ -7,7 +7,6 @@ import type { RequestTrace } from './http/request-trace.ts';
 import type { ResultSet } from './platform/result-set.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
-import { chooseUpstream } from './routing/choose-upstream.ts';
 import { parseConsistency } from './routing/consistency.ts';
 import { type Run, runOnPrimary } from './run-on-primary.ts';
 import { type Ending, type ReplicaServices, runOnReplicas } from './run-on-replicas.ts';
@@ -51,25 +50,26 @@ export function createRunOnUpstream(
   const inFlight = new InFlightLimit();
   const streams = new StreamLimit();
   const run = <T extends Ending>(transaction: Run<T>): Promise<T> => {
-    const { tenant, request } = transaction;
-    const primary = chooseUpstream(tenant, request.accessMode, topology);
-    const { replicas } = topology.upstreamsOf(tenant);
+    const { primary, replicas } = topology.upstreamsOf(transaction.tenant);
     if (replicas !== undefined) return runOnReplicas(services, { ...transaction, replicas });
     // Nonsense is told before there are replicas as well. A rejection, as all else that is said of a transaction.
     if (transaction.consistency === undefined) return runOnPrimary(services, primary, transaction);
     return checked(transaction.consistency).then(() => runOnPrimary(services, primary, transaction));
   };
+  const runWhole: Run<ResultSet>['work'] = (request, upstream, options) =>
+    runTransaction(pools, upstream, request, options);
   return {
     runTransaction(tenant, request, { trace, consistency, signal, onFailedStatement }) {
       const { id: owner, limits } = tenant;
       const options = { signal, onFailedStatement, owner, maxQueue: limits.maxQueue };
-      const work: Run<ResultSet>['work'] = (upstream, wishes) =>
-        runTransaction(pools, upstream, request, wishes);
-      return inFlight.run(tenant, signal, () => run({ tenant, request, trace, consistency, options, work }));
+      const transaction = { tenant, request, trace, consistency, options, work: runWhole };
+      // Without a function around it, which most requests have no use for.
+      if (limits.maxInFlight === undefined) return run(transaction);
+      return inFlight.run(tenant, signal, () => run(transaction));
     },
     async streamTransaction(tenant, request, { trace, consistency, signal, statement }) {
       const options = { signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
-      const work: Run<LineStream>['work'] = (upstream, wishes) => {
+      const work: Run<LineStream>['work'] = (_request, upstream, wishes) => {
         const { owner, maxQueue, signal: reader = signal } = wishes;
         const how = { statement, stallTimeoutMs, signal: reader, owner, maxQueue };
         return streams.run(upstream.key, pools.maxStreams(upstream), () =>

@@ -6,6 +6,7 @@ import { PoolCache } from './execute/pool-cache.ts';
 import { ReplicaMonitor } from './execute/replica-monitor.ts';
 import { ForwarderOnDemand } from './forward/forwarder-on-demand.ts';
 import { holdWrites } from './hold-writes.ts';
+import { RequestIds } from './http/request-id.ts';
 import { createSchemaLoader } from './load-tenant-schema.ts';
 import type { GatewayConfig } from './platform/config.ts';
 import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
@@ -14,6 +15,7 @@ import { createNetworkPolicy } from './platform/network-policy.ts';
 import type { Observe } from './platform/observation.ts';
 import { TurnWrites } from './platform/turn-writes.ts';
 import { QueryTemplates } from './query/query-templates.ts';
+import { TransactionContexts } from './query/transaction-contexts.ts';
 import type { LimitDefaults } from './registry/limit-defaults.ts';
 import { createRegistryReader, type PostgresRegistryReader } from './registry/postgres-registry-reader.ts';
 import { startRegistryListener } from './registry/registry-listener.ts';
@@ -36,6 +38,7 @@ export interface Services {
   readonly metrics: Metrics;
   /** Sends answers, and batches to PostgreSQL. */
   readonly writes: TurnWrites;
+  readonly requestIds: RequestIds;
   readonly resolveTenant: ResolveTenant;
   readonly rateLimit: RateLimit;
   readonly isTrustedProxy: IsTrustedProxy;
@@ -43,6 +46,7 @@ export interface Services {
   readonly schemaCaches: SchemaCacheStore;
   readonly queryParser: QueryParser;
   readonly templates: QueryTemplates;
+  readonly contexts: TransactionContexts;
   readonly runTransaction: RunOnUpstream;
   readonly streamTransaction: StreamOnUpstream;
   readonly forwarder: ForwarderOnDemand;
@@ -147,6 +151,7 @@ export function createServices(
     observe,
     metrics,
     writes,
+    requestIds: new RequestIds(),
     resolveTenant: createTenantResolver({ cache: tenants, isTrustedProxy }),
     rateLimit: new RateLimit(),
     isTrustedProxy,
@@ -159,6 +164,7 @@ export function createServices(
     schemaCaches,
     queryParser: new QueryParser(),
     templates: new QueryTemplates(),
+    contexts: new TransactionContexts(),
     ...holdWrites(
       createRunOnUpstream({
         pools,

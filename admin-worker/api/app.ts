@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Metrics } from '../../gateway/platform/metrics.ts';
+import { NO_STAGES } from '../../gateway/platform/observation.ts';
 import { facilitiesOff } from '../containers/facilities.ts';
 import type { AdminEnv, ApiServices } from './admin-env.ts';
 import { AdminError } from './admin-error.ts';
@@ -66,7 +67,7 @@ export function createAdminApp({ services, metrics, auth }: AdminAppOptions): Ho
       upstream: undefined,
       rows: undefined,
       durationMs: performance.now() - startedAt,
-      stages: {},
+      stages: NO_STAGES,
     });
   });
 

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { Buffer, isUtf8 } from 'node:buffer';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Action } from './api-request.ts';
 import { mediaTypeToText } from './media-type.ts';

@@ -1,4 +1,5 @@
-import type { SqlValue } from '../platform/sql.ts';
+import { Buffer } from 'node:buffer';
+import type { EncodedValues, SqlValue } from '../platform/sql.ts';
 
 const INITIAL_BYTES = 16 * 1024;
 /** A writer that a large body made grow is shrunk again above this. */
@@ -35,8 +36,13 @@ export class BatchWriter {
     this.#close(start);
   }
 
-  /** Binds to the unnamed portal, which `execute` runs. @throws {RangeError} for too many values */
-  bind(name: string, values: readonly SqlValue[]): void {
+  /**
+   * Binds to the unnamed portal, which `execute` runs.
+   *
+   * @param encoded where the values, always the same, are kept once they have been written
+   * @throws {RangeError} for too many values
+   */
+  bind(name: string, values: readonly SqlValue[], encoded?: EncodedValues): void {
     const count = values.length;
     if (count > MAX_PARAMETERS) throw new RangeError(`a statement cannot have ${count} parameters`);
     this.#reserve(name.length * MAX_BYTES_PER_UNIT + 16);
@@ -44,10 +50,14 @@ export class BatchWriter {
     this.#buffer[this.#length++] = 0;
     this.#cString(name);
     this.#int16(0);
-    this.#int16(count);
-    for (let i = 0; i < count; i++) this.#value(values[i]!);
-    this.#reserve(2);
-    this.#int16(0);
+    if (encoded?.values === undefined) {
+      const first = this.#length;
+      this.#int16(count);
+      for (let i = 0; i < count; i++) this.#value(values[i]!);
+      this.#reserve(2);
+      this.#int16(0);
+      if (encoded !== undefined) encoded.values = new Uint8Array(this.#buffer.subarray(first, this.#length));
+    } else this.#append(encoded.values);
     this.#close(start);
   }
 
@@ -144,10 +154,11 @@ export class BatchWriter {
     buffer[at + 3] = value;
   }
 
-  #append(message: Buffer): void {
-    const { length } = message;
+  #append(bytes: Uint8Array): void {
+    const { length } = bytes;
     this.#reserve(length);
-    for (let i = 0; i < length; i++) this.#buffer[this.#length + i] = message[i]!;
+    if (length > SHORT_TEXT) this.#buffer.set(bytes, this.#length);
+    else for (let i = 0; i < length; i++) this.#buffer[this.#length + i] = bytes[i]!;
     this.#length += length;
   }
 

@@ -187,7 +187,7 @@ export class Connection {
     for (const name of this.#sessionPrepared.takeEvicted()) writer.closeStatement(name);
     try {
       for (let i = 0; i < statements.length; i++) {
-        const { text, values } = statements[i]!;
+        const { text, values, encoded } = statements[i]!;
         if (text.length > MAX_NAMED_LENGTH) {
           writer.parse('', text);
           writer.bind('', values);
@@ -201,7 +201,7 @@ export class Connection {
           parsed.push(entry);
           writer.parse(entry.name, text);
         }
-        writer.bind(entry.name, values);
+        writer.bind(entry.name, values, encoded);
         writer.execute();
       }
     } catch (error) {

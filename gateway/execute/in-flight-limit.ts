@@ -18,7 +18,7 @@ interface Running {
 /** How often those who wait are looked at. */
 const WAIT_TICK_MS = 50;
 
-/** Keeps each tenant within its `max_in_flight`, its `max_queue` and its `max_queue_wait_ms`; a tenant without them costs nothing. */
+/** Keeps each tenant within its `max_in_flight`, its `max_queue` and its `max_queue_wait_ms`. */
 export class InFlightLimit {
   readonly #running = new Map<TenantId, Running>();
   #timer: NodeJS.Timeout | undefined;

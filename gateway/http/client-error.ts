@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { ErrorCode } from '../errors/error-codes.ts';
 import { errorBody } from '../errors/error-response.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Observe } from '../platform/observation.ts';
+import { NO_STAGES, type Observe } from '../platform/observation.ts';
 
 /** Time for the client to take its answer before the connection is cut. */
 const LINGER_MS = 2_000;
@@ -38,7 +38,7 @@ export function createClientErrorHandler(observe: Observe): (error: Error, socke
       upstream: undefined,
       rows: undefined,
       durationMs: 0,
-      stages: {},
+      stages: NO_STAGES,
     });
     const body = errorBody(refusal, 'verbose');
     const head = [

@@ -11,8 +11,8 @@ import { writeResponse } from './write-response.ts';
 export interface DirectRoute {
   /** Path that the route is at and below, without a slash at the end. */
   readonly prefix: string;
-  /** Never rejects. */
-  readonly answer: (http: HttpRequest) => Promise<HttpResponse>;
+  /** Calls `send` once, whatever happens. */
+  readonly answer: (http: HttpRequest, send: (response: HttpResponse) => void) => void;
   /** Sends the answers. */
   readonly writes: TurnWrites;
   /** Told of an answer that could not be written. */
@@ -43,7 +43,7 @@ const QUESTION_MARK = 63;
 export function answerDirectly({ answer, writes, onFault }: DirectRoute, node: NodeBindings): void {
   const { incoming, outgoing } = node;
   const http = new NodeRequest(node, splitPath(incoming.url ?? '/'));
-  void answer(http).then((response) => {
+  answer(http, (response) => {
     writes.toClient(() => {
       // By now most bodies have been read.
       if (!incoming.readableEnded && hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));

@@ -31,6 +31,10 @@ export class FetchRequest implements HttpRequest {
     return JSON.stringify(this.headers);
   }
 
+  get client(): undefined {
+    return undefined;
+  }
+
   get host(): string | undefined {
     return this.#raw.headers.get('host') ?? new URL(this.#raw.url).host;
   }

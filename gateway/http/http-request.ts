@@ -9,6 +9,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** `headers` as JSON. */
   readonly headersJson: string;
+  /** Stands for a client that has sent these very headers before, over the same connection: what follows from them is worth keeping. */
+  readonly client: object | undefined;
   /** Host and port asked for: the request target's, else the `Host` header. */
   readonly host: string | undefined;
   readonly scheme: 'http' | 'https';

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
@@ -10,7 +11,6 @@ import { answerDirectly, type DirectRoute, isDirect } from './direct-route.ts';
 import { fetchResponse } from './fetch-response.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { discardRest, hasBody } from './read-body.ts';
-import { requestIdOf } from './request-id.ts';
 import { RequestTrace } from './request-trace.ts';
 import { cutSlowReaders } from './slow-readers.ts';
 
@@ -125,7 +125,7 @@ function malformed(cause: unknown, observe: Observe): Response {
   const error = isRequestError
     ? new GatewayError('GW108', { cause, details: 'The request target or the Host header is malformed' })
     : new GatewayError('GW901', { cause });
-  const trace = new RequestTrace({ requestId: requestIdOf(undefined), method: '', route: 'malformed' });
+  const trace = new RequestTrace({ requestId: randomUUID(), method: '', route: 'malformed' });
   trace.errorCode = error.code;
   if (!isRequestError) {
     observe({ kind: 'request-failed', requestId: trace.requestId, tenantId: undefined, cause });

@@ -1,4 +1,4 @@
-import { headersJson } from './header-json.ts';
+import { type ClientHeaders, clientHeaders } from './client-headers.ts';
 import type { HttpRequest, RequestTarget } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { hasBody, passNodeBody, readNodeBody } from './read-body.ts';
@@ -10,8 +10,8 @@ import { hasBody, passNodeBody, readNodeBody } from './read-body.ts';
 export class NodeRequest implements HttpRequest {
   readonly path: string;
   readonly rawQuery: string;
-  readonly headers: Readonly<Record<string, string>>;
   readonly #node: NodeBindings;
+  readonly #headers: ClientHeaders;
   #controller: AbortController | undefined;
   #reading: Promise<Uint8Array> | undefined;
 
@@ -20,14 +20,19 @@ export class NodeRequest implements HttpRequest {
     this.#node = node;
     this.path = path;
     this.rawQuery = rawQuery;
-    const { headers } = node.incoming;
-    // The one header that Node gives as a list; no client of an API sends it.
-    if (headers['set-cookie'] !== undefined) delete headers['set-cookie'];
-    this.headers = headers as Record<string, string>;
+    this.#headers = clientHeaders(node.incoming);
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.#headers.values;
   }
 
   get headersJson(): string {
-    return headersJson(this.#node.incoming, this.headers);
+    return this.#headers.json;
+  }
+
+  get client(): object | undefined {
+    return this.#headers.isRepeated ? this.#headers : undefined;
   }
 
   get method(): string {

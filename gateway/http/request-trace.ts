@@ -1,8 +1,7 @@
+import { performance } from 'node:perf_hooks';
 import type { AuthResult } from '../auth/auth-result.ts';
-import type { Observe } from '../platform/observation.ts';
+import { NO_STAGES, type Observe, STAGES, type Stage } from '../platform/observation.ts';
 import type { Tenant } from '../registry/tenant.ts';
-
-export type Stage = 'tenant' | 'jwt' | 'body' | 'parse' | 'cache' | 'plan' | 'transaction' | 'response';
 
 /** Stages that `Server-Timing` names, as PostgREST does (POSTGREST.md H6). */
 const PUBLIC_STAGES: readonly Stage[] = ['jwt', 'parse', 'plan', 'transaction', 'response'];
@@ -20,17 +19,8 @@ export class RequestTrace {
   errorCode: string | undefined;
   /** The response goes on after its head: `finish` is called by who sends its body. */
   isOpen = false;
-  /** One form for all requests, whatever stages they pass: those that did not take place are `undefined`. */
-  readonly stages: Record<Stage, number | undefined> = {
-    tenant: undefined,
-    jwt: undefined,
-    body: undefined,
-    parse: undefined,
-    cache: undefined,
-    plan: undefined,
-    transaction: undefined,
-    response: undefined,
-  };
+  /** Numbers only, which an array holds without an object for each. */
+  readonly #stages: number[] = NO_STAGES.slice();
   readonly #startedAt = performance.now();
   #stageStartedAt = this.#startedAt;
 
@@ -43,14 +33,15 @@ export class RequestTrace {
   /** Ends a stage: the time since the last call, or since the beginning, is its. */
   lap(stage: Stage): void {
     const now = performance.now();
-    this.stages[stage] = now - this.#stageStartedAt;
+    this.#stages[STAGES.indexOf(stage)] = now - this.#stageStartedAt;
     this.#stageStartedAt = now;
   }
 
   /** Value of a `Server-Timing` header. */
   serverTiming(): string {
-    return PUBLIC_STAGES.filter((stage) => this.stages[stage] !== undefined)
-      .map((stage) => `${stage};dur=${this.stages[stage]!.toFixed(1)}`)
+    return PUBLIC_STAGES.map((stage) => ({ stage, ms: this.#stages[STAGES.indexOf(stage)]! }))
+      .filter(({ ms }) => !Number.isNaN(ms))
+      .map(({ stage, ms }) => `${stage};dur=${ms.toFixed(1)}`)
       .join(', ');
   }
 
@@ -67,7 +58,7 @@ export class RequestTrace {
       upstream: this.upstream,
       rows: this.rows,
       durationMs: performance.now() - this.#startedAt,
-      stages: this.stages,
+      stages: this.#stages,
     });
   }
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { ServerResponse } from 'node:http';
 import { errorResponse } from '../errors/error-response.ts';
 import { GatewayError } from '../errors/gateway-error.ts';

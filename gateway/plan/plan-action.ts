@@ -13,6 +13,7 @@ import { planKeyset } from './plan-keyset.ts';
 import { planMutate } from './plan-mutate.ts';
 import { planRead } from './plan-read.ts';
 import { planTransactionEnd } from './transaction-end.ts';
+import { NO_SETTINGS } from './transaction-plan.ts';
 
 /**
  * Decides what a request does, from the request and the schema cache alone.
@@ -89,7 +90,7 @@ function planRelationRead(
       accessMode: 'read only',
       isolationLevel: undefined,
       end: planTransactionEnd(settings, preferences),
-      settings: {},
+      settings: NO_SETTINGS,
     },
   };
 }
@@ -102,6 +103,6 @@ function planRoot(request: ApiRequest, headersOnly: boolean, { settings }: PlanC
     kind: 'inspect-root',
     headersOnly,
     document,
-    transaction: { accessMode: 'read only', isolationLevel: undefined, end: 'commit', settings: {} },
+    transaction: { accessMode: 'read only', isolationLevel: undefined, end: 'commit', settings: NO_SETTINGS },
   };
 }

@@ -14,6 +14,7 @@ import { planRead, planRootConditions } from './plan-read.ts';
 import { planUpdateKey, withoutDefaults } from './plan-update-key.ts';
 import { planReturning, showOwnColumns } from './returning.ts';
 import { planTransactionEnd } from './transaction-end.ts';
+import { NO_SETTINGS } from './transaction-plan.ts';
 
 /** @throws {GatewayError} PGRST205, then of embeds, 204 or 105, 122, 107 (trap 8) */
 export function planMutate(
@@ -81,7 +82,7 @@ export function planMutate(
       accessMode: 'read write',
       isolationLevel: undefined,
       end: planTransactionEnd(settings, preferences),
-      settings: {},
+      settings: NO_SETTINGS,
     },
   };
 }

@@ -11,6 +11,9 @@ export interface TransactionPlan {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** Of a role or routine that sets nothing. One object, so that transactions are seen to be alike. */
+export const NO_SETTINGS: Readonly<Record<string, string>> = {};
+
 /** Levels other than the server's default; PostgreSQL takes `read uncommitted` for `read committed`. */
 export function parseIsolationLevel(value: string | undefined): IsolationLevel | undefined {
   const level = value?.toLowerCase();

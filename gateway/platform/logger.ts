@@ -1,6 +1,6 @@
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
 import { describeCause } from './describe-cause.ts';
-import type { Observation, Observe } from './observation.ts';
+import { type Observation, type Observe, STAGES } from './observation.ts';
 import type { Settings } from './settings.ts';
 
 export interface LoggerOptions {
@@ -106,12 +106,13 @@ function fieldsOf(observation: Observation, withStack: boolean): object {
   return { ...observation, cause: describeCause(observation.cause, { withStack }) };
 }
 
-function roundedAll(stages: Readonly<Record<string, number | undefined>>): Record<string, number> {
+/** Stage name → milliseconds, of those that took place. */
+function roundedAll(stages: readonly number[]): Record<string, number> {
   const result: Record<string, number> = {};
-  for (const name in stages) {
-    const ms = stages[name];
-    if (ms !== undefined) result[name] = rounded(ms);
-  }
+  STAGES.forEach((name, i) => {
+    const ms = stages[i]!;
+    if (!Number.isNaN(ms)) result[name] = rounded(ms);
+  });
   return result;
 }
 

@@ -5,7 +5,7 @@ import {
   HistogramFamily,
   type HistogramSeries,
 } from './metric-families.ts';
-import type { Observation, Observe } from './observation.ts';
+import { type Observation, type Observe, STAGES } from './observation.ts';
 
 /** Upper bounds in seconds: a cached read takes about 1 ms, a statement timeout several seconds. */
 const REQUEST_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -230,7 +230,8 @@ interface PerRequest {
   readonly tokenHits: CounterSeries;
   /** Route → method → series. */
   readonly routes: Map<string, Map<string, RouteSeries>>;
-  readonly stages: Map<string, HistogramSeries>;
+  /** As `STAGES`. */
+  readonly stages: readonly HistogramSeries[];
 }
 
 interface RouteSeries {
@@ -243,7 +244,7 @@ function createPerRequest(families: Families): PerRequest {
     tenantHits: families.tenantCache.series('hit'),
     tokenHits: families.tokenCache.series('hit'),
     routes: new Map(),
-    stages: new Map(),
+    stages: STAGES.map((stage) => families.stageDuration.series(stage)),
   };
 }
 
@@ -262,19 +263,10 @@ function countRequest(
   count.value++;
   if (errorCode !== undefined) families.requestErrors.increment(errorCode);
   series.duration.observe(durationMs / 1000);
-  for (const stage in stages) {
-    const ms = stages[stage];
-    if (ms !== undefined) stageSeries(perRequest, families, stage).observe(ms / 1000);
+  for (let i = 0; i < stages.length; i++) {
+    const ms = stages[i]!;
+    if (!Number.isNaN(ms)) perRequest.stages[i]!.observe(ms / 1000);
   }
-}
-
-function stageSeries({ stages }: PerRequest, families: Families, stage: string): HistogramSeries {
-  let series = stages.get(stage);
-  if (series === undefined) {
-    series = families.stageDuration.series(stage);
-    stages.set(stage, series);
-  }
-  return series;
 }
 
 function routeSeries(

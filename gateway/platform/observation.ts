@@ -1,4 +1,12 @@
 /** Everything worth telling. The logger and the metrics are the only two consumers, and each decides what to do with it. */
+/** Of a request, in the order of their indexes in `stages`. */
+export const STAGES = ['tenant', 'jwt', 'body', 'parse', 'cache', 'plan', 'transaction', 'response'] as const;
+
+export type Stage = (typeof STAGES)[number];
+
+/** Of what was no request of the pipeline. */
+export const NO_STAGES: readonly number[] = STAGES.map(() => Number.NaN);
+
 export type Observation =
   | {
       readonly kind: 'process-started';
@@ -20,8 +28,8 @@ export type Observation =
       readonly upstream: string | undefined;
       readonly rows: number | undefined;
       readonly durationMs: number;
-      /** Stage name → milliseconds. */
-      readonly stages: Readonly<Record<string, number | undefined>>;
+      /** Milliseconds of each of `STAGES`; NaN for those that did not take place. */
+      readonly stages: readonly number[];
     }
   | {
       readonly kind: 'request-failed';

@@ -24,6 +24,13 @@ export interface SqlStatement {
   readonly values: readonly SqlValue[];
   /** It answers exactly one row, which lets a sealed role switch hand it on more cheaply. */
   readonly isOneRow?: boolean;
+  /** Where whoever sends it can keep its values, of a statement that is sent again and again. */
+  readonly encoded?: EncodedValues;
+}
+
+/** Values as they go over the wire. */
+export interface EncodedValues {
+  values: Uint8Array | undefined;
 }
 
 type Interpolation = SqlFragment | SqlValue | number | bigint | boolean;

@@ -3,36 +3,54 @@ import { NO_COOKIES } from '../api-request/parse-cookies.ts';
 import type { AuthResult } from '../auth/auth-result.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
-import { parseIsolationLevel } from '../plan/transaction-plan.ts';
+import { NO_SETTINGS, parseIsolationLevel } from '../plan/transaction-plan.ts';
 import { quoteIdent } from '../platform/sql.ts';
 import { EXTENSIONS_SCHEMA, physicalSchema, type Tenant } from '../registry/tenant.ts';
 import type { SchemaCache } from '../schema-cache/schema-cache.ts';
 import type { MainQuery } from './main-query.ts';
-import type { TransactionRequest, TransactionVariable } from './transaction-request.ts';
+import type { TransactionContext, TransactionRequest, TransactionVariable } from './transaction-request.ts';
 
 /** Settings of a role or routine that are not `set_config`ed as they are, but decide the transaction itself. */
 const ISOLATION_SETTING = 'default_transaction_isolation';
 
-/**
- * Puts the request's context around the main query: who, what, and the settings that hold for it (G1).
- *
- * @throws {GatewayError} GW302 for a query, come as a body, with more values than PostgreSQL takes
- */
-export function buildTransactionRequest(input: {
+/** What a request's context is made of. */
+export interface ContextInput {
   readonly tenant: Tenant;
   readonly auth: AuthResult;
   readonly request: ApiRequest;
   readonly plan: DatabasePlan;
-  readonly query: MainQuery;
   readonly cache: SchemaCache;
   /** The process's or the request's bound; the tenant's own may only be smaller. */
   readonly statementTimeoutMs: number | undefined;
   /** Of the request's headers, where it is known. */
   readonly headersJson?: string | undefined;
-}): TransactionRequest {
-  const { tenant, auth, request, plan, query, cache } = input;
+}
+
+/**
+ * Puts the request's context around the main query.
+ *
+ * @throws {GatewayError} GW302 for a query, come as a body, with more values than PostgreSQL takes
+ */
+export function buildTransactionRequest(
+  input: ContextInput & { readonly query: MainQuery },
+): TransactionRequest {
+  return inContext(buildTransactionContext(input), input);
+}
+
+/** The main query in a context that was made for such a request. @throws {GatewayError} as `buildTransactionRequest` */
+export function inContext(
+  { accessMode, role, isolationLevel, end, variables, statementTimeoutMs, kept }: TransactionContext,
+  { request, query }: { readonly request: ApiRequest; readonly query: MainQuery },
+): TransactionRequest {
   if (request.isQueryInBody) limitParameters(query);
-  const roleSettings = cache.roleSettings.get(auth.physicalRole) ?? {};
+  const { statements } = query;
+  return { accessMode, role, isolationLevel, end, variables, statementTimeoutMs, kept, statements };
+}
+
+/** Who, what, and the settings that hold for it (G1). */
+export function buildTransactionContext(input: ContextInput): TransactionContext {
+  const { tenant, auth, request, plan } = input;
+  const roleSettings = roleSettingsOf(input);
   const { transaction } = plan;
   const variables: TransactionVariable[] = [['search_path', searchPath(tenant, request.schema)]];
   for (const name of Object.keys(roleSettings)) {
@@ -58,9 +76,16 @@ export function buildTransactionRequest(input: {
     isolationLevel: transaction.isolationLevel ?? parseIsolationLevel(roleSettings[ISOLATION_SETTING]),
     end: transaction.end,
     variables,
-    statements: query.statements,
     statementTimeoutMs: smaller(input.statementTimeoutMs, tenant.limits.statementTimeoutMs),
   };
+}
+
+/** What the role sets for itself; the same object as long as the picture is the same. */
+export function roleSettingsOf({
+  auth,
+  cache,
+}: Pick<ContextInput, 'auth' | 'cache'>): Readonly<Record<string, string>> {
+  return cache.roleSettings.get(auth.physicalRole) ?? NO_SETTINGS;
 }
 
 /** PostgreSQL counts a statement's parameters in 16 bits. No URL holds as many. */

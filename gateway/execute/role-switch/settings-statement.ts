@@ -27,6 +27,17 @@ export class SettingsStatements {
 
   /** @param role `undefined`: the login stays what it is */
   build(request: TransactionRequest, start: TransactionStart, role: string | undefined): SqlStatement {
+    const { kept } = request;
+    if (kept === undefined) return this.#build(request, start, role);
+    const isExplicit = start === 'explicit';
+    const { last } = kept;
+    if (last !== undefined && last.isExplicit === isExplicit && last.role === role) return last.statement;
+    const statement = { ...this.#build(request, start, role), encoded: { values: undefined } };
+    kept.last = { statement, isExplicit, role };
+    return statement;
+  }
+
+  #build(request: TransactionRequest, start: TransactionStart, role: string | undefined): SqlStatement {
     const values: SqlValue[] = [];
     if (start === 'implicit' && request.accessMode === 'read only') values.push(READ_ONLY_NAME, 'on');
     const roleAt = firstRequestVariable(request.variables);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { splitUrl } from '../../../http/http-request.ts';
-import { requestIdOf } from '../../../http/request-id.ts';
+import { RequestIds } from '../../../http/request-id.ts';
 
 test.each([
   ['http://a/', '/', ''],
@@ -13,8 +13,15 @@ test.each([
 });
 
 test('an id from outside is kept when it can go into a log', () => {
-  expect(requestIdOf('abc-123:DEF.4')).toBe('abc-123:DEF.4');
+  const ids = new RequestIds();
+  expect(ids.of('abc-123:DEF.4')).toBe('abc-123:DEF.4');
   for (const header of [undefined, '', 'short', 'a b c d e f g', 'x'.repeat(129), 'a"bcdefgh']) {
-    expect(requestIdOf(header)).toMatch(/^[0-9a-f-]{36}$/);
+    expect(ids.of(header)).toMatch(/^[0-9a-f]{32}$/);
   }
+});
+
+test('no two ids are alike, however many are asked for', () => {
+  const ids = new RequestIds();
+  const seen = new Set(Array.from({ length: 2_000 }, () => ids.next()));
+  expect(seen.size).toBe(2_000);
 });

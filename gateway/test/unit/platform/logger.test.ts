@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../../errors/gateway-error.ts';
 import { createLogger, type LoggerOptions } from '../../../platform/logger.ts';
-import type { Observation } from '../../../platform/observation.ts';
+import { type Observation, STAGES } from '../../../platform/observation.ts';
 
 function linesOf(
   observations: readonly Observation[],
@@ -34,7 +34,9 @@ const FINISHED: Observation = {
   upstream: 'shared',
   rows: 3,
   durationMs: 1.234_567,
-  stages: { plan: 0.000_4, execute: 1.000_09 },
+  stages: STAGES.map((stage) =>
+    stage === 'plan' ? 0.000_4 : stage === 'transaction' ? 1.000_09 : Number.NaN,
+  ),
 };
 
 test('a request is one JSON line, its times to the microsecond', () => {
@@ -51,7 +53,7 @@ test('a request is one JSON line, its times to the microsecond', () => {
       upstream: 'shared',
       rows: 3,
       durationMs: 1.235,
-      stages: { plan: 0, execute: 1 },
+      stages: { plan: 0, transaction: 1 },
     },
   ]);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../../platform/metrics.ts';
-import type { Observation } from '../../../platform/observation.ts';
+import { type Observation, STAGES } from '../../../platform/observation.ts';
 import { combineObservers } from '../../../platform/observer.ts';
 
 const FINISHED = {
@@ -14,7 +14,7 @@ const FINISHED = {
   upstream: 'shared',
   rows: 3,
   durationMs: 2,
-  stages: { plan: 0.04 },
+  stages: STAGES.map((stage) => (stage === 'plan' ? 0.04 : Number.NaN)),
 } as const satisfies Observation;
 
 async function render(...observations: readonly Observation[]): Promise<string[]> {
