@@ -9,6 +9,8 @@ import type { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
 
 /** A request's tenant as its own database completes it, and who the request is. */
 export interface Authenticated {
+  /** Without the settings of its own database. */
+  readonly registered: Tenant;
   /** With the settings of its picture, see `SchemaCacheStore.withSettings`. */
   readonly tenant: Tenant;
   readonly auth: AuthResult;
@@ -44,7 +46,7 @@ export function authenticateOnSchema(
   const finish = (auth: AuthResult): Authenticated => {
     trace.auth = auth;
     trace.lap('jwt');
-    return { tenant, auth, picture };
+    return { registered, tenant, auth, picture };
   };
   const auth = authenticator.authenticate(credentials, tenant);
   return auth instanceof Promise ? auth.then(finish) : finish(auth);
@@ -69,12 +71,12 @@ async function authenticateFirst(
   trace.tenant = tenant;
   if (tenant === registered) {
     if (first.auth === undefined) throw first.refusal;
-    return { tenant, auth: first.auth, picture };
+    return { registered, tenant, auth: first.auth, picture };
   }
   // The picture's settings are what holds.
   const auth = await authenticator.authenticate(credentials, tenant);
   trace.auth = auth;
-  return { tenant, auth, picture };
+  return { registered, tenant, auth, picture };
 }
 
 type Attempt =

@@ -17,18 +17,15 @@ import type { ResultSet } from './platform/result-set.ts';
 import { buildTransactionRequest } from './query/build-transaction-request.ts';
 import { joinBatch } from './query/join-batch.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
-import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
+import type { PostgrestSettings } from './registry/tenant.ts';
 import { batchBody, type PartAnswer } from './respond/batch-answer.ts';
 import type { ResponseInput } from './respond/response-input.ts';
 import { toResponse } from './respond/to-response.ts';
 import { CONSISTENCY_HEADER, CONSISTENCY_REQUEST_HEADER } from './routing/consistency.ts';
-import type { SchemaCache } from './schema-cache/schema-cache.ts';
 import type { Services } from './services.ts';
 
 export interface BatchContext {
   readonly http: HttpRequest;
-  /** As registered, without the settings of its own database. */
-  readonly registered: Tenant;
   readonly known: Authenticated;
   readonly services: Services;
   readonly trace: RequestTrace;
@@ -99,7 +96,8 @@ export async function handleBatch(
 }
 
 interface PlannedPart extends Omit<ResponseInput, 'resultSet' | 'extraHeaders' | 'root'> {
-  readonly cache: SchemaCache;
+  /** What it was planned on. */
+  readonly on: Pick<Authenticated, 'tenant' | 'picture'>;
   readonly transaction: TransactionRequest;
 }
 
@@ -107,12 +105,13 @@ interface PlannedPart extends Omit<ResponseInput, 'resultSet' | 'extraHeaders' |
 async function planPart(
   part: BatchPart,
   previous: PlannedPart | undefined,
-  { http, registered, known, services }: BatchContext,
+  { http, known: { registered, ...first }, services }: BatchContext,
 ): Promise<PlannedPart> {
-  const picture = previous?.cache ?? known.picture;
+  const { tenant: latest, picture } = previous?.on ?? first;
   const headers = partHeaders(http.headers, part.headers);
-  const request = parseApiRequest({ ...part, headers }, known.tenant.settings);
-  const planned = await planOnSchema(request, picture, { registered, services, http });
+  const request = parseApiRequest({ ...part, headers }, first.tenant.settings);
+  const known = { registered, tenant: latest, picture };
+  const planned = await planOnSchema(request, { known, services, http });
   const { cache, tenant } = planned;
   if (planned.query === undefined) throw new GatewayError('GW311');
   const { plan, query } = planned;
@@ -122,14 +121,15 @@ async function planPart(
   const statementTimeoutMs = statementTimeoutFor(http.headers, services.config.pools.statementTimeoutMs);
   const transaction = buildTransactionRequest({
     tenant,
-    auth: known.auth,
+    auth: first.auth,
     request,
     plan,
     query,
     cache,
     statementTimeoutMs,
   });
-  return { request, plan, query, settings: tenant.settings, cache, transaction };
+  const on = { tenant, picture: cache };
+  return { request, plan, query, settings: tenant.settings, on, transaction };
 }
 
 /**

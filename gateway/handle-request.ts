@@ -45,7 +45,7 @@ export async function handleRequest(
   const credentials = { authorization: headers.authorization, apikey: headers.apikey ?? apikey };
   const identified = authenticateOnSchema(credentials, registered, services, { http, trace });
   const known = identified instanceof Promise ? await identified : identified;
-  const { auth, picture } = known;
+  const { auth } = known;
   const isQuery = hasQueryBody(http, known.tenant.settings);
   const { maxBodyBytes } = services.config.gateway;
   const processLimit = isQuery ? Math.min(maxBodyBytes, MAX_QUERY_BODY_BYTES) : maxBodyBytes;
@@ -54,14 +54,14 @@ export async function handleRequest(
   if (reading !== undefined) trace.lap('body');
   const path = http.path.slice(REST_PREFIX.length) || '/';
   if (isBatch(path, known.tenant.settings)) {
-    const answering = handleBatch(body, { http, registered, known, services, trace });
+    const answering = handleBatch(body, { http, known, services, trace });
     return timed(await answering, known.tenant.settings, trace);
   }
   const sent = { method: http.method, path, rawQuery, headers, body };
   const given = isQuery ? queryFromBody(sent) : sent;
   const request = parseApiRequest(given, known.tenant.settings, services.queryParser.parse);
   trace.lap('parse');
-  const planning = planOnSchema(request, picture, { registered, services, http });
+  const planning = planOnSchema(request, { known, services, http });
   const planned = planning instanceof Promise ? await planning : planning;
   const { cache, tenant } = planned;
   trace.tenant = tenant;

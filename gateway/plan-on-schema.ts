@@ -1,4 +1,5 @@
 import type { Action, ApiRequest } from './api-request/api-request.ts';
+import type { Authenticated } from './authenticate-on-schema.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { DatabasePlan, DescribePlan } from './plan/action-plan.ts';
 import { planAction } from './plan/plan-action.ts';
@@ -29,30 +30,28 @@ export type PlannedOnSchema = (PlannedQuery | { readonly plan: DescribePlan; rea
  */
 export function planOnSchema(
   request: ApiRequest,
-  picture: SchemaCache,
   context: PlanningContext,
 ): PlannedOnSchema | Promise<PlannedOnSchema> {
   try {
-    return planOn(request, picture, context);
+    return planOn(request, context.known.picture, context);
   } catch (error) {
     if (!(error instanceof GatewayError) || !MISSES.has(error.code)) throw error;
-    return planOnNewer(request, picture, { ...context, error });
+    return planOnNewer(request, { ...context, error });
   }
 }
 
 interface PlanningContext {
-  readonly registered: Tenant;
+  readonly known: Pick<Authenticated, 'registered' | 'tenant' | 'picture'>;
   readonly services: { readonly schemaCaches: SchemaCacheStore; readonly templates: QueryTemplates };
   readonly http: { readonly signal: AbortSignal };
 }
 
 async function planOnNewer(
   request: ApiRequest,
-  picture: SchemaCache,
   context: PlanningContext & { readonly error: GatewayError },
 ): Promise<PlannedOnSchema> {
-  const { registered, services, http, error } = context;
-  const newer = await services.schemaCaches.newerThan(picture, registered, http.signal);
+  const { known, services, http, error } = context;
+  const newer = await services.schemaCaches.newerThan(known.picture, known.registered, http.signal);
   if (newer === undefined) throw error;
   return planOn(request, newer, context);
 }
@@ -60,9 +59,10 @@ async function planOnNewer(
 function planOn(
   request: ApiRequest,
   cache: SchemaCache,
-  { registered, services }: PlanningContext,
+  { known, services }: PlanningContext,
 ): PlannedOnSchema {
-  const tenant = services.schemaCaches.withSettings(registered, cache);
+  const tenant =
+    cache === known.picture ? known.tenant : services.schemaCaches.withSettings(known.registered, cache);
   if (isDescription(request.action)) {
     const plan = planAction(request, cache, tenant.settings) as DescribePlan;
     return { plan, query: undefined, cache, tenant };

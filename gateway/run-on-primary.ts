@@ -15,7 +15,7 @@ export interface Run<T> {
   readonly options: RunOptions & Required<Pick<RunOptions, 'signal'>>;
   /** The request's `X-Cascata-Consistency`. */
   readonly consistency: string | undefined;
-  /** Runs it on an upstream: the whole of it, or up to the first row where rows are sent as they come. */
+  /** Runs it on an upstream: the whole of it, or up to the first row where rows are sent as they come. Calls `onEnd` then. Never throws. */
   readonly work: (request: TransactionRequest, upstream: Upstream, options: RunOptions) => Promise<T>;
 }
 
@@ -27,27 +27,28 @@ export interface PrimaryServices {
   readonly breaker: CircuitBreaker;
 }
 
-/** Runs a transaction on the primary, where the breaker lets it through, and tells when it cannot be reached. */
-export async function runOnPrimary<T>(
+/** Runs a transaction on the primary, where the breaker lets it through, and tells when it cannot be reached. Never throws: it rejects. */
+export function runOnPrimary<T>(
   { observe, breaker }: PrimaryServices,
   primary: Upstream,
   { tenant, request, trace, options, work }: Run<T>,
 ): Promise<T> {
   trace.upstream = primary.name;
-  let isAdmitted = false;
+  const tell = (cause: unknown): void => {
+    if (!isConnectFailure(cause)) return;
+    observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
+  };
   try {
     breaker.admit(primary);
-    isAdmitted = true;
-    const result = await work(request, primary, options);
-    breaker.settle(primary);
-    return result;
-  } catch (cause) {
-    if (isAdmitted) breaker.settle(primary, cause);
-    if (isConnectFailure(cause)) {
-      observe({ kind: 'upstream-failed', tenantId: tenant.id, upstream: primary.name, cause });
-    }
-    throw cause;
+  } catch (refusal) {
+    tell(refusal);
+    return Promise.reject(refusal);
   }
+  const onEnd = (cause?: unknown): void => {
+    breaker.settle(primary, cause);
+    if (cause !== undefined) tell(cause);
+  };
+  return work(request, primary, { ...options, onEnd });
 }
 
 export function isConnectFailure(error: unknown): boolean {

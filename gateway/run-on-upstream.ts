@@ -69,12 +69,18 @@ export function createRunOnUpstream(
     },
     async streamTransaction(tenant, request, { trace, consistency, signal, statement }) {
       const options = { signal, owner: tenant.id, maxQueue: tenant.limits.maxQueue };
-      const work: Run<LineStream>['work'] = (_request, upstream, wishes) => {
-        const { owner, maxQueue, signal: reader = signal } = wishes;
+      const work: Run<LineStream>['work'] = async (_request, upstream, wishes) => {
+        const { owner, maxQueue, signal: reader = signal, onEnd } = wishes;
         const how = { statement, stallTimeoutMs, signal: reader, owner, maxQueue };
-        return streams.run(upstream.key, pools.maxStreams(upstream), () =>
-          streamTransaction(pools, upstream, request, how),
-        );
+        const start = () => streamTransaction(pools, upstream, request, how);
+        try {
+          const stream = await streams.run(upstream.key, pools.maxStreams(upstream), start);
+          onEnd?.();
+          return stream;
+        } catch (error) {
+          onEnd?.(error);
+          throw error;
+        }
       };
       const leave = await inFlight.enter(tenant, signal);
       try {

@@ -46,8 +46,8 @@ export class Connection {
   takenAtMs = 0;
   /** Set by the pool. */
   isAtRest = false;
-  /** Set by the pool: who uses it, or did last. */
-  owner = '';
+  /** Set by the pool: who uses it; `undefined` at rest. */
+  owner: string | undefined;
   readonly #client: Client;
   readonly #writer: BatchWriter;
   readonly #writes: TurnWrites | undefined;

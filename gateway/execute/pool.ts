@@ -124,6 +124,7 @@ export class Pool {
     if (connection.takenAtMs > 0) this.#patience?.record(now - connection.takenAtMs);
     connection.idleSinceMs = now;
     connection.isAtRest = true;
+    connection.owner = undefined;
     this.#idle.push(connection);
     if (this.#waiters.size > 0) this.#serveWaiters(now, connection);
     else if (this.#closed !== undefined) this.#closeIdle(Number.POSITIVE_INFINITY);
@@ -223,7 +224,6 @@ export class Pool {
     if (this.#reserve === 0) return maxPerOwner;
     let used = 0;
     for (const connection of this.#open) if (connection.owner === owner) used++;
-    for (const connection of this.#idle) if (connection.owner === owner) used--;
     return maxPerOwner - used;
   }
 

@@ -11,7 +11,7 @@ import { classifyFailure } from './batch-failure.ts';
 import type { BatchStatements, Connection } from './connection.ts';
 import { LOG_POSITION } from './log-position.sql.ts';
 import type { Pool } from './pool.ts';
-import type { PoolCache } from './pool-cache.ts';
+import type { PoolCache, PoolLease } from './pool-cache.ts';
 import type { BatchPlan, BatchWrapping, RoleSwitch, TransactionStart } from './role-switch/role-switch.ts';
 import type { RowSink } from './row-sink.ts';
 import type { RunningTransaction } from './running-transactions.ts';
@@ -55,6 +55,8 @@ export interface RunOptions {
   readonly isOnce?: boolean | undefined;
   /** Tells, in the same round trip, where in the log a transaction that commits has ended. */
   readonly wantsCommitLsn?: boolean | undefined;
+  /** Told once, when the transaction has ended, what it failed with; nothing when it did not. Instead of a promise around this one. */
+  readonly onEnd?: ((error?: unknown) => void) | undefined;
   /** Told, before the error is thrown, which of the request's statements failed; of a failed commit or start nothing is told. */
   readonly onFailedStatement?: ((index: number) => void) | undefined;
 }
@@ -75,11 +77,12 @@ export async function runTransaction(
 ): Promise<ResultSet> {
   const { signal, owner = '' } = given;
   const deadlineMs = given.deadlineMs ?? defaultDeadlineMs(request);
-  const lease = pools.lease(upstream);
-  const { pool } = lease;
+  let lease: PoolLease | undefined;
   let failure: unknown;
   // One function without another around it: each would be a promise more for every request.
   try {
+    lease = pools.lease(upstream);
+    const { pool } = lease;
     const connection =
       pool.tryAcquire(owner, request.role) ??
       (await pool.acquire({
@@ -95,14 +98,14 @@ export async function runTransaction(
       const roleSwitch = pools.roleSwitchFor(upstream);
       const wanted: Attempts = { request, onFailedStatement: given.onFailedStatement };
       if (given.wantsCommitLsn === true && request.end === 'commit') {
-        return await runAndLocate(roleSwitch, pool, running, wanted);
+        return ended(given, await runAndLocate(roleSwitch, pool, running, wanted));
       }
       const attempt = startAttempt(roleSwitch, pool, running, wanted);
       const { result } = attempt.batch;
       try {
-        return { results: wantedResults(attempt.plan, await result) };
+        return ended(given, { results: wantedResults(attempt.plan, await result) });
       } catch (raised) {
-        return { results: await afterFailure(attempt, raised) };
+        return ended(given, { results: await afterFailure(attempt, raised) });
       }
     } catch (error) {
       throw running.stopReason ?? asFailure(error);
@@ -112,10 +115,20 @@ export async function runTransaction(
   } catch (error) {
     failure = error;
   } finally {
-    lease.release();
+    lease?.release();
   }
-  if (request.accessMode !== 'read only' || given.isOnce === true) throw failure;
+  if (request.accessMode !== 'read only' || given.isOnce === true) throw endedBy(given, failure);
   return runAgain({ pools, upstream, request }, { ...given, deadlineMs, isOnce: true }, failure);
+}
+
+function ended({ onEnd }: RunOptions, resultSet: ResultSet): ResultSet {
+  onEnd?.();
+  return resultSet;
+}
+
+function endedBy({ onEnd }: RunOptions, error: unknown): unknown {
+  onEnd?.(error);
+  return error;
 }
 
 interface Repeatable {
@@ -131,15 +144,15 @@ async function runAgain(
 ): Promise<ResultSet> {
   let failure = error;
   for (const pauseMs of REPEAT_PAUSES_MS) {
-    if (!isConnectionLost(failure)) throw failure;
+    if (!isConnectionLost(failure)) break;
     await sleep(pauseMs);
     try {
-      return await runTransaction(pools, upstream, request, once);
+      return ended(once, await runTransaction(pools, upstream, request, { ...once, onEnd: undefined }));
     } catch (next) {
       failure = next;
     }
   }
-  throw failure;
+  throw endedBy(once, failure);
 }
 
 /** A server that keeps its `statement_timeout` answers before this; one that has gone silent keeps nobody longer than needed. */

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Observe } from '../platform/observation.ts';
+import type { Observation, Observe } from '../platform/observation.ts';
 import { SingleFlight } from '../platform/single-flight.ts';
 import type { RegistryReader } from '../registry/registry-reader.ts';
 import type { Tenant } from '../registry/tenant.ts';
@@ -31,6 +31,8 @@ interface Entry {
 const MAX_UNKNOWN_HOSTS = 1_000;
 const UNKNOWN_TTL_MS = 2_000;
 const LOAD_TIMEOUT_MS = 3_000;
+/** One for all requests. */
+const HIT: Observation = { kind: 'tenant-cache', outcome: 'hit' };
 /** While the registry does not answer: how long an old entry serves before the next attempt. */
 const RETRY_MS = 1_000;
 // Tenants that were loaded together must not all expire together.
@@ -72,7 +74,7 @@ export class TenantCache {
     const now = this.#now();
     if (entry !== undefined) {
       if (now < entry.freshUntilMs) {
-        this.#observe({ kind: 'tenant-cache', outcome: 'hit' });
+        this.#observe(HIT);
         return entry.tenant;
       }
       const loading = this.#loadOrStale(host, entry);
