@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { parseHostName } from '../platform/host-name.ts';
 
 /** The headers of a request, and of those after it on the connection as long as they have the same. */
 export class ClientHeaders {
@@ -10,6 +11,9 @@ export class ClientHeaders {
   /** Names and values in turn, as they came. */
   readonly #raw: readonly string[];
   #json: string | undefined;
+  /** `null`: not read yet. */
+  #hostName: string | undefined | null = null;
+  #hasPlainHost: boolean | undefined;
 
   constructor(incoming: IncomingMessage) {
     const { headers } = incoming;
@@ -24,6 +28,26 @@ export class ClientHeaders {
     return this.#json;
   }
 
+  /** The `Host` header's, as `parseHostName` reads it. */
+  get hostName(): string | undefined {
+    if (this.#hostName === null) {
+      const { host } = this.values;
+      this.#hostName = host === undefined ? undefined : parseHostName(host);
+    }
+    return this.#hostName;
+  }
+
+  /** The `Host` header cannot be malformed. */
+  get hasPlainHost(): boolean {
+    this.#hasPlainHost ??= PLAIN_HOST.test(this.values.host ?? '');
+    return this.#hasPlainHost;
+  }
+
+  /** Of the very same request. */
+  isOf(incoming: IncomingMessage): boolean {
+    return this.#raw === incoming.rawHeaders;
+  }
+
   isSame(raw: readonly string[]): boolean {
     const own = this.#raw;
     if (own.length !== raw.length) return false;
@@ -32,6 +56,8 @@ export class ClientHeaders {
     return true;
   }
 }
+
+const PLAIN_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
 
 const LAST_HEADERS = Symbol('last headers');
 
@@ -53,7 +79,7 @@ export function clientHeaders(incoming: IncomingMessage): ClientHeaders {
   const raw = incoming.rawHeaders;
   const last = socket[LAST_HEADERS];
   if (last?.isSame(raw)) {
-    last.isRepeated = true;
+    if (!last.isOf(incoming)) last.isRepeated = true;
     return last;
   }
   const headers = new ClientHeaders(incoming);

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HttpResponse } from '../errors/http-response.ts';
 import type { TurnWrites } from '../platform/turn-writes.ts';
+import type { ClientHeaders } from './client-headers.ts';
 import { type HttpRequest, splitPath } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
 import { NodeRequest } from './node-request.ts';
@@ -19,30 +20,51 @@ export interface DirectRoute {
   readonly onFault?: (cause: unknown) => void;
 }
 
-/** Targets that normalising as a URL would not change, and hosts that cannot be malformed. */
-const PLAIN_TARGET = /^\/[!#$&-;=?-[\]_a-z~]*$/;
-const DOT_SEGMENT = /\/\.\.?(?:[/?#]|$)/;
-const PLAIN_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
+/** Characters that normalising as a URL would not change, by their code. Apart from `%`, which it leaves as well, see below. */
+const IS_PLAIN = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[!#$%&-;=?-[\]_a-z~]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+/** A dot may stand there as `%2e`. */
+const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i;
+const SLASH = 47;
+const QUESTION_MARK = 63;
 
 /**
  * Whether a request can go straight to the route. Whatever is unusual in target or host (absolute URLs, dot segments, characters that a URL
  * would escape) goes by the adapter and the router, which know all about it, and reach the same handler in the end.
  */
-export function isDirect({ url, headers: { host } }: IncomingMessage, prefix: string): boolean {
-  if (url === undefined || host === undefined || !url.startsWith(prefix)) return false;
+export function isDirect(incoming: IncomingMessage, headers: ClientHeaders, prefix: string): boolean {
+  const { url } = incoming;
+  if (url === undefined || !url.startsWith(prefix)) return false;
   const next = url.charCodeAt(prefix.length);
   const ends = Number.isNaN(next) || next === SLASH || next === QUESTION_MARK;
-  return (
-    ends && PLAIN_TARGET.test(url) && (!url.includes('/.') || !DOT_SEGMENT.test(url)) && PLAIN_HOST.test(host)
-  );
+  return ends && headers.hasPlainHost && isPlainTarget(url);
 }
 
-const SLASH = 47;
-const QUESTION_MARK = 63;
+/** A loop, because it is done before a regular expression has begun. */
+function isPlainTarget(url: string): boolean {
+  let mayHaveDots = false;
+  for (let i = 0; i < url.length; i++) {
+    const code = url.charCodeAt(i);
+    if (code > 127 || IS_PLAIN[code] === 0) return false;
+    if (code === SLASH) {
+      const after = url.charCodeAt(i + 1);
+      if (after === DOT || after === PERCENT) mayHaveDots = true;
+    }
+  }
+  return !mayHaveDots || !DOT_SEGMENT.test(url);
+}
 
-export function answerDirectly({ answer, writes, onFault }: DirectRoute, node: NodeBindings): void {
+const DOT = 46;
+const PERCENT = 37;
+
+export function answerDirectly(
+  { answer, writes, onFault }: DirectRoute,
+  node: NodeBindings,
+  headers: ClientHeaders,
+): void {
   const { incoming, outgoing } = node;
-  const http = new NodeRequest(node, splitPath(incoming.url ?? '/'));
+  const http = new NodeRequest(node, splitPath(incoming.url ?? '/'), headers);
   answer(http, (response) => {
     writes.toClient(() => {
       // By now most bodies have been read.

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors/gateway-error.ts';
+import { parseHostName } from '../platform/host-name.ts';
 import { type HttpRequest, splitUrl } from './http-request.ts';
 import { encoded, isEncoded } from './read-body.ts';
 
@@ -35,8 +36,12 @@ export class FetchRequest implements HttpRequest {
     return undefined;
   }
 
-  get host(): string | undefined {
+  get host(): string {
     return this.#raw.headers.get('host') ?? new URL(this.#raw.url).host;
+  }
+
+  get hostName(): string | undefined {
+    return parseHostName(this.host);
   }
 
   get scheme(): 'http' | 'https' {

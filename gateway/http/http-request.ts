@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly client: object | undefined;
   /** Host and port asked for: the request target's, else the `Host` header. */
   readonly host: string | undefined;
+  /** `host` without the port, in lower case; `undefined` for what is no host name. */
+  readonly hostName: string | undefined;
   readonly scheme: 'http' | 'https';
   readonly remoteAddress: string | undefined;
   /** Whether the client has gone away. */

@@ -7,6 +7,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Settings } from '../platform/settings.ts';
 import { createClientErrorHandler } from './client-error.ts';
+import { clientHeaders } from './client-headers.ts';
 import { answerDirectly, type DirectRoute, isDirect } from './direct-route.ts';
 import { fetchResponse } from './fetch-response.ts';
 import type { NodeBindings } from './node-bindings.ts';
@@ -46,9 +47,12 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
   let isDraining = false;
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (isDraining) outgoing.shouldKeepAlive = false;
-    if (direct !== undefined && isDirect(incoming, direct.prefix)) {
-      answerDirectly(direct, { incoming, outgoing });
-      return;
+    if (direct !== undefined) {
+      const headers = clientHeaders(incoming);
+      if (isDirect(incoming, headers, direct.prefix)) {
+        answerDirectly(direct, { incoming, outgoing }, headers);
+        return;
+      }
     }
     if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
     // Never rejects: the adapter answers or closes whatever happens.

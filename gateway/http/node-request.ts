@@ -1,3 +1,4 @@
+import { parseHostName } from '../platform/host-name.ts';
 import { type ClientHeaders, clientHeaders } from './client-headers.ts';
 import type { HttpRequest, RequestTarget } from './http-request.ts';
 import type { NodeBindings } from './node-bindings.ts';
@@ -16,11 +17,15 @@ export class NodeRequest implements HttpRequest {
   #reading: Promise<Uint8Array> | undefined;
 
   /** @param target normalised: what the client sent may be an absolute URL, or hold dot segments */
-  constructor(node: NodeBindings, { path, rawQuery }: RequestTarget) {
+  constructor(
+    node: NodeBindings,
+    { path, rawQuery }: RequestTarget,
+    headers: ClientHeaders = clientHeaders(node.incoming),
+  ) {
     this.#node = node;
     this.path = path;
     this.rawQuery = rawQuery;
-    this.#headers = clientHeaders(node.incoming);
+    this.#headers = headers;
   }
 
   get headers(): Readonly<Record<string, string>> {
@@ -40,10 +45,19 @@ export class NodeRequest implements HttpRequest {
   }
 
   get host(): string | undefined {
-    const { url, headers } = this.#node.incoming;
-    // `GET http://host/path`: RFC 9112 §3.2.2 has the target's host win over the header.
-    if (url !== undefined && url.charCodeAt(0) !== 47 && URL.canParse(url)) return new URL(url).host;
-    return headers.host;
+    return this.#targetHost() ?? this.#headers.values.host;
+  }
+
+  get hostName(): string | undefined {
+    const host = this.#targetHost();
+    return host === undefined ? this.#headers.hostName : parseHostName(host);
+  }
+
+  /** `GET http://host/path`: RFC 9112 §3.2.2 has the target's host win over the header. */
+  #targetHost(): string | undefined {
+    const { url } = this.#node.incoming;
+    if (url === undefined || url.charCodeAt(0) === 47 || !URL.canParse(url)) return undefined;
+    return new URL(url).host;
   }
 
   get scheme(): 'http' | 'https' {

@@ -25,8 +25,9 @@ export function gatewayHeaders(
     'X-Request-Id': requestId,
     // A browser must not take a row for a page, whatever a tenant keeps in it.
     'X-Content-Type-Options': 'nosniff',
-    ...corsHeaders(headers.origin, settings),
   };
+  // Most requests come from no page of another origin, and a copy of nothing costs as much as one of something.
+  if (headers.origin !== undefined) Object.assign(own, corsHeaders(headers.origin, settings));
   // Where the answer depends on the origin, a cache must not give one origin's to another.
   if (settings !== undefined && settings.serverCorsAllowedOrigins.length > 0) own.Vary = VARY_BY_ORIGIN;
   if (hasServer) own.Server = SERVER;

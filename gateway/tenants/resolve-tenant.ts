@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors/gateway-error.ts';
+import { parseHostName } from '../platform/host-name.ts';
 import type { Tenant } from '../registry/tenant.ts';
-import { parseHostName } from './host-name.ts';
 import type { TenantCache } from './tenant-cache.ts';
 import type { IsTrustedProxy } from './trusted-proxies.ts';
 
@@ -8,6 +8,8 @@ import type { IsTrustedProxy } from './trusted-proxies.ts';
 export interface HostSource {
   /** Host and port asked for. */
   readonly host: string | undefined;
+  /** `parseHostName` of it. */
+  readonly hostName: string | undefined;
   /** For `X-Forwarded-Host`, which is believed from trusted proxies only. */
   readonly headers: Readonly<Record<string, string>>;
   readonly remoteAddress: string | undefined;
@@ -42,7 +44,7 @@ function requestedHost(source: HostSource, isTrustedProxy: IsTrustedProxy): stri
   if (header === undefined || header === '') {
     throw new GatewayError('GW108', { details: 'The request has no Host header' });
   }
-  const name = parseHostName(header);
+  const name = isForwarded ? parseHostName(header) : source.hostName;
   if (name === undefined) throw new GatewayError('GW108', { details: 'The Host header is not a host name' });
   return name;
 }

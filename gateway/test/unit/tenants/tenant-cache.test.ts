@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { parseHostName } from '../../../platform/host-name.ts';
 import type { Observation } from '../../../platform/observation.ts';
 import type { RegistryReader } from '../../../registry/registry-reader.ts';
 import type { Tenant } from '../../../registry/tenant.ts';
@@ -191,7 +192,8 @@ test('the resolver answers each kind of host with its status', async () => {
   const outcome = async (host: string | undefined, forwarded?: string, remoteAddress = '10.0.0.9') => {
     const headers: Record<string, string> = forwarded === undefined ? {} : { 'x-forwarded-host': forwarded };
     try {
-      return await resolve({ host, headers, remoteAddress });
+      const hostName = host === undefined ? undefined : parseHostName(host);
+      return await resolve({ host, hostName, headers, remoteAddress });
     } catch (error) {
       return error instanceof Error && 'code' in error ? error.code : error;
     }

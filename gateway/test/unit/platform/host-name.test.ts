@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseHostName } from '../../../tenants/host-name.ts';
+import { parseHostName } from '../../../platform/host-name.ts';
 import { trustedProxies } from '../../../tenants/trusted-proxies.ts';
 
 test.each([
