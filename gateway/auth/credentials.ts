@@ -12,6 +12,8 @@ export interface Credentials {
 export interface CredentialChoice {
   /** A token or an opaque key; `undefined` when neither was sent. May be empty: `Authorization: Bearer` without more. */
   readonly decisive: string | undefined;
+  /** The header or parameter that holds it, as it came: a text that is found sooner than a part of it. */
+  readonly holder: string | undefined;
   readonly apikey: string | undefined;
 }
 
@@ -22,9 +24,10 @@ export interface CredentialChoice {
 export function chooseCredential({ authorization, apikey }: Credentials): CredentialChoice {
   const key = apikey === undefined || apikey === '' ? undefined : apikey;
   const bearer = authorization === undefined ? undefined : bearerToken(authorization);
-  if (bearer === undefined) return { decisive: key, apikey: key };
-  if (isOpaqueKey(bearer)) return { decisive: key ?? bearer, apikey: key ?? bearer };
-  return { decisive: bearer, apikey: key };
+  if (bearer === undefined) return { decisive: key, holder: key, apikey: key };
+  if (!isOpaqueKey(bearer)) return { decisive: bearer, holder: authorization, apikey: key };
+  const opaque = key ?? bearer;
+  return { decisive: opaque, holder: opaque, apikey: opaque };
 }
 
 /** @returns `undefined` for another scheme */

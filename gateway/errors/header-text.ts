@@ -51,16 +51,37 @@ export function isFramingHeader(name: string): boolean {
 /**
  * The body to send beside these headers. Node writes a text and the headers before it as one UTF-8 string, which
  * would encode the bytes of `headerText` a second time; given bytes, it writes the headers one byte a character.
+ *
+ * @param isOwn nobody but the gateway has named them
  */
 export function bodyBesideHeaders(
   body: string | Uint8Array<ArrayBuffer>,
   headers: Readonly<ResponseHeaders>,
+  isOwn = false,
 ): string | Uint8Array<ArrayBuffer> {
   if (typeof body !== 'string') return body;
   // Runs for every response: lists of values and names would cost as much as all else here.
-  for (const name in headers) if (!isPlain(headers[name]!)) return new TextEncoder().encode(body);
+  for (const name in headers) {
+    if (isOwn && ALWAYS_ASCII.has(name)) continue;
+    if (!isPlain(headers[name]!)) return new TextEncoder().encode(body);
+  }
   return body;
 }
+
+/** Whether a header of that name is the gateway's own and never holds anything but ASCII. */
+export function isAlwaysAscii(name: string): boolean {
+  return ALWAYS_ASCII.has(name);
+}
+
+/** Numbers, constants, ids that were checked. Looking at each character of them would cost several times the look-up. */
+const ALWAYS_ASCII: ReadonlySet<string> = new Set([
+  'Access-Control-Expose-Headers',
+  'Content-Range',
+  'Server',
+  'Vary',
+  'X-Content-Type-Options',
+  'X-Request-Id',
+]);
 
 function isPlain(value: ResponseHeaders[string]): boolean {
   return typeof value === 'string' ? isPlainText(value) : value.every(isPlainText);

@@ -10,6 +10,8 @@ export interface HttpResponse {
   /** Reason phrase; `undefined`: the status's own. */
   readonly statusText?: string | undefined;
   readonly headers: ResponseHeaders;
+  /** All headers were named here: those that can be known to be ASCII by their names are. */
+  readonly isOwn?: boolean | undefined;
   /** `undefined`: no body and no `Content-Length`. */
   readonly body: string | Uint8Array<ArrayBuffer> | undefined;
   /** In place of a body: one that is made while it is sent. */

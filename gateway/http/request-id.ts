@@ -5,7 +5,7 @@ const ACCEPTABLE = /^[\w.:-]{8,128}$/;
 
 /** Hexadecimal digits: as many as a trace id has. */
 const ID_LENGTH = 32;
-const IDS_AT_ONCE = 128;
+const IDS_AT_ONCE = 512;
 
 /** Gives requests their ids. Many are drawn at once: drawing and writing each by itself would cost several times as much. */
 export class RequestIds {

@@ -1,3 +1,4 @@
+import { isAlwaysAscii } from '../errors/header-text.ts';
 import { COMPATIBLE_VERSION } from '../platform/compatible-version.ts';
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import { corsHeaders } from './cors.ts';
@@ -33,6 +34,9 @@ export function gatewayHeaders(
   if (hasServer) own.Server = SERVER;
   const traceHeader = settings?.serverTraceHeader;
   const traced = traceHeader === undefined ? undefined : headers[traceHeader.toLowerCase()];
-  if (traceHeader !== undefined && traced !== undefined) own[traceHeader] = traced;
+  // Not in place of one of the gateway's own.
+  if (traceHeader !== undefined && traced !== undefined && !isAlwaysAscii(traceHeader)) {
+    own[traceHeader] = traced;
+  }
   return own;
 }

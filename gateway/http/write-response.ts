@@ -39,8 +39,8 @@ export function writeResponse(
 }
 
 function write(response: HttpResponse, outgoing: ServerResponse): void {
-  const { status, statusText, headers } = response;
-  const body = response.body && bodyBesideHeaders(response.body, headers);
+  const { status, statusText, headers, isOwn } = response;
+  const body = response.body && bodyBesideHeaders(response.body, headers, isOwn);
   if (body) headers['Content-Length'] = String(Buffer.byteLength(body));
   if (statusText === undefined) outgoing.writeHead(status, headers);
   else outgoing.writeHead(status, statusText, headers);

@@ -45,7 +45,7 @@ export function finishResponse(
     if (body === '' && !isBodilessStatus(status)) headers['Content-Length'] = '0';
     if (isPage(headers['Content-Type'])) Object.assign(headers, PAGE_HEADERS);
     Object.assign(headers, extraHeaders);
-    return { status, headers, body: body || undefined };
+    return { status, headers, isOwn: true, body: body || undefined };
   }
   return withWishes(parts, wishes, extraHeaders);
 }

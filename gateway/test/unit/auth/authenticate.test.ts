@@ -84,6 +84,16 @@ describe('tokens', () => {
     ]);
   });
 
+  test('a whole header is no key, although it was verified as a header', async () => {
+    const { authenticate } = anAuthenticator();
+    const tenant = aTenant();
+    const header = `Bearer ${await sign({ role: 'authenticated' })}`;
+    expect(await authenticate(tenant, header)).toMatchObject({ role: 'authenticated' });
+    expect(await failure(() => authenticate(tenant, undefined, header))).toMatchObject({ status: 401 });
+    expect(await failure(() => authenticate(tenant, undefined, header))).toMatchObject({ status: 401 });
+    expect(await authenticate(tenant, header)).toMatchObject({ role: 'authenticated' });
+  });
+
   test('a token that makes room for another is told of, and has to be verified again', async () => {
     const { authenticate, observations } = anAuthenticator({ maxVerifiedTokens: 1 });
     const tenant = aTenant();

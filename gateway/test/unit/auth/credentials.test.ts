@@ -18,7 +18,7 @@ test.each([
   ['an empty bearer', 'Bearer', KEY, '', KEY],
   ['a scheme in lower case', `bearer  ${JWT} `, undefined, JWT, undefined],
 ])('%s', (_name, authorization, apikey, decisive, key) => {
-  expect(chooseCredential({ authorization, apikey })).toEqual({ decisive, apikey: key });
+  expect(chooseCredential({ authorization, apikey })).toMatchObject({ decisive, apikey: key });
 });
 
 test('a key is taken out of the query string, wherever it stands', () => {

@@ -43,3 +43,10 @@ test('a body goes as bytes beside headers beyond ASCII, else as the text it is',
   expect(bodyBesideHeaders('é', { A: 'a', B: ['b'] })).toBe('é');
   expect(bodyBesideHeaders('é', { A: 'a', B: ['b', 'Ã©'] })).toEqual(new TextEncoder().encode('é'));
 });
+
+test('of headers that nobody but the gateway has named, some need not be looked at', () => {
+  const bytes = new TextEncoder().encode('é');
+  expect(bodyBesideHeaders('é', { Vary: 'Ã©' }, true)).toBe('é');
+  expect(bodyBesideHeaders('é', { Vary: 'Ã©' })).toEqual(bytes);
+  expect(bodyBesideHeaders('é', { 'Content-Location': '/caf Ã©' }, true)).toEqual(bytes);
+});
