@@ -43,13 +43,20 @@ export function authenticateOnSchema(
   const { trace } = context;
   const tenant = schemaCaches.withSettings(registered, picture);
   trace.tenant = tenant;
-  const finish = (auth: AuthResult): Authenticated => {
-    trace.auth = auth;
-    trace.lap('jwt');
-    return { registered, tenant, auth, picture };
-  };
+  const known = { registered, tenant, picture };
   const auth = authenticator.authenticate(credentials, tenant);
-  return auth instanceof Promise ? auth.then(finish) : finish(auth);
+  if (auth instanceof Promise) return auth.then((result) => identified(known, result, trace));
+  return identified(known, auth, trace);
+}
+
+function identified(
+  { registered, tenant, picture }: Omit<Authenticated, 'auth'>,
+  auth: AuthResult,
+  trace: RequestTrace,
+): Authenticated {
+  trace.auth = auth;
+  trace.lap('jwt');
+  return { registered, tenant, auth, picture };
 }
 
 /** The request that has to wait for the tenant's picture. */

@@ -74,10 +74,11 @@ export async function handleRequest(
   }
   const { plan, query } = planned;
   const statementTimeoutMs = statementTimeoutFor(headers, services.config.pools.statementTimeoutMs);
+  const { client } = http;
   // Those that the database is told, unless cookies were taken out of them.
-  const headersJson = request.headers === headers ? http.headersJson : undefined;
+  const headersJson = request.headers === headers ? client?.json : undefined;
   const input = { tenant, auth, request, plan, query, cache, statementTimeoutMs, headersJson };
-  const transaction = services.contexts.build(input, http.client);
+  const transaction = services.contexts.build(input, client?.isRepeated ? client : undefined);
   trace.lap('plan');
   const consistency = headers[CONSISTENCY_REQUEST_HEADER];
   if (query.lines !== undefined) {

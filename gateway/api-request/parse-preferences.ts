@@ -15,6 +15,10 @@ const NONE: Preferences = {
   invalid: [],
 };
 
+/** What clients say with nearly every write. */
+const MINIMAL: Preferences = { ...NONE, return: 'minimal' };
+const REPRESENTATION: Preferences = { ...NONE, return: 'representation' };
+
 /**
  * Parses a `Prefer` header (§1.6 of the behaviour list): comma-separated, of each kind the first counts.
  *
@@ -24,6 +28,8 @@ const NONE: Preferences = {
  */
 export function parsePreferences(header: string | undefined, allowsTxOverride: boolean): Preferences {
   if (header === undefined || header === '') return NONE;
+  if (header === 'return=minimal') return MINIMAL;
+  if (header === 'return=representation') return REPRESENTATION;
   const found: Mutable<Preferences> = { ...NONE };
   const invalid: string[] = [];
   let maxAffected: string | undefined;

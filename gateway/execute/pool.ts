@@ -187,7 +187,7 @@ export class Pool {
 
   #handOut(index: number, owner: string, now: number): Connection {
     const connection = this.#idle[index]!;
-    this.#idle.splice(index, 1);
+    removeAt(this.#idle, index);
     connection.isAtRest = false;
     connection.takenAtMs = now;
     connection.owner = owner;
@@ -290,4 +290,10 @@ export class Pool {
   #finishIfDrained(): void {
     if (this.#open.size === 0 && this.#opening === 0 && this.#waiters.size === 0) this.#closed?.resolve();
   }
+}
+
+/** What `splice` does, without a list of what was removed. */
+function removeAt<T>(list: T[], index: number): void {
+  for (let i = index + 1; i < list.length; i++) list[i - 1] = list[i]!;
+  list.pop();
 }

@@ -2,6 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { parseHostName } from '../platform/host-name.ts';
 
+const PLAIN_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
+
+/** Longer headers are not kept for a connection, which may be at rest: as they came, and what was made of them. In characters. */
+const MAX_LENGTH = 4_096;
+
 /** The headers of a request, and of those after it on the connection as long as they have the same. */
 export class ClientHeaders {
   /** Names in lower case; repeated headers joined by a comma. */
@@ -57,16 +62,11 @@ export class ClientHeaders {
   }
 }
 
-const PLAIN_HOST = /^[a-z0-9._-]+(?::\d{1,5})?$/;
-
 const LAST_HEADERS = Symbol('last headers');
 
 interface RememberingSocket extends Socket {
   [LAST_HEADERS]?: ClientHeaders | undefined;
 }
-
-/** A connection at rest keeps no more characters than this, twice: as they came, and what was made of them. */
-const MAX_LENGTH = 4_096;
 
 /**
  * Reads a request's headers. Clients send the same with one request after the other of a connection: comparing them is several times
@@ -76,14 +76,13 @@ const MAX_LENGTH = 4_096;
  */
 export function clientHeaders(incoming: IncomingMessage): ClientHeaders {
   const socket: RememberingSocket = incoming.socket;
-  const raw = incoming.rawHeaders;
   const last = socket[LAST_HEADERS];
-  if (last?.isSame(raw)) {
+  if (last?.isSame(incoming.rawHeaders)) {
     if (!last.isOf(incoming)) last.isRepeated = true;
     return last;
   }
   const headers = new ClientHeaders(incoming);
-  socket[LAST_HEADERS] = lengthOf(raw) <= MAX_LENGTH ? headers : undefined;
+  socket[LAST_HEADERS] = lengthOf(incoming.rawHeaders) <= MAX_LENGTH ? headers : undefined;
   return headers;
 }
 

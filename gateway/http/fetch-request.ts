@@ -7,6 +7,7 @@ import { encoded, isEncoded } from './read-body.ts';
 export class FetchRequest implements HttpRequest {
   readonly path: string;
   readonly rawQuery: string;
+  readonly client: undefined;
   readonly remoteAddress: string | undefined = undefined;
   readonly #raw: Request;
   #headers: Readonly<Record<string, string>> | undefined;
@@ -26,14 +27,6 @@ export class FetchRequest implements HttpRequest {
   get headers(): Readonly<Record<string, string>> {
     this.#headers ??= Object.fromEntries(this.#raw.headers);
     return this.#headers;
-  }
-
-  get headersJson(): string {
-    return JSON.stringify(this.headers);
-  }
-
-  get client(): undefined {
-    return undefined;
   }
 
   get host(): string {

@@ -1,3 +1,5 @@
+import type { ClientHeaders } from './client-headers.ts';
+
 /** What the app needs to know of a request, whatever server it came in by. Nothing is worked out before it is asked for. */
 export interface HttpRequest {
   readonly method: string;
@@ -7,10 +9,8 @@ export interface HttpRequest {
   readonly rawQuery: string;
   /** Names in lower case; repeated headers joined by a comma. */
   readonly headers: Readonly<Record<string, string>>;
-  /** `headers` as JSON. */
-  readonly headersJson: string;
-  /** Stands for a client that has sent these very headers before, over the same connection: what follows from them is worth keeping. */
-  readonly client: object | undefined;
+  /** `headers` with what follows from them; `undefined` without a connection of ours. */
+  readonly client: ClientHeaders | undefined;
   /** Host and port asked for: the request target's, else the `Host` header. */
   readonly host: string | undefined;
   /** `host` without the port, in lower case; `undefined` for what is no host name. */

@@ -11,8 +11,8 @@ import { hasBody, passNodeBody, readNodeBody } from './read-body.ts';
 export class NodeRequest implements HttpRequest {
   readonly path: string;
   readonly rawQuery: string;
+  readonly client: ClientHeaders;
   readonly #node: NodeBindings;
-  readonly #headers: ClientHeaders;
   #controller: AbortController | undefined;
   #reading: Promise<Uint8Array> | undefined;
 
@@ -25,19 +25,11 @@ export class NodeRequest implements HttpRequest {
     this.#node = node;
     this.path = path;
     this.rawQuery = rawQuery;
-    this.#headers = headers;
+    this.client = headers;
   }
 
   get headers(): Readonly<Record<string, string>> {
-    return this.#headers.values;
-  }
-
-  get headersJson(): string {
-    return this.#headers.json;
-  }
-
-  get client(): object | undefined {
-    return this.#headers.isRepeated ? this.#headers : undefined;
+    return this.client.values;
   }
 
   get method(): string {
@@ -45,12 +37,12 @@ export class NodeRequest implements HttpRequest {
   }
 
   get host(): string | undefined {
-    return this.#targetHost() ?? this.#headers.values.host;
+    return this.#targetHost() ?? this.client.values.host;
   }
 
   get hostName(): string | undefined {
     const host = this.#targetHost();
-    return host === undefined ? this.#headers.hostName : parseHostName(host);
+    return host === undefined ? this.client.hostName : parseHostName(host);
   }
 
   /** `GET http://host/path`: RFC 9112 §3.2.2 has the target's host win over the header. */
