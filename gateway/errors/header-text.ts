@@ -68,9 +68,11 @@ export function bodyBesideHeaders(
   return body;
 }
 
-/** Whether a header of that name is the gateway's own and never holds anything but ASCII. */
-export function isAlwaysAscii(name: string): boolean {
-  return ALWAYS_ASCII.has(name);
+/** Whether a header of that name, in whatever case, is one of those that the gateway alone fills. */
+export function isReserved(name: string): boolean {
+  const lower = name.toLowerCase();
+  for (const own of ALWAYS_ASCII) if (own.toLowerCase() === lower) return true;
+  return false;
 }
 
 /** Numbers, constants, ids that were checked. Looking at each character of them would cost several times the look-up. */

@@ -1,4 +1,4 @@
-import { isAlwaysAscii } from '../errors/header-text.ts';
+import { isReserved } from '../errors/header-text.ts';
 import { COMPATIBLE_VERSION } from '../platform/compatible-version.ts';
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import { corsHeaders } from './cors.ts';
@@ -35,7 +35,7 @@ export function gatewayHeaders(
   const traceHeader = settings?.serverTraceHeader;
   const traced = traceHeader === undefined ? undefined : headers[traceHeader.toLowerCase()];
   // Not in place of one of the gateway's own.
-  if (traceHeader !== undefined && traced !== undefined && !isAlwaysAscii(traceHeader)) {
+  if (traceHeader !== undefined && traced !== undefined && !isReserved(traceHeader)) {
     own[traceHeader] = traced;
   }
   return own;
