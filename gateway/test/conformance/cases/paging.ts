@@ -216,6 +216,17 @@ export const PAGING: readonly ConformanceCase[] = [
     responseHeaders: { 'content-range': '*/5' },
   },
   {
+    ids: ['O5'],
+    name: 'the error of an offset past a counted end has the type that was asked for',
+    path: '/works?offset=100',
+    headers: { prefer: 'count=exact', accept: 'text/csv' },
+    status: 416,
+    json: errorBody('PGRST103', 'Requested range not satisfiable', {
+      details: 'An offset of 100 was requested, but there are only 5 rows.',
+    }),
+    responseHeaders: { 'content-range': '*/5', 'content-type': 'text/csv; charset=utf-8' },
+  },
+  {
     ids: ['O6', 'O7'],
     name: 'nothing counted is */0',
     path: '/works?id=eq.99',
