@@ -6,9 +6,10 @@ export interface RegistryReader {
    * Finds the tenant of a host name (lower case, without port): an exact host wins over `*.domain` patterns, a longer
    * pattern over a shorter one.
    *
+   * @param known what was found before: the very same object is returned when nothing of it has changed, which costs a fraction
    * @throws {Error} when the control database cannot be reached
    */
-  findTenantByHost(host: string, signal: AbortSignal): Promise<Tenant | undefined>;
+  findTenantByHost(host: string, signal: AbortSignal, known?: Tenant): Promise<Tenant | undefined>;
 
   /** Cheap check that the registry answers and its schema is there. */
   ping(signal: AbortSignal): Promise<void>;

@@ -4,7 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import type { Observation, Observe } from '../platform/observation.ts';
 import { SingleFlight } from '../platform/single-flight.ts';
 import type { RegistryReader } from '../registry/registry-reader.ts';
-import type { Tenant } from '../registry/tenant.ts';
+import type { Tenant, TenantId } from '../registry/tenant.ts';
 
 export interface TenantCacheOptions {
   readonly registry: RegistryReader;
@@ -49,6 +49,8 @@ export class TenantCache {
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #entries: LRUCache<string, Entry>;
+  /** Each once, whatever its hosts: much is remembered for as long as a tenant is the same object. */
+  readonly #tenants: LRUCache<TenantId, Tenant>;
   /** Host → time until which it is taken for unknown. */
   readonly #unknown: LRUCache<string, number>;
   readonly #flights: SingleFlight<Tenant | undefined>;
@@ -60,6 +62,7 @@ export class TenantCache {
     this.#now = options.now ?? (() => performance.now());
     this.#random = options.random ?? Math.random;
     this.#entries = new LRUCache({ max: options.maxHosts });
+    this.#tenants = new LRUCache({ max: options.maxHosts });
     this.#unknown = new LRUCache({ max: MAX_UNKNOWN_HOSTS });
     this.#flights = new SingleFlight({ publish: (host, tenant) => this.#publish(host, tenant) });
   }
@@ -134,13 +137,23 @@ export class TenantCache {
     return this.#flights.run(host, async (signal) => {
       try {
         const within = AbortSignal.any([signal, AbortSignal.timeout(LOAD_TIMEOUT_MS)]);
-        return await this.#registry.findTenantByHost(host, within);
+        const known = this.#entries.peek(host)?.tenant;
+        return this.#unchanged(await this.#registry.findTenantByHost(host, within, known));
       } catch (cause) {
         // An invalidation aborts the load on purpose, and has it begin again.
         if (!signal.aborted) this.#observe({ kind: 'registry-unreachable', cause });
         throw new GatewayError('GW106', { cause });
       }
     });
+  }
+
+  /** The object that there is already of the same revision. */
+  #unchanged(found: Tenant | undefined): Tenant | undefined {
+    if (found === undefined) return undefined;
+    const known = this.#tenants.get(found.id);
+    if (known?.revision === found.revision) return known;
+    this.#tenants.set(found.id, found);
+    return found;
   }
 
   #publish(host: string, tenant: Tenant | undefined): void {

@@ -10,6 +10,7 @@ import {
 } from '../../registry/postgres-registry-reader.ts';
 import { type RegistryChange, startRegistryListener } from '../../registry/registry-listener.ts';
 import { Secret } from '../../registry/secrets.ts';
+import type { Tenant } from '../../registry/tenant.ts';
 
 const SECRET = 'a secret of more than thirty-two characters';
 const signal = () => AbortSignal.timeout(10_000);
@@ -80,16 +81,50 @@ describe('the registry reader', () => {
     expect(await found('nobody.example')).toBeUndefined();
   });
 
-  test('the revision changes with every change of the tenant', async () => {
+  test('what has not changed is the very same object, and every change gives another revision', async () => {
     const id = await create();
-    const revision = async () => (await reader.findTenantByHost(`${id}.localhost`, signal()))?.revision;
-    const first = await revision();
-    expect(await revision()).toBe(first);
-    await admin.request('POST', `/v1/tenants/${id}/keys/rotate`);
-    const second = await revision();
-    expect(second).not.toBe(first);
-    await admin.request('PATCH', `/v1/tenants/${id}`, { body: { status: 'suspended' } });
-    expect(await revision()).not.toBe(second);
+    const host = `${id}.localhost`;
+    const read = (known?: Tenant) => reader.findTenantByHost(host, signal(), known);
+    let known = await read();
+    const revisions = new Set([known?.revision]);
+    expect(await read(known)).toBe(known);
+    expect((await read())?.revision).toBe(known?.revision);
+    const changes: readonly (readonly ['PATCH' | 'POST', string, object?])[] = [
+      ['POST', '/keys/rotate'],
+      ['PATCH', '', { jwt: { secret: SECRET } }],
+      ['PATCH', '', { jwt: { secret: `${SECRET} and more` } }],
+      ['PATCH', '', { postgrest: { 'db-max-rows': 3 } }],
+      ['PATCH', '', { limits: { max_rows: 2 } }],
+      ['PATCH', '', { require_api_key: true }],
+      ['PATCH', '', { hosts: [host, `other-${id}.localhost`] }],
+      ['PATCH', '', { status: 'suspended' }],
+    ];
+    for (const [method, path, body] of changes) {
+      const { status } = await admin.request(method, `/v1/tenants/${id}${path}`, body && { body });
+      expect(status).toBeLessThan(300);
+      const changed = await read(known);
+      expect(changed).not.toBe(known);
+      expect(await read(changed)).toBe(changed);
+      known = changed;
+      revisions.add(known?.revision);
+    }
+    expect(revisions.size).toBe(changes.length + 1);
+    expect(known).toMatchObject({
+      status: 'suspended',
+      hosts: [`other-${id}.localhost`, host],
+      requireApiKey: true,
+    });
+  });
+
+  test('a host that has gone to another tenant is found there, whatever is known of it', async () => {
+    const host = `${randomBytes(4).toString('hex')}.example`;
+    const [first, second] = [await create({ hosts: [host] }), await create()];
+    const known = await reader.findTenantByHost(host, signal());
+    expect(known?.id).toBe(first);
+    await admin.request('PATCH', `/v1/tenants/${first}`, { body: { hosts: [`${first}.localhost`] } });
+    expect(await reader.findTenantByHost(host, signal(), known)).toBeUndefined();
+    await admin.request('PATCH', `/v1/tenants/${second}`, { body: { hosts: [host] } });
+    expect((await reader.findTenantByHost(host, signal(), known))?.id).toBe(second);
   });
 
   test('the login of the gateway can write nothing and read nothing else', async () => {

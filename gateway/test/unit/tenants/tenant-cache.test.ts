@@ -11,11 +11,13 @@ import { aTenant } from '../../support/tenant-builder.ts';
 class MemoryRegistry implements RegistryReader {
   readonly tenants = new Map<string, Tenant>();
   readonly asked: string[] = [];
+  readonly known: (Tenant | undefined)[] = [];
   isDown = false;
   gate: Promise<void> | undefined;
 
-  async findTenantByHost(host: string): Promise<Tenant | undefined> {
+  async findTenantByHost(host: string, _signal: AbortSignal, known?: Tenant): Promise<Tenant | undefined> {
     this.asked.push(host);
+    this.known.push(known);
     const found = this.tenants.get(host);
     await this.gate;
     if (this.isDown) throw new Error('connection refused');
@@ -79,6 +81,36 @@ test('an entry past its time serves once more while it is read again', async () 
   expect(cache.get(HOST)).toBe(before);
   await new Promise(setImmediate);
   expect(cache.get(HOST)).toBe(after);
+});
+
+test('a tenant that has not changed is the same object: after its time, after a notification, under another host', async () => {
+  const { registry, cache, clock } = aCache();
+  const tenant = aTenant();
+  // As a registry reads it each time.
+  const read = () => ({ ...tenant });
+  registry.tenants.set(HOST, read());
+  const first = await cache.get(HOST);
+  registry.tenants.set(HOST, read()).set('b.localhost', read());
+  clock.now += 60_000;
+  expect(await cache.get(HOST)).toBe(first);
+  cache.invalidate(change);
+  expect(await cache.get(HOST)).toBe(first);
+  expect(await cache.get('b.localhost')).toBe(first);
+  const changed = { ...tenant, revision: 'another' };
+  registry.tenants.set(HOST, changed).set('b.localhost', { ...changed });
+  cache.invalidate({ tenantId: 'acme', hosts: [HOST, 'b.localhost'] });
+  expect(await cache.get(HOST)).toBe(changed);
+  expect(await cache.get('b.localhost')).toBe(changed);
+});
+
+test('the registry is told what is known of a host, even of one whose time is over', async () => {
+  const { registry, cache } = aCache();
+  const tenant = aTenant();
+  registry.tenants.set(HOST, tenant);
+  await cache.get(HOST);
+  cache.invalidate(change);
+  await cache.get(HOST);
+  expect(registry.known).toEqual([undefined, tenant]);
 });
 
 test('an entry long past its time is waited for', async () => {
