@@ -9,6 +9,7 @@ import { findHiddenJunctions } from './hidden-junctions.ts';
 import { knownNamesFromRows } from './known-names.ts';
 import { mediaHandlersFromRows } from './media-handlers.ts';
 import { scanTargetList } from './node-tree.ts';
+import { Picture } from './picture.ts';
 import { PictureWeight, rowWeight } from './picture-weight.ts';
 import { columnTypesQuery } from './queries/column-types.sql.ts';
 import { constraintsQuery } from './queries/constraints.sql.ts';
@@ -107,9 +108,8 @@ export async function buildSchemaCache(
     { relations: relations.byOid, logicalSchemas, hoistedSettings },
     slices,
   );
-  let hiddenJunctions: ReadonlySet<string> | undefined;
   await addWeights(weight, { relationRows, routineRows, nameRows, constraints, lineages }, slices);
-  return {
+  return new Picture({
     relations: relations.byKey,
     relationships: new CatalogRelationships({
       relations: relations.byOid,
@@ -119,10 +119,7 @@ export async function buildSchemaCache(
       computed,
       weight,
     }),
-    get hiddenJunctions() {
-      hiddenJunctions ??= findHiddenJunctions(relations.byOid, constraints, lineages);
-      return hiddenJunctions;
-    },
+    findHiddenJunctions: () => findHiddenJunctions(relations.byOid, constraints, lineages),
     routines,
     names: knownNamesFromRows(nameRows),
     mediaHandlers: mediaHandlersFromRows(handlerRows, relations.byOid, logicalSchemas),
@@ -132,11 +129,8 @@ export async function buildSchemaCache(
     databaseSettings: options.databaseSettings ?? {},
     schemaDescriptions: schemaDescriptions(schemaRows, logicalSchemas),
     serverVersion: Number(schemaRows.rows[0]?.[2] ?? 0),
-    get sizeBytes() {
-      return weight.bytes;
-    },
-    addWeight: (bytes) => weight.add(bytes),
-  };
+    weight,
+  });
 }
 
 const STATEMENTS = 9;

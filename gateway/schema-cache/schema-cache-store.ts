@@ -116,7 +116,7 @@ export class SchemaCacheStore {
    * time, and the tenant itself where its database says nothing.
    */
   withSettings(tenant: Tenant, cache: SchemaCache | undefined): Tenant {
-    if (cache === undefined) return tenant;
+    if (cache === undefined || saysNothing(cache.databaseSettings)) return tenant;
     const known = this.#merged.get(cache);
     if (known?.registered === tenant) return known.merged;
     const merged = mergeSettings(tenant, cache.databaseSettings);
@@ -293,8 +293,13 @@ function fingerprint(tenant: Tenant): string {
   return JSON.stringify([epoch, naming, ...catalog, dbConfig, dbPreConfig ?? null]);
 }
 
+/** As most databases do. */
+function saysNothing(record: PostgrestRecord): boolean {
+  for (const _name in record) return false;
+  return true;
+}
+
 function mergeSettings(tenant: Tenant, record: PostgrestRecord): Tenant {
-  if (Object.keys(record).length === 0) return tenant;
   const settings = capRows(overlayPostgrestSettings(tenant.settings, record).settings, tenant.limits.maxRows);
   // What is remembered of a token depends on the settings it was accepted under.
   return { ...tenant, settings, revision: `${tenant.revision} ${JSON.stringify(record)}` };
