@@ -15,41 +15,47 @@ const MAX_MOVES = 3;
  * Reads go on. A write whose tenant is at another installation by then rejects with a `ForwardedError`.
  */
 export function holdWrites(on: OnUpstream, hold: WriteHold): OnUpstream {
-  const write = async <T>(
-    tenant: Tenant,
-    signal: { readonly aborted: boolean },
-    work: (tenant: Tenant) => Promise<T>,
-  ): Promise<T> => {
-    let place = tenant;
-    for (let moves = 0; ; moves++) {
-      if (place.status === 'moving') {
-        const found = await hold.wait(place);
-        if (signal.aborted) throw new GatewayError('GW902');
-        if (found.forward !== undefined) throw new ForwardedError(found);
-        place = found;
-      }
-      try {
-        return await work(place);
-      } catch (error) {
-        if (!isMovedError(error)) throw error;
-        const found = await hold.current(place);
-        if (found.forward !== undefined) throw new ForwardedError(found);
-        if ((found.epoch === place.epoch && found.status !== 'moving') || moves === MAX_MOVES) {
-          throw new GatewayError('GW103', { headers: { 'Retry-After': '2' }, cause: error });
-        }
-        place = found;
-      }
+  // Most writes need nothing of this, and get one promise for it.
+  const write = <T>({ place, ...attempt }: Attempt<T>): Promise<T> => {
+    if (place.status === 'moving') return writeAfterMove({ place, ...attempt });
+    return attempt.work(place).catch((error: unknown) => follow(error, { place, ...attempt }));
+  };
+  const writeAfterMove = async <T>({ place, ...attempt }: Attempt<T>): Promise<T> => {
+    const found = await hold.wait(place);
+    if (attempt.signal.aborted) throw new GatewayError('GW902');
+    if (found.forward !== undefined) throw new ForwardedError(found);
+    return write({ place: found, ...attempt });
+  };
+  const follow = async <T>(error: unknown, { place, moves, ...attempt }: Attempt<T>): Promise<T> => {
+    if (!isMovedError(error)) throw error;
+    const found = await hold.current(place);
+    if (found.forward !== undefined) throw new ForwardedError(found);
+    if ((found.epoch === place.epoch && found.status !== 'moving') || moves === MAX_MOVES) {
+      throw new GatewayError('GW103', { headers: { 'Retry-After': '2' }, cause: error });
     }
+    return write({ place: found, moves: moves + 1, ...attempt });
   };
   const isWrite = ({ accessMode }: TransactionRequest) => accessMode !== 'read only';
   return {
-    runTransaction: (tenant, request, options) =>
-      isWrite(request)
-        ? write(tenant, options.signal, (place) => on.runTransaction(place, request, options))
-        : on.runTransaction(tenant, request, options),
-    streamTransaction: (tenant, request, options) =>
-      isWrite(request)
-        ? write(tenant, options.signal, (place) => on.streamTransaction(place, request, options))
-        : on.streamTransaction(tenant, request, options),
+    runTransaction(tenant, request, options) {
+      if (!isWrite(request)) return on.runTransaction(tenant, request, options);
+      const work = (place: Tenant) => on.runTransaction(place, request, options);
+      return write({ place: tenant, moves: 0, signal: options.signal, work });
+    },
+    streamTransaction(tenant, request, options) {
+      if (!isWrite(request)) return on.streamTransaction(tenant, request, options);
+      const work = (place: Tenant) => on.streamTransaction(place, request, options);
+      return write({ place: tenant, moves: 0, signal: options.signal, work });
+    },
   };
+}
+
+/** One attempt of a write. */
+interface Attempt<T> {
+  /** Where the tenant is, as far as is known. */
+  readonly place: Tenant;
+  /** How often it has been moved meanwhile. */
+  readonly moves: number;
+  readonly signal: { readonly aborted: boolean };
+  readonly work: (place: Tenant) => Promise<T>;
 }

@@ -10,7 +10,7 @@ import { type Credentials, chooseCredential } from './credentials.ts';
 import { tokenRequired } from './jwt-error.ts';
 import { createFetchText, type FetchText } from './remote-key-set.ts';
 import { TenantKeyCache, type TenantKeys } from './tenant-keys.ts';
-import { checkClaims, parseClaims, type TokenClaims } from './token-claims.ts';
+import { checkClaims, parseClaims, type TokenClaims, timesOf } from './token-claims.ts';
 import type { KeySet } from './verification-key.ts';
 import { hasCandidate, verifyToken } from './verify-token.ts';
 
@@ -31,7 +31,14 @@ interface VerifiedToken {
   readonly keySet: KeySet;
   readonly claims: TokenClaims;
   /** Filled in on the first use that passes. */
-  identity: Identity | undefined;
+  accepted: Accepted | undefined;
+}
+
+/** Who a token names, and when it may be used, in seconds since the epoch: as long as it is kept nothing else about it changes. */
+interface Accepted {
+  readonly identity: Identity;
+  readonly fromSeconds: number;
+  readonly untilSeconds: number;
 }
 
 interface Identity {
@@ -161,16 +168,22 @@ export class Authenticator {
       revision: tenant.revision,
       keySet,
       claims,
-      identity: undefined,
+      accepted: undefined,
     };
     this.#verified.set(holder, verified);
     return this.#accept(verified, tenant, keys);
   }
 
   #accept(verified: VerifiedToken, tenant: Tenant, keys: TenantKeys): Identity {
-    checkClaims(verified.claims, Math.floor(this.#now() / 1000), tenant.settings.jwtAud);
-    verified.identity ??= identifyClaims(verified.claims, tenant, keys);
-    return verified.identity;
+    const nowSeconds = Math.floor(this.#now() / 1000);
+    const { accepted } = verified;
+    if (accepted !== undefined && nowSeconds >= accepted.fromSeconds && nowSeconds <= accepted.untilSeconds) {
+      return accepted.identity;
+    }
+    checkClaims(verified.claims, nowSeconds, tenant.settings.jwtAud);
+    const identity = identifyClaims(verified.claims, tenant, keys);
+    verified.accepted = { identity, ...timesOf(verified.claims) };
+    return identity;
   }
 }
 

@@ -47,6 +47,23 @@ export function checkClaims(claims: TokenClaims, nowSeconds: number, audience: s
   }
 }
 
+/** When a token is good, in whole seconds since the epoch, both inclusive, by the same rules. Of claims that have passed `checkClaims` once. */
+export function timesOf({ values }: TokenClaims): {
+  readonly fromSeconds: number;
+  readonly untilSeconds: number;
+} {
+  const { exp, nbf, iat } = values;
+  const earliest = Math.max(timeOr(nbf, Number.NEGATIVE_INFINITY), timeOr(iat, Number.NEGATIVE_INFINITY));
+  return {
+    fromSeconds: earliest - ALLOWED_SKEW_SECONDS,
+    untilSeconds: timeOr(exp, Number.POSITIVE_INFINITY) + ALLOWED_SKEW_SECONDS,
+  };
+}
+
+function timeOr(value: unknown, absent: number): number {
+  return typeof value === 'number' ? numericDate('', value) : absent;
+}
+
 function numericDate(name: string, value: unknown): number {
   if (typeof value !== 'number') throw invalidToken('PGRST303', `The JWT '${name}' claim must be a number`);
   return Number.isInteger(value) ? value : 0;
