@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { MoveError } from '../../move-error.ts';
 import { readMoveOptions } from '../../move-options.ts';
 
@@ -21,7 +21,9 @@ function refusal(argv: readonly string[], env: Readonly<Record<string, string>> 
 
 describe('the command line', () => {
   test('names two installations and a tenant; tokens come from the environment or from files', () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'cascata-move-')), 'token');
+    const directory = mkdtempSync(join(tmpdir(), 'cascata-move-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = join(directory, 'token');
     writeFileSync(file, 'from a file\n');
     const env = { CASCATA_FROM_TOKEN: 'one', CASCATA_TO_TOKEN_FILE: file };
     expect(readMoveOptions([...WHERE, '--gateway', 'https://gateway.b:8443/'], env)).toEqual({
