@@ -8,10 +8,10 @@ import type { Scenario } from './scenarios.ts';
 import type { Target } from './targets.ts';
 
 /**
- * Until the JIT has seen enough: after 5 s it still took 10 µs of other threads for each of the gateway's requests, after 10 s one
- * (docs/performance.md). Servers that need none lose nothing by it.
+ * Until the JIT has seen enough. The gateway has three times the floor's code, and its compiler comes back to it: of other threads' CPU each request took 5 to
+ * 40 µs in the first 8 s, 1 until a wave of recompiling after 14 to 20 s, and half a one from then on (docs/performance.md). Servers that need none lose nothing by it.
  */
-const WARM_UP_SECONDS = 12;
+const WARM_UP_SECONDS = 30;
 
 interface Sample extends LoadResult {
   readonly serverCpuUs: number;

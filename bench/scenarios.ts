@@ -225,7 +225,7 @@ export const SCENARIOS: readonly Scenario[] = [
     floor: ROW_BY_KEY,
     needsManyTenants: true,
     // Until the sessions know all tenants: as long as a gateway runs, that is once.
-    warmUpSeconds: 30,
+    warmUpSeconds: 45,
   },
 ];
 
