@@ -61,11 +61,15 @@ export function timesOf({ values }: TokenClaims): {
 }
 
 function timeOr(value: unknown, absent: number): number {
-  return typeof value === 'number' ? numericDate('', value) : absent;
+  return typeof value === 'number' ? wholeSeconds(value) : absent;
 }
 
 function numericDate(name: string, value: unknown): number {
   if (typeof value !== 'number') throw invalidToken('PGRST303', `The JWT '${name}' claim must be a number`);
+  return wholeSeconds(value);
+}
+
+function wholeSeconds(value: number): number {
   return Number.isInteger(value) ? value : 0;
 }
 

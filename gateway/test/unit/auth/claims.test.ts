@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { claimsJson, roleOnlyClaims } from '../../../auth/claims-json.ts';
-import { checkClaims, parseClaims } from '../../../auth/token-claims.ts';
+import { checkClaims, parseClaims, timesOf } from '../../../auth/token-claims.ts';
 
 const NOW = 1_700_000_000;
 
@@ -44,6 +45,35 @@ test('a time that is no whole number reads as zero, and null as absent', () => {
 
 test.each(['exp', 'nbf', 'iat'])('%s has to be a number', (name) => {
   expect(failureOf({ [name]: '1' })).toEqual(refusal(`The JWT '${name}' claim must be a number`));
+});
+
+test('the times of a token that was good once say when it is good, as the checks do', () => {
+  const nearby = fc.integer({ min: -100, max: 100 });
+  const time = fc.option(
+    fc.oneof(
+      nearby.map((offset) => NOW + offset),
+      nearby.map((offset) => NOW + offset + 0.5),
+      fc.constant(null),
+    ),
+    { nil: undefined },
+  );
+  const isGood = (text: string, now: number): boolean => {
+    try {
+      checkClaims(parseClaims(text), now, undefined);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  fc.assert(
+    fc.property(fc.record({ exp: time, nbf: time, iat: time }), nearby, (claims, offset) => {
+      const text = JSON.stringify(claims);
+      fc.pre(isGood(text, NOW));
+      const { fromSeconds, untilSeconds } = timesOf(parseClaims(text));
+      const now = NOW + offset;
+      expect(now >= fromSeconds && now <= untilSeconds).toBe(isGood(text, now));
+    }),
+  );
 });
 
 test('an audience is compared only where one is asked for', () => {

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PreparedStatements } from '../../../execute/prepared-statements.ts';
+import { type PreparedStatement, PreparedStatements } from '../../../execute/prepared-statements.ts';
 import { StatementNaming } from '../../../execute/statement-naming.ts';
 
 describe('prepared statements of a connection', () => {
@@ -23,6 +24,38 @@ describe('prepared statements of a connection', () => {
     prepared.entryFor('b', 'r');
     expect(prepared.size).toBe(2);
     expect(prepared.takeEvicted()).toEqual([other.name]);
+  });
+
+  it('are what a plain list of them would say, whatever comes and goes', () => {
+    const names = fc.constantFrom('a', 'b', 'c');
+    const step = fc.record({ isForgotten: fc.boolean(), text: names, role: names });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 9 }), (steps, capacity) => {
+        const known = new Set<string>();
+        const prepared = new PreparedStatements(capacity, undefined, {
+          learnt: (role) => void known.add(role),
+          forgotten: (role) => void known.delete(role),
+        });
+        let kept: PreparedStatement[] = [];
+        for (const { isForgotten, text, role } of steps) {
+          const before = kept.find((entry) => entry.text === text && entry.role === role);
+          if (isForgotten) {
+            if (before !== undefined) prepared.forget(before);
+            kept = kept.filter((entry) => entry !== before);
+          } else {
+            const entry = prepared.entryFor(text, role);
+            if (before !== undefined) expect(entry).toBe(before);
+            else kept.push(entry);
+          }
+          const evicted = prepared.takeEvicted();
+          kept = kept.filter(({ name }) => !evicted.includes(name));
+          expect(prepared.size).toBe(kept.length);
+          expect(known).toEqual(new Set(kept.map((entry) => entry.role)));
+          for (const one of ['a', 'b', 'c']) expect(prepared.hasRole(one)).toBe(known.has(one));
+        }
+        for (const entry of kept) expect(prepared.entryFor(entry.text, entry.role)).toBe(entry);
+      }),
+    );
   });
 
   it('never have a name twice, and no other connection can tell it', () => {
