@@ -3,6 +3,7 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import type { Secret } from '../registry/secrets.ts';
 import { guardedSocket } from './guarded-socket.ts';
 import type { NetworkPolicy } from './network-policy.ts';
+import { readingSocket } from './reading-socket.ts';
 
 type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
@@ -52,8 +53,17 @@ export function connectOptions(connectionString: Secret, settings: ConnectSettin
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 30_000,
-    ...(policy === undefined ? {} : { stream: () => guardedSocket(policy) }),
+    ...streamOption(ssl, policy),
   };
+}
+
+/** TLS reads from its socket by itself. */
+function streamOption(
+  ssl: ConnectOptions['ssl'],
+  policy: NetworkPolicy | undefined,
+): Pick<ConnectOptions, 'stream'> {
+  if (policy !== undefined) return { stream: () => guardedSocket(policy) };
+  return ssl === false ? { stream: readingSocket } : {};
 }
 
 function parseDsn(text: string): URL {
