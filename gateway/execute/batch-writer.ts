@@ -82,9 +82,13 @@ export class BatchWriter {
   take(): Buffer {
     const length = this.#length;
     this.#length = 0;
-    if (this.#buffer.length <= KEPT_BYTES) return Buffer.from(this.#buffer.subarray(0, length));
-    const taken = this.#buffer.subarray(0, length);
-    this.#buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+    if (this.#buffer.length > KEPT_BYTES) {
+      const grown = this.#buffer.subarray(0, length);
+      this.#buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+      return grown;
+    }
+    const taken = Buffer.allocUnsafe(length);
+    this.#buffer.copy(taken, 0, 0, length);
     return taken;
   }
 
