@@ -68,7 +68,8 @@ export function answerDirectly(
   answer(http, (response) => {
     writes.toClient(() => {
       // By now most bodies have been read.
-      if (!incoming.readableEnded && hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
+      if (!incoming.readableEnded && hasBody(headers.values))
+        outgoing.once('finish', () => discardRest(incoming));
       writeResponse(response, outgoing, onFault);
     });
   });

@@ -54,7 +54,7 @@ export function createHttpServer({ fetch, direct, settings, observe }: HttpServe
         return;
       }
     }
-    if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming));
+    if (hasBody(clientHeaders(incoming).values)) outgoing.once('finish', () => discardRest(incoming));
     // Never rejects: the adapter answers or closes whatever happens.
     void handle(incoming, outgoing);
   };

@@ -79,12 +79,12 @@ export class NodeRequest implements HttpRequest {
   }
 
   readBody(maxBytes: number): Promise<Uint8Array> {
-    this.#reading = readNodeBody(this.#node, maxBytes);
+    this.#reading = readNodeBody(this.#node, this.headers, maxBytes);
     return this.#reading;
   }
 
   async passBody(maxBytes: number): Promise<Uint8Array | AsyncIterable<Uint8Array> | undefined> {
     if (this.#reading !== undefined) return await this.#reading;
-    return hasBody(this.#node.incoming) ? passNodeBody(this.#node, maxBytes) : undefined;
+    return hasBody(this.headers) ? passNodeBody(this.#node, this.headers, maxBytes) : undefined;
   }
 }

@@ -6,14 +6,20 @@ import type { NodeBindings } from './node-bindings.ts';
 /** How long the rest of a refused body is read and thrown away before the connection is cut. */
 const DISCARD_TIMEOUT_MS = 10_000;
 
+/** A request's headers, read once: Node makes its own object of them for whoever asks it. */
+type SentHeaders = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads a body into one buffer. A length that is declared and too large is refused before anything is read, and before the
  * client is told to go on (`Expect: 100-continue`).
  *
  * @throws {GatewayError} `GW302`, `GW307` or `GW902`
  */
-export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: number): Promise<Uint8Array> {
-  const { headers } = incoming;
+export function readNodeBody(
+  { incoming, outgoing }: NodeBindings,
+  headers: SentHeaders,
+  maxBytes: number,
+): Promise<Uint8Array> {
   if (isEncoded(headers['content-encoding'])) return Promise.reject(encoded());
   if (Number(headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge(maxBytes));
   if (headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
@@ -57,9 +63,9 @@ export function readNodeBody({ incoming, outgoing }: NodeBindings, maxBytes: num
  */
 export function passNodeBody(
   { incoming, outgoing }: NodeBindings,
+  headers: SentHeaders,
   maxBytes: number,
 ): AsyncIterable<Uint8Array> {
-  const { headers } = incoming;
   if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (headers.expect?.toLowerCase() === '100-continue') outgoing.writeContinue();
   return countedPieces(incoming, maxBytes);
@@ -94,8 +100,7 @@ export function discardRest(incoming: IncomingMessage): void {
 }
 
 /** Whether a body was announced. */
-export function hasBody(incoming: IncomingMessage): boolean {
-  const { headers } = incoming;
+export function hasBody(headers: SentHeaders): boolean {
   const length = headers['content-length'];
   return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
 }
