@@ -16,24 +16,25 @@ const MAX_MOVES = 3;
  */
 export function holdWrites(on: OnUpstream, hold: WriteHold): OnUpstream {
   // Most writes need nothing of this, and get one promise for it.
-  const write = <T>({ place, ...attempt }: Attempt<T>): Promise<T> => {
-    if (place.status === 'moving') return writeAfterMove({ place, ...attempt });
-    return attempt.work(place).catch((error: unknown) => follow(error, { place, ...attempt }));
+  const write = <T>(attempt: Attempt<T>): Promise<T> => {
+    if (attempt.place.status === 'moving') return writeAfterMove(attempt);
+    return attempt.work(attempt.place).catch((error: unknown) => follow(error, attempt));
   };
-  const writeAfterMove = async <T>({ place, ...attempt }: Attempt<T>): Promise<T> => {
-    const found = await hold.wait(place);
+  const writeAfterMove = async <T>(attempt: Attempt<T>): Promise<T> => {
+    const found = await hold.wait(attempt.place);
     if (attempt.signal.aborted) throw new GatewayError('GW902');
     if (found.forward !== undefined) throw new ForwardedError(found);
-    return write({ place: found, ...attempt });
+    return write({ ...attempt, place: found });
   };
-  const follow = async <T>(error: unknown, { place, moves, ...attempt }: Attempt<T>): Promise<T> => {
+  const follow = async <T>(error: unknown, attempt: Attempt<T>): Promise<T> => {
     if (!isMovedError(error)) throw error;
+    const { place, moves } = attempt;
     const found = await hold.current(place);
     if (found.forward !== undefined) throw new ForwardedError(found);
     if ((found.epoch === place.epoch && found.status !== 'moving') || moves === MAX_MOVES) {
       throw new GatewayError('GW103', { headers: { 'Retry-After': '2' }, cause: error });
     }
-    return write({ place: found, moves: moves + 1, ...attempt });
+    return write({ ...attempt, place: found, moves: moves + 1 });
   };
   const isWrite = ({ accessMode }: TransactionRequest) => accessMode !== 'read only';
   return {

@@ -13,8 +13,6 @@ export interface PreparedStatement {
 interface Entry extends PreparedStatement {
   /** Since then. */
   isUsed: boolean;
-  /** Of the same text, for another role. */
-  sibling: Entry | undefined;
   newer: Entry | undefined;
   older: Entry | undefined;
 }
@@ -31,10 +29,7 @@ export interface RoleListener {
  * name that it can guess, so names carry a random part for each connection.
  */
 export class PreparedStatements {
-  /** Of each text the first in a chain of siblings, of which there are as many as roles that run it: by the roles first it would be two look-ups each time. */
-  readonly #byText = new Map<string, Entry>();
-  /** How many there are of each role. */
-  readonly #roles = new Map<string, number>();
+  readonly #byRole = new Map<string, Map<string, Entry>>();
   readonly #capacity: number;
   readonly #newNames: () => NextName;
   readonly #listener: RoleListener | undefined;
@@ -58,7 +53,7 @@ export class PreparedStatements {
 
   /** Some statement of the role is there. */
   hasRole(role: string): boolean {
-    return this.#roles.has(role);
+    return this.#byRole.has(role);
   }
 
   /**
@@ -67,28 +62,30 @@ export class PreparedStatements {
    * @param role that the statement runs as; empty for one whose plan does not depend on it
    */
   entryFor(text: string, role: string): PreparedStatement {
-    const known = this.#find(text, role);
+    const known = this.#byRole.get(role)?.get(text);
     if (known !== undefined) {
       known.isUsed = true;
       return known;
     }
     if (this.#size >= this.#capacity) this.#evictOldest();
+    let byText = this.#byRole.get(role);
+    if (byText === undefined) {
+      byText = new Map();
+      this.#byRole.set(role, byText);
+      this.#listener?.learnt(role);
+    }
     const entry: Entry = {
       name: this.#nextName(),
       text,
       role,
       isSent: false,
       isUsed: false,
-      sibling: this.#byText.get(text),
       newer: undefined,
       older: undefined,
     };
-    this.#byText.set(text, entry);
+    byText.set(text, entry);
     this.#link(entry);
     this.#size++;
-    const count = this.#roles.get(role) ?? 0;
-    this.#roles.set(role, count + 1);
-    if (count === 0) this.#listener?.learnt(role);
     return entry;
   }
 
@@ -102,15 +99,14 @@ export class PreparedStatements {
 
   /** For an entry whose Parse failed or was never read by the server. */
   forget({ role, text, name }: PreparedStatement): void {
-    const entry = this.#find(text, role);
+    const entry = this.#byRole.get(role)?.get(text);
     if (entry?.name === name) this.#drop(entry);
   }
 
   /** The server lost its statements (DEALLOCATE ALL, another server behind PgBouncer): names are never used twice. */
   forgetAll(): void {
-    for (const role of this.#roles.keys()) this.#listener?.forgotten(role);
-    this.#roles.clear();
-    this.#byText.clear();
+    for (const role of this.#byRole.keys()) this.#listener?.forgotten(role);
+    this.#byRole.clear();
     this.#size = 0;
     this.#newest = undefined;
     this.#oldest = undefined;
@@ -135,37 +131,14 @@ export class PreparedStatements {
     }
   }
 
-  #find(text: string, role: string): Entry | undefined {
-    let entry = this.#byText.get(text);
-    while (entry !== undefined && entry.role !== role) entry = entry.sibling;
-    return entry;
-  }
-
   #drop(entry: Entry): void {
-    this.#leaveSiblings(entry);
+    const byText = this.#byRole.get(entry.role);
+    byText?.delete(entry.text);
     this.#unlink(entry);
     this.#size--;
-    const { role } = entry;
-    const left = (this.#roles.get(role) ?? 0) - 1;
-    if (left > 0) {
-      this.#roles.set(role, left);
-      return;
-    }
-    this.#roles.delete(role);
-    this.#listener?.forgotten(role);
-  }
-
-  #leaveSiblings(entry: Entry): void {
-    const { text, sibling } = entry;
-    let before = this.#byText.get(text);
-    if (before === entry) {
-      if (sibling === undefined) this.#byText.delete(text);
-      else this.#byText.set(text, sibling);
-    } else {
-      while (before !== undefined && before.sibling !== entry) before = before.sibling;
-      if (before !== undefined) before.sibling = sibling;
-    }
-    entry.sibling = undefined;
+    if (byText?.size !== 0) return;
+    this.#byRole.delete(entry.role);
+    this.#listener?.forgotten(entry.role);
   }
 
   #link(entry: Entry): void {

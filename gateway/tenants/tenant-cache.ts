@@ -159,6 +159,9 @@ export class TenantCache {
   #publish(host: string, tenant: Tenant | undefined): void {
     const now = this.#now();
     if (tenant === undefined) {
+      // Nobody's secrets stay for longer than there is somebody.
+      const gone = this.#entries.peek(host)?.tenant;
+      if (gone !== undefined) this.#tenants.delete(gone.id);
       this.#entries.delete(host);
       this.#unknown.set(host, now + UNKNOWN_TTL_MS);
       return;

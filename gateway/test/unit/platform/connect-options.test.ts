@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { connectOptions } from '../../../platform/connect-options.ts';
+import { readingSocket } from '../../../platform/reading-socket.ts';
 import { Secret } from '../../../registry/secrets.ts';
 
 const settings = { applicationName: 'cascata', connectTimeoutMs: 1000 };
@@ -16,6 +17,13 @@ describe('connectOptions', () => {
       checkServerIdentity: expect.any(Function),
     });
     expect(() => sslOf('?sslmode=maybe')).toThrow('sslmode must be');
+  });
+
+  it('leaves the socket to TLS, which reads from it by itself', () => {
+    const streamOf = (query: string) =>
+      connectOptions(new Secret(`postgres://u:p@h/d${query}`), settings).stream;
+    expect(streamOf('')).toBe(readingSocket);
+    expect(streamOf('?sslmode=require')).toBeUndefined();
   });
 
   it('checks by a given authority, of which `require` takes no less than `verify-ca`', () => {

@@ -142,6 +142,20 @@ test('a tenant that is gone is gone after its notification', async () => {
   expect(await cache.get(HOST)).toBeUndefined();
 });
 
+test('nothing is kept of a tenant that is gone', async () => {
+  const { registry, cache } = aCache();
+  const tenant = aTenant();
+  registry.tenants.set(HOST, tenant);
+  await cache.get(HOST);
+  registry.tenants.delete(HOST);
+  cache.invalidate(change);
+  await cache.get(HOST);
+  const again = { ...tenant };
+  registry.tenants.set(HOST, again);
+  cache.invalidate(change);
+  expect(await cache.get(HOST)).toBe(again);
+});
+
 test('a notification of a pattern drops what was unknown below it', async () => {
   const { registry, cache } = aCache();
   await cache.get('a.acme.localhost');
