@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const READY_TIMEOUT_MS = 60_000;
+/** Long enough for a process that runs in a simulated processor. */
+const READY_TIMEOUT_MS = 240_000;
 const READY_POLL_MS = 50;
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -73,9 +74,17 @@ async function stopChild(child: ChildProcess, ended: Promise<void>): Promise<voi
   clearTimeout(timer);
 }
 
-/** Node and the entry file, in the same form (source or emitted) as this one. */
-export function nodeEntry(path: string): { command: string; args: readonly string[] } {
-  return { command: process.execPath, args: [fileURLToPath(new URL(path, import.meta.url))] };
+/**
+ * Node and the entry file, in the same form (source or emitted) as this one.
+ *
+ * @param under a command, with its arguments, that runs the command line which follows it
+ */
+export function nodeEntry(
+  path: string,
+  under: readonly string[] = [],
+): { command: string; args: readonly string[] } {
+  const [command, ...args] = [...under, process.execPath, fileURLToPath(new URL(path, import.meta.url))];
+  return { command: command ?? process.execPath, args };
 }
 
 /** Whether a URL answers 2xx. */

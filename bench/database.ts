@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { executorsSql, GATE_SQL } from '../admin-worker/provision/executor.sql.ts';
@@ -10,6 +9,7 @@ import { startEmbeddedPostgres } from '../launcher/embedded-postgres.ts';
 import { makeManyTenants } from '../test/support/many-tenants.ts';
 import { canConnect, freePort, nodeEntry, startChild } from './child.ts';
 import { BENCH_TENANT, FIXTURE_SQL } from './scenarios.ts';
+import { makeScratch } from './scratch.ts';
 
 const CONTROL_DATABASE = 'cascata_control';
 
@@ -39,7 +39,7 @@ export interface BenchDatabase {
  * @param delayMs added to each round trip of the targets
  */
 export async function startDatabase(delayMs = 0): Promise<BenchDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), 'cascata-bench-'));
+  const directory = await makeScratch('cascata-bench-');
   const clusterDir = join(directory, 'cluster');
   const server = await startEmbeddedPostgres({
     clusterDir,

@@ -84,7 +84,8 @@ function totalCpuUs({ serverCpuUs, poolerCpuUs, postgresCpuUs }: Measurement): n
   return serverCpuUs + poolerCpuUs + postgresCpuUs;
 }
 
-function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
+/** The first two columns to the left, the others to the right. */
+export function alignColumns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
     row

@@ -29,13 +29,23 @@ export interface Target {
   stop(): Promise<void>;
 }
 
+/** How a server is started. */
+interface StartOptions {
+  /** As `nodeEntry` takes it. */
+  readonly under?: readonly string[];
+}
+
 /** Made anew for each scenario: it knows one statement. */
-export async function startFloor(database: BenchDatabase, scenario: Scenario): Promise<Target> {
+export async function startFloor(
+  database: BenchDatabase,
+  scenario: Scenario,
+  { under }: StartOptions = {},
+): Promise<Target> {
   const port = await freePort();
   const tenants = new Set(scenario.requests.map(({ host }) => host)).size;
   const child = await startChild({
     name: 'floor',
-    ...nodeEntry('./floor.ts'),
+    ...nodeEntry('./floor.ts', under),
     env: {
       ...process.env,
       NODE_ENV: 'production',
@@ -56,7 +66,7 @@ export async function startFloor(database: BenchDatabase, scenario: Scenario): P
  */
 export async function startGateways(
   database: BenchDatabase,
-  { withPgBouncer }: { readonly withPgBouncer: boolean },
+  { withPgBouncer, under }: StartOptions & { readonly withPgBouncer: boolean },
 ): Promise<{ readonly targets: readonly Target[]; readonly missing: string | undefined }> {
   const [port, adminPort, poolerPort] = [await freePort(), await freePort(), await freePort()];
   const found = withPgBouncer ? findPgBouncer('1.24') : undefined;
@@ -101,7 +111,7 @@ export async function startGateways(
   const startOne = (at: number, extra: NodeJS.ProcessEnv) =>
     startChild({
       name: 'gateway',
-      ...nodeEntry('../gateway/main.ts'),
+      ...nodeEntry('../gateway/main.ts', under),
       env: {
         ...env,
         CONTROL_DATABASE_URL: database.remoteControlUrl.reveal(),

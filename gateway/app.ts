@@ -137,7 +137,7 @@ function failed(thrown: unknown, http: HttpRequest, services: Services, trace: R
   return errorResponse(error, {
     headersOnly: http.method === 'HEAD',
     verbosity: tenant?.settings.clientErrorVerbosity ?? 'verbose',
-    extraHeaders: gatewayHeaders(http, { requestId, settings: tenant?.settings, hasServer }),
+    addHeaders: gatewayHeaders(http, { requestId, settings: tenant?.settings, hasServer }),
   });
 }
 

@@ -3,6 +3,7 @@ import type { Authenticator } from './auth/authenticate.ts';
 import type { Credentials } from './auth/credentials.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import type { RequestTrace } from './http/request-trace.ts';
+import { STAGE } from './platform/observation.ts';
 import type { Tenant } from './registry/tenant.ts';
 import type { SchemaCache } from './schema-cache/schema-cache.ts';
 import type { SchemaCacheStore } from './schema-cache/schema-cache-store.ts';
@@ -55,7 +56,7 @@ function identified(
   trace: RequestTrace,
 ): Authenticated {
   trace.auth = auth;
-  trace.lap('jwt');
+  trace.lap(STAGE.jwt);
   return { registered, tenant, auth, picture };
 }
 
@@ -69,11 +70,11 @@ async function authenticateFirst(
   const first = await attempt(() => authenticator.authenticate(credentials, registered));
   if (first.auth === undefined && !isSettledBySettings(first.refusal)) throw first.refusal;
   trace.auth = first.auth;
-  trace.lap('jwt');
+  trace.lap(STAGE.jwt);
   const picture = await schemaCaches.get(registered, http.signal).catch((error: unknown) => {
     throw first.refusal ?? error;
   });
-  trace.lap('cache');
+  trace.lap(STAGE.cache);
   const tenant = schemaCaches.withSettings(registered, picture);
   trace.tenant = tenant;
   if (tenant === registered) {

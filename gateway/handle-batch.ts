@@ -13,6 +13,7 @@ import { gatewayHeaders } from './http/response-headers.ts';
 import { checkPreferences } from './plan/check-preferences.ts';
 import { planTransactionEnd } from './plan/transaction-end.ts';
 import { planOnSchema } from './plan-on-schema.ts';
+import { STAGE } from './platform/observation.ts';
 import type { ResultSet } from './platform/result-set.ts';
 import { buildTransactionRequest } from './query/build-transaction-request.ts';
 import { joinBatch } from './query/join-batch.ts';
@@ -54,7 +55,7 @@ export async function handleBatch(
   const preferences = parsePreferences(http.headers.prefer, settings.dbTxEnd.endsWith('-allow-override'));
   checkPreferences(preferences);
   const parts = parseBatch(body, settings.cascataBatchMaxRequests);
-  trace.lap('parse');
+  trace.lap(STAGE.parse);
   const planned: PlannedPart[] = [];
   for (const [index, part] of parts.entries()) {
     planned.push(await inPart(index, context, () => planPart(part, planned.at(-1), context)));
@@ -65,7 +66,7 @@ export async function handleBatch(
     end,
   );
   if (request.accessMode === 'read write') planned.forEach(checkWritable);
-  trace.lap('plan');
+  trace.lap(STAGE.plan);
   let failed: number | null = null;
   const onFailedStatement = (statement: number): void => {
     failed = owners[statement] ?? null;
@@ -79,23 +80,21 @@ export async function handleBatch(
   const { results, commitLsn } = await running.catch((error: unknown) => {
     throw withIndex(error, failed, context);
   });
-  trace.lap('transaction');
+  trace.lap(STAGE.transaction);
   const answers = planned.map((part, index) => {
     const first = firsts[index]!;
     const own = results.slice(first, first + part.transaction.statements.length);
     return answerPart(part, { results: own }, context);
   });
   const { serverHeader: hasServer } = services.config.gateway;
-  const headers: Record<string, string> = {
-    'Content-Type': 'application/json; charset=utf-8',
-    ...gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer }),
-  };
+  const headers: Record<string, string> = { 'Content-Type': 'application/json; charset=utf-8' };
+  gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer })(headers);
   if (preferences.tx !== undefined) headers['Preference-Applied'] = `tx=${preferences.tx}`;
   if (commitLsn !== undefined) headers[CONSISTENCY_HEADER] = commitLsn;
   return { status: 200, headers, body: batchBody(answers) };
 }
 
-interface PlannedPart extends Omit<ResponseInput, 'resultSet' | 'extraHeaders' | 'root'> {
+interface PlannedPart extends Omit<ResponseInput, 'resultSet' | 'addHeaders' | 'root'> {
   /** What it was planned on. */
   readonly on: Pick<Authenticated, 'tenant' | 'picture'>;
   readonly transaction: TransactionRequest;
@@ -149,7 +148,7 @@ function answerPart(part: PlannedPart, resultSet: ResultSet, context: BatchConte
   const { plan, settings } = part;
   const isOurs = plan.kind !== 'inspect-root' && plan.body.kind === 'builtin';
   try {
-    return { ...toResponse({ ...part, resultSet, extraHeaders: {} }), isOurs };
+    return { ...toResponse({ ...part, resultSet, addHeaders: () => {} }), isOurs };
   } catch (thrown) {
     const error = toGatewayError(thrown, errorContext(context));
     const verbosity = settings.clientErrorVerbosity;

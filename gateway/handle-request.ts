@@ -10,6 +10,7 @@ import type { RequestTrace } from './http/request-trace.ts';
 import { gatewayHeaders } from './http/response-headers.ts';
 import type { DatabasePlan } from './plan/action-plan.ts';
 import { planOnSchema } from './plan-on-schema.ts';
+import { STAGE } from './platform/observation.ts';
 import type { ResultSet } from './platform/result-set.ts';
 import { MAIN_COLUMNS, type MainQuery } from './query/main-query.ts';
 import type { PostgrestSettings, Tenant } from './registry/tenant.ts';
@@ -35,7 +36,7 @@ export async function handleRequest(
   const found = services.resolveTenant(http);
   const registered = found instanceof Promise ? await found : found;
   trace.tenant = registered;
-  trace.lap('tenant');
+  trace.lap(STAGE.tenant);
   if (registered.forward !== undefined) return services.forwarder.forward(http, registered, trace);
   const { headers } = http;
   const { limits } = registered;
@@ -51,7 +52,7 @@ export async function handleRequest(
   const processLimit = isQuery ? Math.min(maxBodyBytes, MAX_QUERY_BODY_BYTES) : maxBodyBytes;
   const reading = isQuery || hasPayload(http) ? readBody(http, registered, processLimit) : undefined;
   const body = reading === undefined ? undefined : await reading;
-  if (reading !== undefined) trace.lap('body');
+  if (reading !== undefined) trace.lap(STAGE.body);
   const path = http.path.slice(REST_PREFIX.length) || '/';
   if (isBatch(path, known.tenant.settings)) {
     const answering = handleBatch(body, { http, known, services, trace });
@@ -60,17 +61,17 @@ export async function handleRequest(
   const sent = { method: http.method, path, rawQuery, headers, body };
   const given = isQuery ? queryFromBody(sent) : sent;
   const request = parseApiRequest(given, known.tenant.settings, services.queryParser.parse);
-  trace.lap('parse');
+  trace.lap(STAGE.parse);
   const planning = planOnSchema(request, { known, services, http });
   const planned = planning instanceof Promise ? await planning : planning;
   const { cache, tenant } = planned;
   trace.tenant = tenant;
   const { settings } = tenant;
   const { serverHeader: hasServer } = services.config.gateway;
-  const extraHeaders = gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer });
+  const addHeaders = gatewayHeaders(http, { requestId: trace.requestId, settings, hasServer });
   if (planned.query === undefined) {
-    trace.lap('plan');
-    return timed(respondDescribe(planned.plan, extraHeaders, settings), settings, trace);
+    trace.lap(STAGE.plan);
+    return timed(respondDescribe(planned.plan, addHeaders, settings), settings, trace);
   }
   const { plan, query } = planned;
   const statementTimeoutMs = statementTimeoutFor(headers, services.config.pools.statementTimeoutMs);
@@ -79,30 +80,30 @@ export async function handleRequest(
   const headersJson = request.headers === headers ? client?.json : undefined;
   const input = { tenant, auth, request, plan, query, cache, statementTimeoutMs, headersJson };
   const transaction = services.contexts.build(input, client?.isRepeated ? client : undefined);
-  trace.lap('plan');
+  trace.lap(STAGE.plan);
   const consistency = headers[CONSISTENCY_REQUEST_HEADER];
   if (query.lines !== undefined) {
     return streamLines(
       transaction,
-      { request, plan, query, settings, extraHeaders },
+      { request, plan, query, settings, addHeaders },
       { tenant, http, services, trace, consistency },
     );
   }
   const resultSet = await services.runTransaction(tenant, transaction, { signal: http, trace, consistency });
   trace.rows = rowCount(plan, query, resultSet);
-  trace.lap('transaction');
+  trace.lap(STAGE.transaction);
   const root =
     plan.kind === 'inspect-root'
       ? { cache, naming: tenant.naming, baseUrl: baseUrl(http, services) }
       : undefined;
-  const response = toResponse({ request, plan, query, resultSet, settings, extraHeaders, root });
+  const response = toResponse({ request, plan, query, resultSet, settings, addHeaders, root });
   if (resultSet.commitLsn !== undefined) response.headers[CONSISTENCY_HEADER] = resultSet.commitLsn;
   return timed(response, settings, trace);
 }
 
 /** The last lap, and `Server-Timing` where it is wanted (H6): the stages that took place. */
 function timed(response: HttpResponse, settings: PostgrestSettings, trace: RequestTrace): HttpResponse {
-  trace.lap('response');
+  trace.lap(STAGE.response);
   if (settings.serverTimingEnabled) response.headers['Server-Timing'] = trace.serverTiming();
   return response;
 }

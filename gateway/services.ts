@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QueryParser } from './api-request/query-parser.ts';
 import { Authenticator } from './auth/authenticate.ts';
@@ -13,6 +14,7 @@ import { controlUrl, LOGINS, ownHosts } from './platform/derived-logins.ts';
 import type { Metrics } from './platform/metrics.ts';
 import { createNetworkPolicy } from './platform/network-policy.ts';
 import type { Observe } from './platform/observation.ts';
+import { TurnClock } from './platform/turn-clock.ts';
 import { TurnWrites } from './platform/turn-writes.ts';
 import { QueryTemplates } from './query/query-templates.ts';
 import { TransactionContexts } from './query/transaction-contexts.ts';
@@ -82,6 +84,7 @@ export function createServices(
     observe,
     maxHosts: caches.maxTenants,
     ttlMs: caches.tenantTtlMs,
+    now: new TurnClock(() => performance.now()).now,
   });
   const { moveHoldMaxRequests: maxRequests, moveHoldTimeoutMs: timeoutMs } = config.gateway;
   const writeHold = new WriteHold({ cache: tenants, maxRequests, timeoutMs });
@@ -91,13 +94,15 @@ export function createServices(
     ownHosts: ownHosts(config),
   });
   const writes = new TurnWrites();
-  const pools = new PoolCache({ ...poolSettings, networkPolicy, observe, writes });
+  const { now } = new TurnClock();
+  const pools = new PoolCache({ ...poolSettings, networkPolicy, observe, writes, now });
   const breaker = new CircuitBreaker({ observe });
   const topology = buildTopology(config);
   const monitor = new ReplicaMonitor({ pools, observe });
   const schemaCaches = new SchemaCacheStore({
     maxBytes: caches.schemaCacheMaxBytes,
     maxAgeMs: SCHEMA_CACHE_MAX_AGE_MS,
+    now,
     observe,
     load: createSchemaLoader({ pools, topology, breaker, observe }),
     onPublished: (tenant) => schemaReload.pictureChanged(tenant),

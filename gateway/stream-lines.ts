@@ -5,6 +5,7 @@ import { toGatewayError } from './errors/to-gateway-error.ts';
 import type { LineStream } from './execute/stream-transaction.ts';
 import type { HttpRequest } from './http/http-request.ts';
 import type { RequestTrace } from './http/request-trace.ts';
+import { STAGE } from './platform/observation.ts';
 import type { TransactionRequest } from './query/transaction-request.ts';
 import type { Tenant } from './registry/tenant.ts';
 import { respondLines } from './respond/respond-lines.ts';
@@ -37,7 +38,7 @@ export async function streamLines(
     trace,
     consistency,
   });
-  trace.lap('transaction');
+  trace.lap(STAGE.transaction);
   try {
     const { row, results } = lines;
     const head = respondLines({ ...response, plan, resultSet: { results } }, row);
@@ -111,7 +112,7 @@ class TracedStream implements BodyStream {
         services.observe({ kind: 'request-failed', requestId, tenantId: tenant?.id, cause: thrown });
       }
     }
-    trace.lap('response');
+    trace.lap(STAGE.response);
     trace.finish(status, services.observe);
   }
 }

@@ -1,6 +1,6 @@
 import type { GatewayError } from './gateway-error.ts';
-import { headerTextOrSpaces, isBodilessStatus, overrideHeaders } from './header-text.ts';
-import type { HttpResponse } from './http-response.ts';
+import { headerTextOrSpaces, isBodilessStatus, overrideHeaders, overrideWith } from './header-text.ts';
+import type { AddHeaders, HttpResponse } from './http-response.ts';
 
 /** When a client is told to come back, in seconds. Short: most of these are a failover or a restart. */
 const RETRY_AFTER_SECONDS = '1';
@@ -13,7 +13,7 @@ export interface ErrorResponseContext {
   /** `client-error-verbosity`. */
   readonly verbosity: 'verbose' | 'minimal';
   /** Of the gateway itself: CORS, `Server-Timing`; they win over the error's own. */
-  readonly extraHeaders?: Readonly<Record<string, string>> | undefined;
+  readonly addHeaders?: AddHeaders | undefined;
 }
 
 /** The response to an error, with PostgREST's body and headers; `Retry-After` on every 503. */
@@ -26,7 +26,8 @@ export function errorResponse(error: GatewayError, context: ErrorResponseContext
   if (status === 503) own['Retry-After'] = RETRY_AFTER_SECONDS;
   const raised: Record<string, string> = {};
   for (const [name, value] of Object.entries(error.headers)) raised[name] = headerTextOrSpaces(value);
-  const headers = overrideHeaders(overrideHeaders(own, raised), context.extraHeaders ?? {});
+  const said = overrideHeaders(own, raised);
+  const headers = context.addHeaders === undefined ? said : overrideWith(said, context.addHeaders);
   const hasBody = !context.headersOnly && !isBodilessStatus(status);
   const statusText = error.statusText === undefined ? undefined : headerTextOrSpaces(error.statusText);
   const body = hasBody ? errorBody(error, context.verbosity) : undefined;

@@ -1,4 +1,4 @@
-import type { ResponseHeaders } from './http-response.ts';
+import type { AddHeaders, ResponseHeaders } from './http-response.ts';
 
 /**
  * Set by the server from the body; taken from a database they could cut a response short or smuggle another one in. The last ones make a
@@ -48,42 +48,58 @@ export function isFramingHeader(name: string): boolean {
   return FRAMING_HEADERS.has(name.toLowerCase());
 }
 
+/** Headers as Node's server takes them soonest: it need not ask an object for its names. */
+export interface HeaderLines {
+  /** Names and values in turn. */
+  readonly lines: (string | string[])[];
+  readonly isAscii: boolean;
+}
+
+/** @param isOwn nobody but the gateway has named them */
+export function headerLines(headers: Readonly<ResponseHeaders>, isOwn = false): HeaderLines {
+  const lines: (string | string[])[] = [];
+  let isAscii = true;
+  // Runs for every response: lists of entries would cost as much as all else here.
+  for (const name in headers) {
+    const value = headers[name]!;
+    lines.push(name, value);
+    isAscii &&= (isOwn && isAlwaysAscii(name)) || isPlain(value);
+  }
+  return { lines, isAscii };
+}
+
 /**
  * The body to send beside these headers. Node writes a text and the headers before it as one UTF-8 string, which
  * would encode the bytes of `headerText` a second time; given bytes, it writes the headers one byte a character.
- *
- * @param isOwn nobody but the gateway has named them
  */
 export function bodyBesideHeaders(
   body: string | Uint8Array<ArrayBuffer>,
-  headers: Readonly<ResponseHeaders>,
-  isOwn = false,
+  { isAscii }: Pick<HeaderLines, 'isAscii'>,
 ): string | Uint8Array<ArrayBuffer> {
-  if (typeof body !== 'string') return body;
-  // Runs for every response: lists of values and names would cost as much as all else here.
-  for (const name in headers) {
-    if (isOwn && ALWAYS_ASCII.has(name)) continue;
-    if (!isPlain(headers[name]!)) return new TextEncoder().encode(body);
-  }
-  return body;
+  return isAscii || typeof body !== 'string' ? body : new TextEncoder().encode(body);
 }
 
 /** Whether a header of that name, in whatever case, is one of those that the gateway alone fills. */
 export function isReserved(name: string): boolean {
   const lower = name.toLowerCase();
-  for (const own of ALWAYS_ASCII) if (own.toLowerCase() === lower) return true;
-  return false;
+  return ALWAYS_ASCII.some((own) => own.toLowerCase() === lower);
 }
 
 /** Numbers, constants, ids that were checked. Looking at each character of them would cost several times the look-up. */
-const ALWAYS_ASCII: ReadonlySet<string> = new Set([
+const ALWAYS_ASCII: readonly string[] = [
   'Access-Control-Expose-Headers',
   'Content-Range',
   'Server',
   'Vary',
   'X-Content-Type-Options',
   'X-Request-Id',
-]);
+];
+
+/** Names in an object are compared by their address, which no hash is as quick as. */
+function isAlwaysAscii(name: string): boolean {
+  for (let i = 0; i < ALWAYS_ASCII.length; i++) if (ALWAYS_ASCII[i] === name) return true;
+  return false;
+}
 
 function isPlain(value: ResponseHeaders[string]): boolean {
   return typeof value === 'string' ? isPlainText(value) : value.every(isPlainText);
@@ -109,6 +125,13 @@ export function overrideHeaders(
     if (!overridden.has(name.toLowerCase())) headers[name] = value;
   }
   return Object.assign(headers, over);
+}
+
+/** Puts what `add` adds on top of `base`, names compared without case. */
+export function overrideWith(base: Readonly<ResponseHeaders>, add: AddHeaders): ResponseHeaders {
+  const over: ResponseHeaders = {};
+  add(over);
+  return overrideHeaders(base, over);
 }
 
 /** Statuses that `Response` takes: it has no 1xx, and nothing past 599. */

@@ -2,6 +2,12 @@
 export type ResponseHeaders = Record<string, string | string[]>;
 
 /**
+ * Puts headers with others, in place of those of the same name. A function rather than the headers themselves: every response gets some, and one object merged
+ * into another costs several times as much as naming what is to be in it.
+ */
+export type AddHeaders = (headers: ResponseHeaders) => void;
+
+/**
  * An HTTP response before any server has it: what every stage that answers returns. `writeResponse` gives it to Node's server, `fetchResponse`
  * makes the Fetch API's object of it where one is wanted.
  */

@@ -36,6 +36,8 @@ export interface PoolCacheOptions {
   readonly networkPolicy?: NetworkPolicy | undefined;
   /** Sends what connections have to say; by default it is sent at once. */
   readonly writes?: TurnWrites | undefined;
+  /** Milliseconds since the epoch. Default: `Date.now`. */
+  readonly now?: (() => number) | undefined;
   readonly observe: Observe;
 }
 
@@ -63,6 +65,8 @@ const DEFAULT_MAX_LIFETIME_MS = 30 * 60_000;
  */
 export class PoolCache {
   readonly running = new RunningTransactions();
+  /** Milliseconds since the epoch, as deadlines are counted. */
+  readonly now: () => number;
   readonly #trusted = new TrustedRoleSwitch();
   readonly #sealed = new WeakMap<ExecutorAccess, RoleSwitch>();
   readonly #options: PoolCacheOptions;
@@ -72,6 +76,7 @@ export class PoolCache {
 
   constructor(options: PoolCacheOptions) {
     this.#options = options;
+    this.now = options.now ?? Date.now;
     this.#policy = options.networkPolicy ?? createNetworkPolicy({ allowedNetworks: [], ownHosts: [] });
     this.#leased = new LeasedLru({
       maxWeight: options.maxLeasedConnections,
@@ -113,9 +118,9 @@ export class PoolCache {
     return Math.max(1, Math.floor((pooling === 'shared' ? poolSize : leasedPoolSize) / 2));
   }
 
-  /** Longest wait for a connection, in milliseconds, of a request that has to be done by then. @param deadlineMs as `Date.now()` counts */
+  /** Longest wait for a connection, in milliseconds, of a request that has to be done by then. @param deadlineMs as `now` counts */
   acquireTimeoutMs(deadlineMs: number): number {
-    return Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - Date.now()));
+    return Math.max(0, Math.min(this.#options.acquireTimeoutMs, deadlineMs - this.now()));
   }
 
   /**
@@ -202,6 +207,7 @@ export class PoolCache {
       maxPreparedStatements: this.#options.preparedStatementsPerConnection,
       isPatient: upstream.pooling === 'shared' && upstream.keepsSession === true,
       writes: this.#options.writes,
+      now: this.now,
     });
   }
 }

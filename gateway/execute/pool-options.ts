@@ -15,6 +15,8 @@ export interface PoolOptions {
   readonly isPatient?: boolean | undefined;
   /** Sends what connections have to say; by default it is sent at once. */
   readonly writes?: TurnWrites | undefined;
+  /** Milliseconds since the epoch. Default: `Date.now`. */
+  readonly now?: (() => number) | undefined;
 }
 
 export interface PoolStats {

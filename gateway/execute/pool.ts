@@ -30,6 +30,7 @@ export class Pool {
   readonly #waiters = new WaitQueue();
   readonly #roleSessions = new RoleSessions<Connection>();
   readonly #patience: Patience | undefined;
+  readonly #now: () => number;
   /** With more connections free than this no owner can have reached its share. */
   readonly #reserve: number;
   #opening = 0;
@@ -43,6 +44,7 @@ export class Pool {
     this.#options = options;
     this.#reserve = options.maxConnections - options.maxPerOwner;
     this.#patience = options.isPatient === true ? new Patience() : undefined;
+    this.#now = options.now ?? Date.now;
     this.naming = new StatementNaming(options.maxPreparedStatements > 0);
   }
 
@@ -66,7 +68,7 @@ export class Pool {
     if (this.#waiters.size > 0 && this.#waiters.lengthOf(owner) > 0) return undefined;
     if (!this.#hasRoom(owner)) return undefined;
     const sessions = this.#roleSessions.of(role);
-    const now = Date.now();
+    const now = this.#now();
     for (let i = 0; i < sessions.length; i++) {
       const connection = sessions[i]!;
       if (connection.isAtRest && connection.isOpen) {
@@ -95,11 +97,11 @@ export class Pool {
     if (signal?.aborted) return Promise.reject(new GatewayError('GW902'));
     if (maxQueue !== undefined && !isUrgent && this.#waiters.lengthOf(owner) >= maxQueue) {
       // One that waits for its session fills a short queue, and is no reason to refuse another while connections are at rest.
-      const connection = this.#tryAny(owner, role, Date.now());
+      const connection = this.#tryAny(owner, role, this.#now());
       return connection === undefined ? Promise.reject(queueFull(maxQueue)) : Promise.resolve(connection);
     }
     return new Promise((give, fail) => {
-      const now = Date.now();
+      const now = this.#now();
       const sessions = role === undefined ? undefined : this.#roleSessions.of(role);
       const waitMs = sessions === undefined ? 0 : (this.#patience?.waitFor(sessions, now) ?? 0);
       const patientUntilMs = waitMs === 0 ? undefined : now + waitMs;
@@ -112,7 +114,7 @@ export class Pool {
 
   /** Gives a connection back. One that is broken, old, or not at rest in its session is closed instead. */
   release(connection: Connection): void {
-    const now = Date.now();
+    const now = this.#now();
     const isReusable =
       connection.isOpen &&
       connection.transactionStatus === 'I' &&
@@ -144,7 +146,7 @@ export class Pool {
 
   /** Those who have waited long enough, and those who have gone. The timer stands still when nobody waits. */
   #sendAwayWaiters(): void {
-    const now = Date.now();
+    const now = this.#now();
     for (const waiter of this.#waiters.all()) {
       if (waiter.signal?.aborted) this.#fail(waiter, new GatewayError('GW902'));
       else if (now >= waiter.untilMs) this.#fail(waiter, new GatewayError('PGRST003'));
@@ -202,7 +204,7 @@ export class Pool {
     this.#patienceTimer = setTimeout(
       () => {
         this.#patienceTimer = undefined;
-        this.#serveWaiters(Date.now());
+        this.#serveWaiters(this.#now());
       },
       Math.max(1, untilMs - now),
     );
@@ -265,17 +267,17 @@ export class Pool {
     connection.forgetPrepared();
     const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
-    if (this.#waiters.size > 0) this.#serveWaiters(Date.now());
+    if (this.#waiters.size > 0) this.#serveWaiters(this.#now());
     this.#finishIfDrained();
   }
 
   #watchIdle(delayMs: number): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#idleTimer = undefined;
-      this.#closeIdle(Date.now() - this.#options.idleTimeoutMs);
+      this.#closeIdle(this.#now() - this.#options.idleTimeoutMs);
       const oldest = this.#idle[0];
       if (oldest === undefined) return;
-      const restMs = oldest.idleSinceMs + this.#options.idleTimeoutMs - Date.now();
+      const restMs = oldest.idleSinceMs + this.#options.idleTimeoutMs - this.#now();
       this.#idleTimer = this.#watchIdle(Math.max(restMs, 10));
     }, delayMs);
     return timer.unref();

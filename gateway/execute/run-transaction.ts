@@ -76,7 +76,7 @@ export async function runTransaction(
   given: RunOptions = {},
 ): Promise<ResultSet> {
   const { signal, owner = '' } = given;
-  const deadlineMs = given.deadlineMs ?? defaultDeadlineMs(request);
+  const deadlineMs = given.deadlineMs ?? defaultDeadlineMs(request, pools.now());
   let lease: PoolLease | undefined;
   let failure: unknown;
   // One function without another around it: each would be a promise more for every request.
@@ -156,11 +156,11 @@ async function runAgain(
 }
 
 /** A server that keeps its `statement_timeout` answers before this; one that has gone silent keeps nobody longer than needed. */
-function defaultDeadlineMs({ statementTimeoutMs }: TransactionRequest): number {
+function defaultDeadlineMs({ statementTimeoutMs }: TransactionRequest, nowMs: number): number {
   // Twice: a function that is called before the main statement has the same time of its own.
   const expectedMs =
     statementTimeoutMs === undefined ? MAX_DEADLINE_MS : DEADLINE_GRACE_MS + 2 * statementTimeoutMs;
-  return Date.now() + Math.min(MAX_DEADLINE_MS, expectedMs);
+  return nowMs + Math.min(MAX_DEADLINE_MS, expectedMs);
 }
 
 /** The server or the pooler in front of it went away, as opposed to refusing what was sent. */

@@ -7,6 +7,7 @@ import type { HttpRequest } from '../http/http-request.ts';
 import type { RequestTrace } from '../http/request-trace.ts';
 import type { NetworkPolicy } from '../platform/network-policy.ts';
 import type { Observation, Observe } from '../platform/observation.ts';
+import { STAGE } from '../platform/observation.ts';
 import type { Forward, Tenant, TenantId } from '../registry/tenant.ts';
 import { forwardError, wasNotSent } from './forward-error.ts';
 import { isCircling, requestHeaders, responseHeaders } from './forward-headers.ts';
@@ -73,7 +74,7 @@ export class Forwarder {
     };
     try {
       const answer = await this.#ask(http, forward, trace);
-      trace.lap('transaction');
+      trace.lap(STAGE.transaction);
       return await this.#respond(answer, { http, trace, leave });
     } catch (thrown) {
       const { error, outcome } = forwardError(thrown, http.aborted);
@@ -146,7 +147,7 @@ export class Forwarder {
       leave(end === 'whole' ? 'answered' : end);
       if (end === 'broken') trace.errorCode = 'GW206';
       if (end === 'left') trace.errorCode = 'GW902';
-      trace.lap('response');
+      trace.lap(STAGE.response);
       trace.finish(statusCode, this.#options.observe);
     });
     return { ...head, stream };

@@ -1,4 +1,4 @@
-import { bodyBesideHeaders } from '../errors/header-text.ts';
+import { bodyBesideHeaders, headerLines } from '../errors/header-text.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
 import { streamBody } from './write-stream.ts';
 
@@ -8,7 +8,8 @@ export function fetchResponse({ status, statusText, headers, body, stream }: Htt
     (typeof value === 'string' ? [value] : value).map((one): [string, string] => [name, one]),
   );
   const hasList = lines.length !== Object.keys(headers).length;
-  const given = stream === undefined ? body && bodyBesideHeaders(body, headers) : streamBody(stream);
+  const given =
+    stream === undefined ? body && bodyBesideHeaders(body, headerLines(headers)) : streamBody(stream);
   return new Response(given || null, {
     status,
     ...(statusText === undefined ? {} : { statusText }),

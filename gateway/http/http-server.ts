@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { errorResponse } from '../errors/error-response.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
+import type { AddHeaders } from '../errors/http-response.ts';
 import type { Observe } from '../platform/observation.ts';
 import type { Settings } from '../platform/settings.ts';
 import { createClientErrorHandler } from './client-error.ts';
@@ -135,6 +136,9 @@ function malformed(cause: unknown, observe: Observe): Response {
     observe({ kind: 'request-failed', requestId: trace.requestId, tenantId: undefined, cause });
   }
   trace.finish(error.status, observe);
-  const extraHeaders = { 'X-Request-Id': trace.requestId, 'Access-Control-Allow-Origin': '*' };
-  return fetchResponse(errorResponse(error, { headersOnly: false, verbosity: 'verbose', extraHeaders }));
+  const addHeaders: AddHeaders = (headers) => {
+    headers['X-Request-Id'] = trace.requestId;
+    headers['Access-Control-Allow-Origin'] = '*';
+  };
+  return fetchResponse(errorResponse(error, { headersOnly: false, verbosity: 'verbose', addHeaders }));
 }

@@ -1,4 +1,5 @@
 import { isReserved } from '../errors/header-text.ts';
+import type { AddHeaders } from '../errors/http-response.ts';
 import { COMPATIBLE_VERSION } from '../platform/compatible-version.ts';
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import { corsHeaders } from './cors.ts';
@@ -19,24 +20,23 @@ export interface ResponseContext {
 
 /** Headers that the gateway itself adds to a response, good or bad. */
 export function gatewayHeaders(
-  { headers }: HttpRequest,
+  { headers: sent }: HttpRequest,
   { requestId, settings, hasServer }: ResponseContext,
-): Readonly<Record<string, string>> {
-  const own: Record<string, string> = {
-    'X-Request-Id': requestId,
+): AddHeaders {
+  return (headers) => {
+    headers['X-Request-Id'] = requestId;
     // A browser must not take a row for a page, whatever a tenant keeps in it.
-    'X-Content-Type-Options': 'nosniff',
+    headers['X-Content-Type-Options'] = 'nosniff';
+    // Most requests come from no page of another origin, and a copy of nothing costs as much as one of something.
+    if (sent.origin !== undefined) Object.assign(headers, corsHeaders(sent.origin, settings));
+    // Where the answer depends on the origin, a cache must not give one origin's to another.
+    if (settings !== undefined && settings.serverCorsAllowedOrigins.length > 0) headers.Vary = VARY_BY_ORIGIN;
+    if (hasServer) headers.Server = SERVER;
+    const traceHeader = settings?.serverTraceHeader;
+    const traced = traceHeader === undefined ? undefined : sent[traceHeader.toLowerCase()];
+    // Not in place of one of the gateway's own.
+    if (traceHeader !== undefined && traced !== undefined && !isReserved(traceHeader)) {
+      headers[traceHeader] = traced;
+    }
   };
-  // Most requests come from no page of another origin, and a copy of nothing costs as much as one of something.
-  if (headers.origin !== undefined) Object.assign(own, corsHeaders(headers.origin, settings));
-  // Where the answer depends on the origin, a cache must not give one origin's to another.
-  if (settings !== undefined && settings.serverCorsAllowedOrigins.length > 0) own.Vary = VARY_BY_ORIGIN;
-  if (hasServer) own.Server = SERVER;
-  const traceHeader = settings?.serverTraceHeader;
-  const traced = traceHeader === undefined ? undefined : headers[traceHeader.toLowerCase()];
-  // Not in place of one of the gateway's own.
-  if (traceHeader !== undefined && traced !== undefined && !isReserved(traceHeader)) {
-    own[traceHeader] = traced;
-  }
-  return own;
 }

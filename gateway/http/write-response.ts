@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { ServerResponse } from 'node:http';
 import { errorResponse } from '../errors/error-response.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { bodyBesideHeaders } from '../errors/header-text.ts';
+import { bodyBesideHeaders, headerLines } from '../errors/header-text.ts';
 import type { HttpResponse } from '../errors/http-response.ts';
 import { writeStream } from './write-stream.ts';
 
@@ -40,9 +40,11 @@ export function writeResponse(
 
 function write(response: HttpResponse, outgoing: ServerResponse): void {
   const { status, statusText, headers, isOwn } = response;
-  const body = response.body && bodyBesideHeaders(response.body, headers, isOwn);
-  if (body) headers['Content-Length'] = String(Buffer.byteLength(body));
-  if (statusText === undefined) outgoing.writeHead(status, headers);
-  else outgoing.writeHead(status, statusText, headers);
+  const head = headerLines(headers, isOwn);
+  const { lines } = head;
+  const body = response.body && bodyBesideHeaders(response.body, head);
+  if (body) lines.push('Content-Length', String(Buffer.byteLength(body)));
+  if (statusText === undefined) outgoing.writeHead(status, lines);
+  else outgoing.writeHead(status, statusText, lines);
   outgoing.end(body);
 }

@@ -2,7 +2,12 @@
 /** Of a request, in the order of their indexes in `stages`. */
 export const STAGES = ['tenant', 'jwt', 'body', 'parse', 'cache', 'plan', 'transaction', 'response'] as const;
 
-export type Stage = (typeof STAGES)[number];
+type Stage = (typeof STAGES)[number];
+
+/** The places of `STAGES`: nothing has to be looked for where a request passes one. */
+export const STAGE = Object.fromEntries(STAGES.map((stage, index) => [stage, index])) as Readonly<
+  Record<Stage, number>
+>;
 
 /** Of what was no request of the pipeline. */
 export const NO_STAGES: readonly number[] = STAGES.map(() => Number.NaN);

@@ -1,5 +1,5 @@
-import { isBodilessStatus, overrideHeaders } from '../errors/header-text.ts';
-import type { HttpResponse, ResponseHeaders } from '../errors/http-response.ts';
+import { isBodilessStatus, overrideHeaders, overrideWith } from '../errors/header-text.ts';
+import type { AddHeaders, HttpResponse, ResponseHeaders } from '../errors/http-response.ts';
 import { databaseHeaders, databaseStatus } from './database-headers.ts';
 
 export const VARY = 'Accept, Prefer, Range';
@@ -36,7 +36,7 @@ export interface DatabaseWishes {
 export function finishResponse(
   parts: ResponseParts,
   wishes: DatabaseWishes,
-  extraHeaders: Readonly<Record<string, string>>,
+  addHeaders: AddHeaders,
 ): HttpResponse {
   const { status, headers, body } = parts;
   headers.Vary = VARY;
@@ -44,10 +44,10 @@ export function finishResponse(
   if (wishes.responseStatus === null && wishes.responseHeaders === null) {
     if (body === '' && !isBodilessStatus(status)) headers['Content-Length'] = '0';
     if (isPage(headers['Content-Type'])) Object.assign(headers, PAGE_HEADERS);
-    Object.assign(headers, extraHeaders);
+    addHeaders(headers);
     return { status, headers, isOwn: true, body: body || undefined };
   }
-  return withWishes(parts, wishes, extraHeaders);
+  return withWishes(parts, wishes, addHeaders);
 }
 
 function isPage(type: string | undefined): boolean {
@@ -57,7 +57,7 @@ function isPage(type: string | undefined): boolean {
 function withWishes(
   { status: ownStatus, headers: own, body }: ResponseParts,
   { responseHeaders, responseStatus }: DatabaseWishes,
-  extraHeaders: Readonly<Record<string, string>>,
+  addHeaders: AddHeaders,
 ): HttpResponse {
   const status = responseStatus === null ? ownStatus : databaseStatus(responseStatus);
   const wanted = responseHeaders === null ? {} : joinedHeaders(databaseHeaders(responseHeaders));
@@ -69,7 +69,7 @@ function withWishes(
   if (body === '' && !isBodiless) headers['Content-Length'] = '0';
   return {
     status,
-    headers: overrideHeaders(headers, extraHeaders),
+    headers: overrideWith(headers, addHeaders),
     body: body === '' || isBodiless ? undefined : body,
   };
 }

@@ -1,5 +1,5 @@
 import { QUERY_MEDIA_TYPE } from '../api-request/query-body.ts';
-import type { HttpResponse } from '../errors/http-response.ts';
+import type { AddHeaders, HttpResponse } from '../errors/http-response.ts';
 import type { DescribePlan } from '../plan/action-plan.ts';
 import type { PostgrestSettings } from '../registry/tenant.ts';
 import type { Relation } from '../schema-cache/schema-cache.ts';
@@ -15,11 +15,11 @@ type MethodSettings = Pick<PostgrestSettings, 'cascataQueryMethodEnabled'>;
  * The answer to OPTIONS (R5, R6): 200 without a body, and the methods that can be used. (A browser's preflight is answered
  * before it gets here.)
  *
- * @param extraHeaders of the gateway itself, see `ResponseInput.extraHeaders`
+ * @param addHeaders of the gateway itself, see `ResponseInput.addHeaders`
  */
 export function respondDescribe(
   plan: DescribePlan,
-  extraHeaders: Readonly<Record<string, string>> = {},
+  addHeaders: AddHeaders = () => {},
   { cascataQueryMethodEnabled: hasQuery }: MethodSettings = { cascataQueryMethodEnabled: false },
 ): HttpResponse {
   const allowed = allowedMethods(plan);
@@ -28,7 +28,7 @@ export function respondDescribe(
     headers.Allow = allowed.replace(READ_METHODS, `${READ_METHODS},QUERY`);
     headers['Accept-Query'] = QUERY_MEDIA_TYPE;
   }
-  return finishResponse({ status: 200, headers, body: '' }, NO_WISHES, extraHeaders);
+  return finishResponse({ status: 200, headers, body: '' }, NO_WISHES, addHeaders);
 }
 
 function allowedMethods(plan: DescribePlan): string {

@@ -20,6 +20,6 @@ export function respondExplain(
   return finishResponse(
     { status: 200, headers, body: request.method === 'HEAD' ? undefined : body },
     NO_WISHES,
-    input.extraHeaders,
+    input.addHeaders,
   );
 }

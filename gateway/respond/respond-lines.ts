@@ -42,5 +42,5 @@ export function respondLines(
     responseHeaders: row[LINE_COLUMNS.responseHeaders - offset] || null,
     responseStatus: row[LINE_COLUMNS.responseStatus - offset] || null,
   };
-  return finishResponse({ status: 200, headers, body: undefined }, wishes, input.extraHeaders);
+  return finishResponse({ status: 200, headers, body: undefined }, wishes, input.addHeaders);
 }

@@ -29,11 +29,7 @@ export function respondMutation(input: ResponseInput, plan: MutateAction): HttpR
     addProfile(headers, request);
   }
   const status = mutationStatus(plan.mutate, row, hasBody);
-  return finishResponse(
-    { status, headers, body: hasBody ? rowBody(plan, row) : '' },
-    row,
-    input.extraHeaders,
-  );
+  return finishResponse({ status, headers, body: hasBody ? rowBody(plan, row) : '' }, row, input.addHeaders);
 }
 
 /** `Content-Range` (O6): only updates say which rows, inserts and deletes only how many, PUT nothing. */

@@ -28,7 +28,7 @@ export function respondRoot(input: ResponseInput, { headersOnly, document }: Roo
   return finishResponse(
     { status, headers, body: headersOnly ? undefined : body },
     NO_WISHES,
-    input.extraHeaders,
+    input.addHeaders,
   );
 }
 

@@ -43,7 +43,7 @@ export function respondCall(input: ResponseInput, plan: CallAction): HttpRespons
   if (plan.routine.returns.kind === 'void') {
     // 204 has no body, but the database may want another status.
     const body = plan.headersOnly ? undefined : '';
-    return finishResponse({ status: 204, headers, body }, row, input.extraHeaders);
+    return finishResponse({ status: 204, headers, body }, row, input.addHeaders);
   }
   headers['Content-Type'] = bodyContentType(plan);
   addProfile(headers, request);
@@ -60,7 +60,7 @@ function finishRows(parts: ResponseParts, { input, row, plan }: RowsAnswer): Htt
   return finishResponse(
     { status, headers, body: plan.headersOnly ? undefined : body },
     row,
-    input.extraHeaders,
+    input.addHeaders,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { ApiRequest } from '../api-request/api-request.ts';
+import type { AddHeaders } from '../errors/http-response.ts';
 import type { DatabasePlan } from '../plan/action-plan.ts';
 import type { ResultSet } from '../platform/result-set.ts';
 import type { MainQuery } from '../query/main-query.ts';
@@ -11,8 +12,8 @@ export interface ResponseInput {
   readonly query: MainQuery;
   readonly resultSet: ResultSet;
   readonly settings: PostgrestSettings;
-  /** Of the gateway itself (`Server-Timing`, CORS, `Warning`), names spelled as here (`Content-Type`); they win over all others. */
-  readonly extraHeaders: Readonly<Record<string, string>>;
+  /** Those of the gateway itself (`Server-Timing`, CORS, `Warning`), names spelled as here (`Content-Type`); they win over all others. */
+  readonly addHeaders: AddHeaders;
   /** What the root document is made from; needed for `inspect-root` plans only. */
   readonly root?: RootInput | undefined;
 }

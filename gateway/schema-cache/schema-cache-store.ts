@@ -14,6 +14,8 @@ export interface SchemaCacheStoreOptions {
   readonly maxBytes: number;
   /** A picture older than this is read again in the background, in case a notification was lost. */
   readonly maxAgeMs: number;
+  /** Milliseconds since the epoch. Default: `Date.now`. */
+  readonly now?: (() => number) | undefined;
   readonly observe: Observe;
   /** Called when there is a new picture, also of a tenant that had one. */
   readonly onPublished?: (tenant: Tenant) => void;
@@ -56,6 +58,7 @@ const MISS_RELOAD_MS = 2_000;
  */
 export class SchemaCacheStore {
   readonly #options: SchemaCacheStoreOptions;
+  readonly #now: () => number;
   readonly #entries: LRUCache<TenantId, Entry>;
   readonly #flights: SingleFlight<SchemaCache>;
   /** The newest form of each tenant being loaded. */
@@ -67,6 +70,8 @@ export class SchemaCacheStore {
 
   constructor(options: SchemaCacheStoreOptions) {
     this.#options = options;
+    // Asked for each time, so that a test may set another.
+    this.#now = options.now ?? (() => Date.now());
     const { observe, maxBytes } = options;
     this.#entries = new LRUCache({
       maxSize: maxBytes,
@@ -105,7 +110,7 @@ export class SchemaCacheStore {
     if (entry === undefined) return undefined;
     // Nearly always the very tenant that it was read for.
     if (entry.tenant !== tenant && entry.fingerprint !== this.#fingerprint(tenant)) return undefined;
-    entry.usedAt = Date.now();
+    entry.usedAt = this.#now();
     if (entry.usedAt >= entry.refreshAt) this.#refresh(tenant);
     if (entry.cache.sizeBytes > entry.weighedBytes * GROWTH_TO_WEIGH) this.#weigh(entry);
     return entry.cache;

@@ -16,14 +16,19 @@ const JSON_TYPE = { 'Content-Type': 'application/json; charset=utf-8' };
 const RESPONSES: Readonly<Record<string, () => HttpResponse>> = {
   '/rows': () => {
     const headers = { ...JSON_TYPE, 'Content-Location': headerTextOrSpaces('/café ☕') };
-    return finishResponse({ status: 200, headers, body: '[{"é":1}]' }, NO_WISHES, {});
+    return finishResponse({ status: 200, headers, body: '[{"é":1}]' }, NO_WISHES, () => {});
   },
-  '/head': () => finishResponse({ status: 200, headers: { ...JSON_TYPE }, body: undefined }, NO_WISHES, {}),
-  '/created': () => finishResponse({ status: 201, headers: {}, body: '' }, NO_WISHES, {}),
-  '/changed': () => finishResponse({ status: 204, headers: {}, body: '' }, NO_WISHES, {}),
+  '/head': () =>
+    finishResponse({ status: 200, headers: { ...JSON_TYPE }, body: undefined }, NO_WISHES, () => {}),
+  '/created': () => finishResponse({ status: 201, headers: {}, body: '' }, NO_WISHES, () => {}),
+  '/changed': () => finishResponse({ status: 204, headers: {}, body: '' }, NO_WISHES, () => {}),
   '/cookies': () => {
     const responseHeaders = '[{"Set-Cookie":"a=1"},{"Set-Cookie":"b=é"}]';
-    return finishResponse({ status: 201, headers: {}, body: '' }, { ...NO_WISHES, responseHeaders }, {});
+    return finishResponse(
+      { status: 201, headers: {}, body: '' },
+      { ...NO_WISHES, responseHeaders },
+      () => {},
+    );
   },
   '/broken': () => ({ status: 200, headers: { 'X-A': '1\r\nX-B: 2' }, body: 'x' }),
   '/error': () => {

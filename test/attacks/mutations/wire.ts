@@ -147,8 +147,8 @@ export const WIRE: readonly Mutation[] = [
     edits: [
       {
         file: 'gateway/http/response-headers.ts',
-        part: `'X-Content-Type-Options': 'nosniff',`,
-        instead: `...(OFF ? {} : { 'X-Content-Type-Options': 'nosniff' }),`,
+        part: `headers['X-Content-Type-Options'] = 'nosniff';`,
+        instead: `if (!OFF) headers['X-Content-Type-Options'] = 'nosniff';`,
       },
     ],
     attack: async (stage) =>

@@ -71,7 +71,10 @@ test("an error's headers replace ours and the gateway's replace both, names comp
   });
   const response = responseTo(error, {
     ...CONTEXT,
-    extraHeaders: { 'X-a': '2', 'Server-Timing': 'jwt;dur=1' },
+    addHeaders: (headers) => {
+      headers['X-a'] = '2';
+      headers['Server-Timing'] = 'jwt;dur=1';
+    },
   });
   expect(Object.fromEntries(response.headers)).toEqual({
     'content-type': 'text/x',

@@ -6,7 +6,9 @@ import { parsePostgrestSettings } from '../../../registry/postgrest-settings.ts'
 function headersFor(traceHeader: string, sent: Readonly<Record<string, string>>) {
   const http = new FetchRequest(new Request('http://acme.localhost/rest/v1/films', { headers: sent }));
   const settings = parsePostgrestSettings({ 'server-trace-header': traceHeader });
-  return gatewayHeaders(http, { requestId: 'an-id-of-a-request', settings, hasServer: true });
+  const headers: Record<string, string> = {};
+  gatewayHeaders(http, { requestId: 'an-id-of-a-request', settings, hasServer: true })(headers);
+  return headers;
 }
 
 test('a trace header comes back as it was sent', () => {

@@ -46,9 +46,8 @@ test('a routine allows GET unless it is volatile', () => {
 });
 
 test("the gateway's own headers win", () => {
-  const response = described(
-    { kind: 'options-root' },
-    { 'Access-Control-Allow-Origin': 'https://app.example' },
-  );
+  const response = described({ kind: 'options-root' }, (headers) => {
+    headers['Access-Control-Allow-Origin'] = 'https://app.example';
+  });
   expect(response.headers.get('access-control-allow-origin')).toBe('https://app.example');
 });

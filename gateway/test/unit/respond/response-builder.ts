@@ -65,7 +65,7 @@ export function respond(given: Given = {}, answer: Answer = {}): Response {
     query: { statements: [], main: 0, explain: answer.explain === undefined ? undefined : 1 },
     resultSet: { results },
     settings,
-    extraHeaders: answer.extraHeaders ?? {},
+    addHeaders: (headers) => void Object.assign(headers, answer.extraHeaders),
     root: answer.root,
   });
   return fetchResponse(response);
