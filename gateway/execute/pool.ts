@@ -69,6 +69,7 @@ export class Pool {
     if (!this.#hasRoom(owner)) return undefined;
     const sessions = this.#roleSessions.of(role);
     const now = this.#now();
+    if (this.#waitForHome(sessions, owner, now) > 0) return undefined;
     for (let i = 0; i < sessions.length; i++) {
       const connection = sessions[i]!;
       if (connection.isAtRest && connection.isOpen) {
@@ -102,8 +103,10 @@ export class Pool {
     }
     return new Promise((give, fail) => {
       const now = this.#now();
-      const sessions = role === undefined ? undefined : this.#roleSessions.of(role);
-      const waitMs = sessions === undefined ? 0 : (this.#patience?.waitFor(sessions, now) ?? 0);
+      const known = role === undefined ? undefined : this.#roleSessions.of(role);
+      const homeMs = known === undefined ? 0 : this.#waitForHome(known, owner, now);
+      const sessions = homeMs > 0 ? known?.slice(0, 1) : known;
+      const waitMs = sessions === undefined ? 0 : homeMs || (this.#patience?.waitFor(sessions, now) ?? 0);
       const patientUntilMs = waitMs === 0 ? undefined : now + waitMs;
       const untilMs = now + timeoutMs;
       this.#waiters.add({ owner, role, sessions, patientUntilMs, give, fail, untilMs, signal }, isUrgent);
@@ -179,6 +182,18 @@ export class Pool {
     const atRest = this.#idle.reduce((count, { isOpen }) => (isOpen ? count + 1 : count), 0);
     const wanted = this.#waiters.countServable((owner) => this.#roomFor(owner)) - this.#opening - atRest;
     for (let i = 0; i < Math.min(room, wanted); i++) void this.#openOne();
+  }
+
+  /**
+   * Milliseconds that a request may wait for its role's home, the session that has known the role longest, although another that knows it may be at rest; 0 when it
+   * should not. What a role needs is then in the processor's caches for one session instead of for each that knows it. Only while another tenant has the
+   * session, which a busy tenant of its own would, and only where sessions are scarce: else nothing is gained by waiting.
+   */
+  #waitForHome(sessions: readonly Connection[], owner: string, now: number): number {
+    if (this.#patience === undefined || sessions.length < 2) return 0;
+    const home = sessions[0]!;
+    if (home.isAtRest || home.owner === owner || this.#idle.length * 2 >= this.#open.size) return 0;
+    return this.#patience.waitFor([home], now);
   }
 
   #tryAny(owner: string, role: string | undefined, now: number): Connection | undefined {

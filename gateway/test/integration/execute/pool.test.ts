@@ -146,6 +146,35 @@ describe('the shared pool', () => {
       expect(hasWaited).toBe(true);
     });
 
+    it('has it wait for the first session that knew the role, where few are at rest and another tenant has it', async () => {
+      const owners = ['a', 'b', 'c', 'd'];
+      let hasWaited = false;
+      // As above.
+      for (let attempt = 0; attempt < 10 && !hasWaited; attempt++) {
+        await using opened = openPools({ poolSize: 4 });
+        const upstream = upstreamThatKeeps();
+        await warmUp(opened, upstream, 4);
+        const home = await pidOf(opened, upstream, bench.reader);
+        const pids = await Promise.all(
+          owners.map((owner) => pidOf(opened, upstream, bench.reader, { owner })),
+        );
+        // With two or three of four at rest nobody waits.
+        expect(new Set(pids.slice(0, 3)).size).toBe(3);
+        hasWaited = pids[0] === home && pids[3] === home;
+        expect(opened.pools.stats()[0]).toMatchObject({ size: 4, idle: 4, waiting: 0 });
+      }
+      expect(hasWaited).toBe(true);
+    });
+
+    it('has nobody wait so for a session that it uses itself', async () => {
+      await using opened = openPools({ poolSize: 4 });
+      const upstream = upstreamThatKeeps();
+      await warmUp(opened, upstream, 4);
+      const options = { owner: 'a' };
+      const pids = await Promise.all([1, 2, 3, 4].map(() => pidOf(opened, upstream, bench.reader, options)));
+      expect(new Set(pids).size).toBe(4);
+    });
+
     it('gives it another session when that one is not free in time', async () => {
       await using opened = openPools({ poolSize: 4 });
       const upstream = upstreamThatKeeps();
