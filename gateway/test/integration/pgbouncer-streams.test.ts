@@ -1,33 +1,25 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, runSql, type TestDatabase } from '../../../test/support/database.ts';
+import {
+  freePort,
+  type RunningPgBouncer,
+  startPgBouncer,
+  whyNoPgBouncer,
+} from '../../../test/support/pgbouncer.ts';
 import { eventually } from '../../../test/support/processes.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { ask } from './support/ask.ts';
 
-const PROGRAM = process.env.PGBOUNCER_BIN || 'pgbouncer';
-/** The program refuses to run as root. */
-const NOBODY = 65_534;
-
-function whyNotRun(): string | undefined {
-  const { error } = spawnSync(PROGRAM, ['--version']);
-  return error === undefined ? undefined : `there is no program ${PROGRAM} (PGBOUNCER_BIN names one)`;
-}
-
-const reason = whyNotRun();
-if (reason !== undefined)
-  process.stderr.write(`\nStreams and batches are NOT tried behind a PgBouncer: ${reason}.\n\n`);
-
-describe.skipIf(reason !== undefined)(
-  `behind PgBouncer in transaction mode${reason === undefined ? '' : `: ${reason}`}`,
-  () => {
+// With statements under names, and without.
+describe.each(['1.24', '1.18'] as const)('behind PgBouncer %s in transaction mode', (version) => {
+  const reason = whyNoPgBouncer(version);
+  describe.skipIf(reason !== undefined)(reason ?? 'streams and batches', () => {
     let database: TestDatabase;
     let gateway: TestGateway;
-    let bouncer: ChildProcess;
+    let bouncer: RunningPgBouncer;
     let directory: string;
 
     beforeAll(async () => {
@@ -54,8 +46,7 @@ pool_mode = transaction
 default_pool_size = 2
 `,
       );
-      const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-      bouncer = spawn(PROGRAM, [ini], { stdio: 'ignore', ...identity });
+      bouncer = await startPgBouncer(version, ini);
       const url = `postgres://postgres@127.0.0.1:${port}/${database.name}`;
       const answers = (): Promise<boolean> =>
         runSql(url, 'SELECT 1').then(
@@ -72,7 +63,7 @@ default_pool_size = 2
 
     afterAll(async () => {
       await gateway?.close();
-      bouncer?.kill('SIGTERM');
+      await bouncer?.stop('SIGKILL');
       await database?.drop();
       if (directory !== undefined) await rm(directory, { recursive: true });
     });
@@ -101,14 +92,5 @@ default_pool_size = 2
         [0, 1, 10, 11, 20, 21].map((id) => ({ id })),
       );
     });
-  },
-);
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
   });
-}
+});
