@@ -13,7 +13,7 @@ import { startFloor, startGateways, type Target } from './targets.ts';
 
 /**
  * What a request takes, counted instead of timed: instructions of the server's main thread outside of the kernel, and how often it finds what it needs neither in
- * the first nor in the second of a processor's caches. Other work on the machine does not change the counts, so small differences between two versions show. Slow:
+ * the first nor in the second of a processor's caches. Other work on the machine changes the counts little, and only upwards, so small differences between two versions show. Slow:
  * callgrind simulates the processor at a fiftieth of its speed.
  *
  * `npm run bench:instructions -- [--scenario NAME]`, one after the other; needs `valgrind` and `wrk`.
@@ -49,10 +49,7 @@ async function countsOf(pid: number): Promise<Counts> {
   const values = /Th 1\s+(.+)/.exec(lines.find((line) => /^\s+Th 1\s/.test(line)) ?? '')?.[1]?.split(/\s+/);
   if (names === undefined || values === undefined) throw new Error(`callgrind says:\n${stdout}`);
   const count = (name: string) => Number(values[names.indexOf(name)]?.replaceAll(',', ''));
-  return Object.fromEntries(EVENTS.map((name) => [name, count(name)])) as Record<
-    (typeof EVENTS)[number],
-    number
-  >;
+  return Object.fromEntries(EVENTS.map((name) => [name, count(name)])) as Counts;
 }
 
 type Put = (target: Target) => Promise<LoadResult>;

@@ -186,8 +186,8 @@ export class Pool {
 
   /**
    * Milliseconds that a request may wait for its role's home, the session that has known the role longest, although another that knows it may be at rest; 0 when it
-   * should not. What a role needs is then in the processor's caches for one session instead of for each that knows it. Only while another tenant has the
-   * session, which a busy tenant of its own would, and only where sessions are scarce: else nothing is gained by waiting.
+   * should not. What a role needs is then in the processor's caches for one session instead of for each that knows it. Not while the owner itself has
+   * it, so that a busy tenant goes on using all sessions, and only where few are at rest: else nothing is gained by waiting.
    */
   #waitForHome(sessions: readonly Connection[], owner: string, now: number): number {
     if (this.#patience === undefined || sessions.length < 2) return 0;
